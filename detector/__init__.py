@@ -1,0 +1,1 @@
+"""Which person in a video looks manipulated, when, and where the model looked."""

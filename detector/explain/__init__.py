@@ -1,0 +1,1 @@
+"""Why: where the network looked, and the report in plain words."""

@@ -1,0 +1,27 @@
+"""Boxes, in pure numpy."""
+
+from __future__ import annotations
+
+from detector.records import Box
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union, in [0, 1]."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (a.area + b.area - shared)
+
+
+def square_around(box: Box, margin: float) -> Box:
+    """The square that shares `box`'s centre; its side is the longer one times 1 + `margin`."""
+    cx, cy = box.centre
+    half = max(box.width, box.height) * (1.0 + margin) / 2
+    return Box(cx - half, cy - half, cx + half, cy + half)
+
+
+def between(a: Box, b: Box, share: float) -> Box:
+    """Linear interpolation: `a` at share 0, `b` at share 1."""
+    return Box(*(p + (q - p) * share for p, q in zip(a, b, strict=True)))

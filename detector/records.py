@@ -1,0 +1,308 @@
+"""What the detector sees and says, as plain frozen data; no torch, no OpenCV.
+
+One meaning each, everywhere in this project:
+
+* `fake` is a probability, 0.0 = real, 1.0 = fake; a *logit* is its uncalibrated log-odds.
+* `second` is presentation time in seconds from the start of the video.
+* An image is RGB uint8, shape (H, W, 3).
+* A box is x0, y0, x1, y1 in pixels of the original, upright frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+APP_VERSION = "0.1.0"
+SCHEMA_VERSION = "1.0"
+
+Image = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+
+
+class Box(NamedTuple):
+    """Pixels of the original frame; x1 and y1 lie just outside."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture, upright, with the moment at which it is shown."""
+
+    second: float
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one frame.
+
+    `landmarks` is (5, 2) float32, x then y: the eye on the left of the picture, the eye on
+    the right, the nose tip, the mouth corner on the left, the one on the right.
+    `detection` is the finder's own confidence in [0, 1].
+    """
+
+    box: Box
+    landmarks: FloatArray
+    detection: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well one face can be judged.
+
+    `size` is the shorter side of its box in original pixels, `sharpness` the variance of the
+    Laplacian of the grey face at a fixed size (so that it does not depend on resolution),
+    `frontal` runs from 0 (profile) to 1 (facing the camera), `detection` as in `Face`.
+    """
+
+    size: float
+    sharpness: float
+    frontal: float
+    detection: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a file before its pictures are decoded.
+
+    `seconds` is 0.0 for a still image; `width` and `height` are those of the upright picture.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    container: str
+    codec: str
+    seconds: float
+    frames: int
+    fps: float
+    width: int
+    height: int
+    rotation: int
+    has_audio: bool
+
+    @property
+    def is_still(self) -> bool:
+        return self.frames == 1
+
+
+class Status(StrEnum):
+    """Why there is, or is not, a score. Only `OK` carries one."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    FACE_TOO_SMALL = "face_too_small"
+    TOO_FEW_FACES = "too_few_faces"
+    TOO_BLURRED = "too_blurred"
+    UNTRAINED = "untrained"
+    # A file that gave no report at all; see `VideoError.status`.
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    CANCELLED = "cancelled"
+
+
+class Verdict(StrEnum):
+    """`UNDECIDED` is an answer, not an error: the video did not show enough to judge."""
+
+    FAKE = "fake"
+    NO_SIGN = "no_sign"
+    UNDECIDED = "undecided"
+
+
+class Warn(StrEnum):
+    """What makes a result weaker than its number; each has its sentence in `explain.words`."""
+
+    STILL_IMAGE = "still_image"
+    FEW_FRAMES = "few_frames"
+    SMALL_FACES = "small_faces"
+    BLURRED_FACES = "blurred_faces"
+    PROFILE_FACES = "profile_faces"
+    MANY_FACES = "many_faces"
+    TIME_AND_FRAME_DISAGREE = "time_and_frame_disagree"
+    NEAR_THRESHOLD = "near_threshold"
+    NOT_CALIBRATED = "not_calibrated"
+    DAMAGED_FILE = "damaged_file"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceScore:
+    """What the network said about one face in one frame.
+
+    `fake` is calibrated and comes from the LSTM's logit at this frame; `still` is the same
+    from the frame alone, without time. `heat` is the raw Grad-CAM map (h, w) of this frame's
+    own logit, >= 0 and never scaled here: one scale for the whole video is applied where it
+    is drawn. `usable` says whether the frame counted (large, sharp and frontal enough).
+    """
+
+    second: float
+    fake: float
+    still: float
+    box: Box
+    landmarks: FloatArray
+    quality: Quality
+    usable: bool
+    heat: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.fake <= 1.0 and 0.0 <= self.still <= 1.0):
+            raise ValueError(f"fake is a probability, got {self.fake} and {self.still}")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFace:
+    """A face that was found but not scored (no trained weights): where, when, how clear."""
+
+    second: float
+    box: Box
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of time in which one person looks manipulated; `peak` is its highest `fake`."""
+
+    person: int
+    start: float
+    end: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One picture worth looking at: the pixels the network saw, beside its heat.
+
+    `crop` is exactly the network's input (S, S, 3); `heat` as in `FaceScore`.
+    """
+
+    person: int
+    second: float
+    fake: float
+    crop: Image
+    heat: FloatArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One face followed through the video; a cut ends it.
+
+    `fake` is None, and `verdict` undecided, whenever `status` is not `OK`. `interval` is a
+    95 % interval of `fake` under resampling of the clips. `family` is the most likely kind of
+    manipulation with its probability, where the model was trained to tell kinds apart.
+    """
+
+    id: int
+    status: Status
+    fake: float | None
+    interval: tuple[float, float] | None
+    verdict: Verdict
+    scores: tuple[FaceScore, ...]
+    segments: tuple[Segment, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    family: tuple[str, float] | None = None
+    warnings: tuple[Warn, ...] = ()
+    seen: tuple[SeenFace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False."""
+
+    id: str
+    architecture: str
+    revision: str
+    sha256: str
+    trained: bool
+    calibrated: bool
+    threshold: float
+    trained_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked for; the same settings on the same file give the same answer."""
+
+    frames: int = 20
+    threshold: float | None = None
+    max_faces: int = 8
+    heat: bool = True
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.frames <= 300:
+            raise ValueError(f"frames must lie between 8 and 300, got {self.frames}")
+        if self.threshold is not None and not 0.0 < self.threshold < 1.0:
+            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
+        if not 1 <= self.max_faces <= 32:
+            raise ValueError(f"max_faces must lie between 1 and 32, got {self.max_faces}")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole answer about one video; page, command line, API and documents show only this.
+
+    `fake` is that of the most suspicious person and None unless `status` is `OK`.
+    `heat_scale` is the one number by which every heat map of this video is divided when drawn;
+    it is weighted by the score, so a calm real face stays cool.
+    """
+
+    status: Status
+    verdict: Verdict
+    fake: float | None
+    interval: tuple[float, float] | None
+    band: str | None
+    video: VideoInfo
+    people: tuple[Person, ...]
+    model: ModelInfo
+    settings: Settings
+    frames_sampled: int
+    frames_with_face: int
+    heat_scale: float = 0.0
+    warnings: tuple[Warn, ...] = ()
+    sampled_seconds: tuple[float, ...] = ()
+    timing_ms: dict[str, float] = field(default_factory=dict)
+    created_utc: str = ""
+
+
+class VideoError(Exception):
+    """The visitor's file cannot be judged. The text is one sentence, written for a person,
+    that says what is wrong and what to do; `status` is its type."""
+
+    def __init__(self, message: str, status: Status = Status.UNREADABLE) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WeightsError(Exception):
+    """Our own files are missing or damaged; the text says which and how to mend it."""
+
+
+class CancelledError(Exception):
+    """The person who asked no longer wants the answer."""

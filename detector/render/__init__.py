@@ -1,0 +1,1 @@
+"""A report becomes pictures, video, charts and documents."""

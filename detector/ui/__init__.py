@@ -1,0 +1,1 @@
+"""The page. It asks and it shows; it decides nothing."""
