@@ -1,0 +1,141 @@
+"""The CNN-LSTM: clips of one face in, log-odds of manipulation out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """All that is needed to build the network and to feed it; stored in the weights' card.
+
+    `backbone` is a timm name. `size` is the side of the square crop in pixels and `margin` how
+    much wider than the face box it is cut. `mean` and `std` normalise RGB in [0, 1]. `hidden`
+    is the LSTM's width per direction. `families` names the kinds of manipulation that the
+    family head tells apart (none: no head).
+    """
+
+    backbone: str = "efficientnet_b0"
+    size: int = 224
+    margin: float = 0.3
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    hidden: int = 128
+    dropout: float = 0.2
+    families: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Inverse of `to_dict`, also after a trip through JSON. Unknown keys raise TypeError."""
+        lists: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**lists)
+
+
+class Logits(NamedTuple):
+    """Log-odds, above 0 means fake.
+
+    frame   (B, T)     each frame, heard in the context of its clip
+    still   (B, T)     each frame by itself: what a detector without time would say
+    clip    (B,)       the clip as a whole
+    family  (B, F)     unnormalised scores of the manipulation families, F may be 0
+    """
+
+    frame: Tensor
+    still: Tensor
+    clip: Tensor
+    family: Tensor
+
+
+class CnnLstm(nn.Module):
+    """A CNN looks at every frame, a bidirectional LSTM at their order.
+
+    forward: (B, T, 3, H, W) RGB in [0, 1]  ->  `Logits`
+
+    T runs over consecutive frames of one face of one video. The LSTM's opinion is added to the
+    frame's own, so that time corrects a frame classifier and does not have to replace it.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = timm.create_model(
+            config.backbone, pretrained=False, num_classes=0, global_pool=""
+        )
+        width = int(self.encoder.num_features)  # type: ignore[arg-type]
+        self.still = nn.Linear(in_features=width, out_features=1)
+        # Narrow before the LSTM: its cost, and that of explaining it, then hardly counts.
+        self.narrow = nn.Linear(in_features=width, out_features=config.hidden)
+        self.lstm = nn.LSTM(
+            input_size=config.hidden,
+            hidden_size=config.hidden,
+            num_layers=1,
+            batch_first=True,
+            bidirectional=True,
+        )
+        self.dropout = nn.Dropout(p=config.dropout)
+        self.frame = nn.Linear(in_features=2 * config.hidden, out_features=1)
+        self.clip = nn.Linear(in_features=2 * config.hidden, out_features=1)
+        self.family: nn.Linear | None = None
+        if config.families:
+            self.family = nn.Linear(
+                in_features=2 * config.hidden, out_features=len(config.families)
+            )
+        # Where the blend is, learned from masks in training; not needed for any score.
+        self.mask = nn.Conv2d(in_channels=width, out_channels=1, kernel_size=1)
+        self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
+
+    def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Logits:
+        """`lengths` (B,) counts the real frames of each clip; what follows them is ignored."""
+        B, T = clips.shape[:2]
+        maps = self.encode(clips.flatten(0, 1))  # (B * T, C, h, w)
+        features = pool(maps).view(B, T, -1)  # (B, T, C)
+        return self.judge(features, lengths)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB in [0, 1]  ->  the last convolutional maps (N, C, h, w)."""
+        maps: Tensor = self.encoder((images - self.mean) / self.std)
+        return maps
+
+    def judge(self, features: Tensor, lengths: Tensor | None = None) -> Logits:
+        """(B, T, C) pooled features  ->  `Logits`; differentiable in `features`.
+
+        Frames beyond `lengths` get the logit of their own features, and sway no other.
+        """
+        B, T = features.shape[:2]
+        features = self.dropout(features)
+        real = lengths if lengths is not None else torch.full((B,), T)
+        packed = pack_padded_sequence(
+            self.narrow(features), real.cpu(), batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=T
+        )  # (B, T, 2D)
+        states = self.dropout(states)
+        still = self.still(features).squeeze(-1)  # (B, T)
+        frame = still + self.frame(states).squeeze(-1)  # (B, T)
+        here = (torch.arange(T)[None] < real.cpu()[:, None]).to(features)  # (B, T)
+        count = here.sum(1)  # (B,)
+        summary = (states * here[..., None]).sum(1) / count[:, None]  # (B, 2D)
+        clip = (frame * here).sum(1) / count + self.clip(summary).squeeze(-1)  # (B,)
+        family = summary[:, :0] if self.family is None else self.family(summary)  # (B, F)
+        return Logits(frame=frame, still=still, clip=clip, family=family)
+
+
+def pool(maps: Tensor) -> Tensor:
+    """Global average: (N, C, h, w) -> (N, C). Linear, which makes Grad-CAM exact and cheap."""
+    return maps.mean(dim=(2, 3))

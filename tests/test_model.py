@@ -1,0 +1,91 @@
+"""The network hears time, and nothing but its own clip."""
+
+import json
+
+import pytest
+import torch
+
+from detector.model import CnnLstm, ModelConfig
+
+TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
+
+
+@pytest.fixture
+def tiny() -> CnnLstm:
+    torch.manual_seed(1)
+    return CnnLstm(TINY).eval()
+
+
+def clips(count: int, frames: int = 6) -> torch.Tensor:
+    return torch.rand(count, frames, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+
+
+@torch.no_grad()
+def test_an_early_face_moves_the_last_score(tiny: CnnLstm) -> None:
+    """If it does not, the LSTM sees no time and this is a frame classifier in disguise."""
+    clip = clips(1)
+    changed = clip.clone()
+    changed[:, 0] = 1 - changed[:, 0]
+    assert not torch.equal(tiny(clip).frame[:, -1], tiny(changed).frame[:, -1])
+
+
+@torch.no_grad()
+def test_the_order_of_frames_matters_to_the_clip(tiny: CnnLstm) -> None:
+    clip = clips(1)
+    assert not torch.allclose(tiny(clip).clip, tiny(clip.flip(1)).clip, atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_frame_by_itself_does_not_hear_its_neighbours(tiny: CnnLstm) -> None:
+    clip = clips(1)
+    changed = clip.clone()
+    changed[:, 0] = 1 - changed[:, 0]
+    torch.testing.assert_close(tiny(clip).still[:, 1:], tiny(changed).still[:, 1:])
+
+
+@torch.no_grad()
+def test_a_clip_scores_the_same_alone_and_in_a_batch(tiny: CnnLstm) -> None:
+    batch = clips(3)
+    together = tiny(batch)
+    for index, clip in enumerate(batch):
+        alone = tiny(clip[None])
+        for one, many in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0], many[index], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(tiny: CnnLstm) -> None:
+    clip = clips(1, frames=4)
+    padded = torch.cat([clip, torch.ones(1, 3, 3, 32, 32)], dim=1)
+    short, long = tiny(clip), tiny(padded, torch.tensor([4]))
+    torch.testing.assert_close(long.frame[:, :4], short.frame)
+    torch.testing.assert_close(long.clip, short.clip)
+    torch.testing.assert_close(long.family, short.family)
+
+
+@torch.no_grad()
+def test_one_frame_is_a_clip_too(tiny: CnnLstm) -> None:
+    logits = tiny(clips(1, frames=1))
+    assert logits.frame.shape == (1, 1)
+    assert logits.clip.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "width"),
+    [
+        ("resnext50_32x4d", 2048),
+        ("legacy_xception", 2048),
+        ("efficientnet_b0", 1280),
+        ("tf_efficientnet_lite0", 1280),
+    ],
+)
+@torch.no_grad()
+def test_every_backbone_of_the_field_fits(backbone: str, width: int) -> None:
+    model = CnnLstm(ModelConfig(backbone=backbone, size=64, hidden=8)).eval()
+    maps = model.encode(torch.rand(1, 3, 64, 64))
+    assert maps.shape == (1, width, 2, 2)
+    assert model(torch.rand(1, 2, 3, 64, 64)).frame.shape == (1, 2)
+
+
+def test_a_config_survives_json() -> None:
+    assert ModelConfig.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
