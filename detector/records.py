@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.settings import Settings
+
 APP_VERSION = "0.1.0"
 SCHEMA_VERSION = "1.0"
 
@@ -159,8 +161,9 @@ class FaceScore:
 
     `fake` is calibrated and comes from the LSTM's logit at this frame; `still` is the same
     from the frame alone, without time. `heat` is the raw Grad-CAM map (h, w) of this frame's
-    own logit, >= 0 and never scaled here: one scale for the whole video is applied where it
-    is drawn. `usable` says whether the frame counted (large, sharp and frontal enough).
+    own logit times `fake`, >= 0: so a calm face stays cool beside a suspicious one. Divided by
+    the report's `heat_scale` it is what is drawn. `usable` says whether the frame counted
+    (large, sharp and frontal enough).
     """
 
     second: float
@@ -179,7 +182,7 @@ class FaceScore:
 
 @dataclass(frozen=True, slots=True)
 class SeenFace:
-    """A face that was found but not scored (no trained weights): where, when, how clear."""
+    """A face that was found but not scored (no trained weights, or too little to be seen)."""
 
     second: float
     box: Box
@@ -247,30 +250,13 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What was asked for; the same settings on the same file give the same answer."""
-
-    frames: int = 20
-    threshold: float | None = None
-    max_faces: int = 8
-    heat: bool = True
-
-    def __post_init__(self) -> None:
-        if not 8 <= self.frames <= 300:
-            raise ValueError(f"frames must lie between 8 and 300, got {self.frames}")
-        if self.threshold is not None and not 0.0 < self.threshold < 1.0:
-            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
-        if not 1 <= self.max_faces <= 32:
-            raise ValueError(f"max_faces must lie between 1 and 32, got {self.max_faces}")
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer about one video; page, command line, API and documents show only this.
 
     `fake` is that of the most suspicious person and None unless `status` is `OK`.
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
-    it is weighted by the score, so a calm real face stays cool.
+    with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
+    calm real face stays cool. 0.0 means that there are no maps.
     """
 
     status: Status
@@ -290,19 +276,14 @@ class Report:
     timing_ms: dict[str, float] = field(default_factory=dict)
     created_utc: str = ""
 
+    @property
+    def threshold(self) -> float:
+        """The decision threshold that was in force: the asked-for one, else the model's."""
+        asked = self.settings.threshold
+        return self.model.threshold if asked is None else asked
 
-class VideoError(Exception):
-    """The visitor's file cannot be judged. The text is one sentence, written for a person,
-    that says what is wrong and what to do; `status` is its type."""
-
-    def __init__(self, message: str, status: Status = Status.UNREADABLE) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class WeightsError(Exception):
-    """Our own files are missing or damaged; the text says which and how to mend it."""
-
-
-class CancelledError(Exception):
-    """The person who asked no longer wants the answer."""
+    @property
+    def suspect(self) -> Person | None:
+        """The most suspicious person that has a score; None if nobody has."""
+        scored = [person for person in self.people if person.fake is not None]
+        return max(scored, key=lambda person: person.fake or 0.0, default=None)
