@@ -1,0 +1,201 @@
+"""Opens a file only if it is what it should be: a local video or picture within the limits.
+
+Files come from strangers, and FFmpeg reads hundreds of formats, some of which (playlists,
+concat scripts, SDP) open further files or addresses. So the first bytes decide which one
+demuxer may look at the file, and that demuxer may use nothing but the file itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from detector.errors import VideoError
+from detector.records import Status
+
+PICTURES = ("jpeg", "png", "webp")  # read by Pillow; a WebP may be animated
+DEMUXERS = {
+    "mp4": "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska": "matroska,webm",
+    "webm": "matroska,webm",
+    "avi": "avi",
+    "mpegts": "mpegts",
+    "mpeg": "mpeg",
+    "gif": "gif",
+}
+MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+EBML = b"\x1a\x45\xdf\xa3"
+PLAYLISTS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<smoothstreaming", b"[playlist]")
+SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9")
+ACCEPTED = "an MP4, MOV, WebM, MKV, AVI, MPEG or GIF video, or a JPEG, PNG or WebP picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted; stated to a visitor before the upload and at `/limits`.
+
+    `max_pixels` is for one frame of a video, `max_still_pixels` for a picture (a phone's photo
+    is larger than 4K). `max_frames` keeps a crafted file from claiming millions.
+    """
+
+    max_bytes: int = 500 * 2**20
+    max_seconds: float = 1800.0
+    max_pixels: int = 4096 * 2304
+    max_still_pixels: int = 50_000_000
+    max_frames: int = 450_000
+    suffixes: tuple[str, ...] = (
+        *(".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts"),
+        *(".mpg", ".mpeg", ".vob", ".gif", ".webp", ".jpg", ".jpeg", ".png"),
+    )
+
+
+PRODUCT_LIMITS = Limits()
+
+
+def check_file(path: Path, limits: Limits) -> str:
+    """What kind of file this is by its first bytes: one of `DEMUXERS` or `PICTURES`.
+
+    Raises VideoError if it is missing, empty, too large, or none of these.
+    """
+    if not path.is_file():
+        raise VideoError(f"There is no file at {path}.")
+    size = path.stat().st_size
+    if size == 0:
+        raise VideoError(f"{path.name} is empty (0 bytes). Send it again.", Status.EMPTY)
+    if size > limits.max_bytes:
+        raise VideoError(
+            f"{path.name} has {size / 2**20:.0f} MB; at most {limits.max_bytes / 2**20:.0f} MB "
+            "are accepted. Cut out the part that matters, or save it smaller.",
+            Status.TOO_LARGE,
+        )
+    try:
+        with path.open("rb") as file:
+            return _kind(path, file, limits)
+    except OSError as error:
+        raise VideoError(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
+    head = file.read(400)
+    kind = _video_kind(head) or _picture_kind(head)
+    if kind:
+        return kind
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        raise VideoError(
+            f"{path.name} is a HEIC or AVIF picture, which is not accepted. Save it as JPEG.",
+            Status.UNSUPPORTED,
+        )
+    if head.startswith(SOUND) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
+        raise VideoError(
+            f"{path.name} holds only sound. Send a file with a picture.", Status.NO_VIDEO
+        )
+    playlist = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PLAYLISTS)
+    if playlist or path.suffix.lower() not in limits.suffixes:
+        raise VideoError(
+            f"{path.name} is not a kind of file that is accepted. Send {ACCEPTED}.",
+            Status.UNSUPPORTED,
+        )
+    raise VideoError(
+        f"{path.name} is not a video, whatever its name says, or its beginning is damaged. "
+        f"Send {ACCEPTED}."
+    )
+
+
+def _video_kind(head: bytes) -> str:
+    """The key of `DEMUXERS`, or an empty string."""
+    heif = head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
+    marks = {
+        "mp4": head[4:8] in MP4_BOXES and not heif,
+        "webm": head.startswith(EBML) and b"webm" in head[:64],
+        "matroska": head.startswith(EBML),
+        "avi": head[:4] == b"RIFF" and head[8:12] == b"AVI ",
+        "gif": head.startswith((b"GIF87a", b"GIF89a")),
+        "mpegts": head[:189:188] == b"GG" or head[4:197:192] == b"GG",  # the latter: M2TS
+        "mpeg": head.startswith(b"\x00\x00\x01\xba"),
+    }
+    return next((kind for kind, found in marks.items() if found), "")
+
+
+def _picture_kind(head: bytes) -> str:
+    """One of `PICTURES`, or an empty string."""
+    marks = {
+        "jpeg": head.startswith(b"\xff\xd8\xff"),
+        "png": head.startswith(b"\x89PNG\r\n\x1a\n"),
+        "webp": head[:4] == b"RIFF" and head[8:12] == b"WEBP",
+    }
+    return next((kind for kind, found in marks.items() if found), "")
+
+
+@contextmanager
+def open_container(path: Path, kind: str) -> Iterator[InputContainer]:
+    """The file, seen by the one demuxer of its kind and by no other protocol than `file`.
+
+    Raises VideoError if that demuxer cannot make sense of it.
+    """
+    options = {"format_whitelist": DEMUXERS[kind], "protocol_whitelist": "file"}
+    demuxer = DEMUXERS[kind].partition(",")[0]
+    try:
+        container = av.open(
+            str(path.resolve()), format=demuxer, options=options, metadata_errors="replace"
+        )
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{path.name} is damaged or incomplete and cannot be opened. Save or send it again."
+        ) from error
+    with container:
+        yield container
+
+
+def video_stream(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
+    """The first moving picture, not the cover of an album, ready to be decoded.
+
+    Raises VideoError if there is none, it is of an unknown kind, or its frames are too large.
+    """
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        raise VideoError(
+            f"{path.name} has no picture, only sound. Send a file with a picture.",
+            Status.NO_VIDEO,
+        )
+    stream = moving[0]
+    if stream.codec_context is None:
+        raise VideoError(
+            f"{path.name} is coded in a way that is not known here. Convert it to H.264 MP4.",
+            Status.UNSUPPORTED,
+        )
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not width or not height:
+        raise VideoError(f"{path.name} is damaged: not even its size can be read.")
+    check_pixels(path, (width, height), limits.max_pixels)
+    # A stream may announce a small picture and turn into a huge one; the decoder then refuses.
+    stream.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
+    return stream
+
+
+def check_pixels(path: Path, size: tuple[int, int], most: int) -> None:
+    """Raises VideoError if a picture of `size` (width, height) has more than `most` pixels."""
+    if size[0] * size[1] > most:
+        raise VideoError(
+            f"{path.name} is {size[0]} x {size[1]} pixels; at most {most / 1e6:.1f} million "
+            "pixels are accepted. Save it smaller, for instance at 1920 x 1080.",
+            Status.TOO_LARGE,
+        )
+
+
+def check_length(path: Path, seconds: float, limits: Limits) -> None:
+    """Raises VideoError if `seconds` is more than `limits` allow."""
+    if seconds > limits.max_seconds:
+        raise VideoError(
+            f"{path.name} is {seconds / 60:.0f} minutes long; at most "
+            f"{limits.max_seconds / 60:.0f} minutes are accepted. Cut out the part that matters.",
+            Status.TOO_LONG,
+        )

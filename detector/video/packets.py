@@ -1,0 +1,161 @@
+"""What the packets of a video tell before any is decoded: when frames are shown, and which
+packets those frames need.
+
+In H.264 (ITU-T H.264, 7.4.1) a picture with nal_ref_idc 0 is referred to by no other, and an
+IDR picture lets nothing after it refer to anything before it. So, without changing a pixel of
+the frames that are wanted, a decoder can be spared every unwanted picture of the first kind,
+every stretch between two IDR pictures in which nothing is wanted, and the rest of a stretch
+after its last wanted frame. A key frame alone is no such border: in an open GOP later packets
+still refer back across it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+# One packet is one shown frame with its own time. Not so in VP8 (packets that show nothing),
+# MPEG-4 in AVI (two frames in one packet) or transport streams (fields, times left out).
+ONE_FRAME_PER_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "gif"}
+TIMED_CONTAINERS = {"mp4", "matroska", "webm", "gif"}
+AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
+DROPPABLE, BORDER, ORDINARY = 1, 2, 0
+
+
+@dataclass(slots=True)
+class DecodeNotes:
+    """What happened while a file was read; the caller makes one, passes it in, looks after.
+
+    `damaged`: some part did not decode, or its end is missing; what did decode was used.
+    """
+
+    damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PacketIndex:
+    """One entry per packet, in the order of the file.
+
+    pts       (P,) int64, presentation time in units of `time_base`
+    shown     (P,) bool, False where an edit list cuts the frame away
+    kind      (P,) uint8, `DROPPABLE`, `BORDER` (an IDR picture) or `ORDINARY`
+    times     (N,) int64, `pts` of the shown packets, ascending
+    exact     whether the shown packets are the shown frames, each with its own time; if not,
+              the rest is only an estimate and frames must be counted by decoding
+    """
+
+    pts: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    kind: NDArray[np.uint8]
+    times: NDArray[np.int64]
+    time_base: Fraction
+    exact: bool
+
+    def in_seconds(self, ticks: int) -> float:
+        return ticks * self.time_base.numerator / self.time_base.denominator
+
+    def second(self, pts: int) -> float:
+        """Presentation time, counted from the first shown frame."""
+        return self.in_seconds(pts - int(self.times[0]))
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(N,) presentation times of the shown frames, ascending from 0."""
+        ticks = self.times - self.times[0]
+        seconds: NDArray[np.float64] = ticks * self.time_base.numerator / self.time_base.denominator
+        return seconds
+
+    def needed(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(P,) the packets to decode so that the frames at the times `wanted` come out exact."""
+        is_wanted = np.isin(self.pts, wanted) & self.shown
+        stretch = np.cumsum(self.kind == BORDER)
+        position = np.arange(len(self.pts))
+        last = np.full(int(stretch[-1]) + 1, -1)
+        np.maximum.at(last, stretch[is_wanted], position[is_wanted])
+        needed: NDArray[np.bool_] = (position <= last[stretch]) & (
+            is_wanted | (self.kind != DROPPABLE)
+        )
+        return needed
+
+
+def packets_of(
+    container: InputContainer, stream: AnyStream, notes: DecodeNotes
+) -> Iterator[Packet[AnyStream]]:
+    """The stream's packets as far as the file holds them."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError:
+            notes.damaged = True
+            return
+        notes.damaged |= packet.is_corrupt
+        if packet.size:  # an empty one would tell the decoder that the video ends here
+            yield packet
+
+
+def read_index(
+    packets: Iterable[Packet[VideoStream]], stream: VideoStream, kind: str
+) -> PacketIndex:
+    """Looks at each packet once and decodes none. `kind` is a key of `opening.DEMUXERS`."""
+    length_size = _nal_length_size(stream)
+    pts: list[int] = []
+    shown: list[bool] = []
+    kinds: list[int] = []
+    timed = kind in TIMED_CONTAINERS and codec_name(stream) in ONE_FRAME_PER_PACKET
+    for packet in packets:
+        timed &= packet.pts is not None
+        moment = packet.pts if packet.pts is not None else packet.dts
+        pts.append(moment if moment is not None else (pts[-1] + 1 if pts else 0))
+        shown.append(not packet.is_discard)
+        kinds.append(_h264_kind(memoryview(packet), length_size) if length_size else ORDINARY)
+    times = np.sort(np.array(pts, np.int64)[np.array(shown, np.bool_)])
+    return PacketIndex(
+        pts=np.array(pts, np.int64),
+        kind=np.array(kinds, np.uint8),
+        shown=np.array(shown, np.bool_),
+        times=times,
+        time_base=stream.time_base or Fraction(1, 90_000),
+        exact=timed and bool((np.diff(times) > 0).all()),
+    )
+
+
+def codec_name(stream: VideoStream) -> str:
+    """The coding's own name (`av1`), not its decoder's (`libdav1d`)."""
+    name: str = stream.codec_context.codec.canonical_name
+    return name
+
+
+def _nal_length_size(stream: VideoStream) -> int:
+    """Bytes before each NAL unit that hold its length (ISO/IEC 14496-15, 5.3.3.1); 0 if this
+    is not H.264 in that form."""
+    head = stream.codec_context.extradata
+    if codec_name(stream) != "h264" or not head or len(head) < 7 or head[0] != 1:
+        return 0
+    return (head[4] & 3) + 1
+
+
+def _h264_kind(packet: memoryview, length_size: int) -> int:
+    """What the picture in this packet is to others, by the header of its first slice."""
+    at = 0
+    while at + length_size < len(packet):
+        header = packet[at + length_size]
+        reference, unit = header >> 5 & 3, header & 31
+        if unit == 5:
+            return BORDER
+        if unit in (1, 2):
+            return ORDINARY if reference else DROPPABLE
+        at += length_size + int.from_bytes(packet[at : at + length_size], "big")
+    return ORDINARY

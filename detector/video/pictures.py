@@ -1,0 +1,91 @@
+"""Still pictures and animated WebP, which FFmpeg does not read well: through Pillow."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from detector.errors import VideoError
+from detector.records import Image
+from detector.video.opening import Limits, check_pixels
+from detector.video.packets import DecodeNotes
+
+EXIF_ORIENTATION = 0x0112
+TO_UPRIGHT = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+COUNTER_CLOCKWISE = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}  # the turn in it
+SHORTEST_MS, USUAL_MS = 10, 100  # browsers show a frame of up to 10 ms for 100 ms
+DAMAGE = (OSError, SyntaxError, ValueError, struct.error, Pillow.DecompressionBombError)
+
+
+@contextmanager
+def open_picture(path: Path, kind: str, limits: Limits) -> Iterator[Pillow.Image]:
+    """The picture, its pixels not yet decoded. `kind` is one of `opening.PICTURES`.
+
+    Raises VideoError if it is too large or cannot be opened.
+    """
+    try:
+        picture = Pillow.open(path, formats=[kind])
+    except DAMAGE as error:
+        raise VideoError(f"{path.name} is damaged and cannot be opened. Send it again.") from error
+    with picture:
+        moving = getattr(picture, "n_frames", 1) > 1
+        check_pixels(path, picture.size, limits.max_pixels if moving else limits.max_still_pixels)
+        yield picture
+
+
+def turned_by(picture: Pillow.Image) -> int:
+    """Degrees, counter-clockwise, by which the EXIF data say it must be turned."""
+    return COUNTER_CLOCKWISE.get(_orientation(picture), 0)
+
+
+def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float, Pillow.Image]]:
+    """Each frame, still in the file's own colour mode, with the second at which it is shown.
+
+    Ends early, and says so in `notes`, where the file is damaged.
+    """
+    milliseconds = 0
+    for number in range(getattr(picture, "n_frames", 1)):
+        try:
+            picture.seek(number)
+            picture.load()
+        except DAMAGE:
+            notes.damaged = True
+            return
+        yield milliseconds / 1000, picture
+        shown_for = int(picture.info.get("duration", 0))
+        milliseconds += shown_for if shown_for > SHORTEST_MS else USUAL_MS
+
+
+def to_rgb(picture: Pillow.Image) -> Image:
+    """Upright RGB uint8 (H, W, 3); what is transparent becomes white."""
+    way = TO_UPRIGHT.get(_orientation(picture))
+    upright = picture if way is None else picture.transpose(way)
+    if upright.mode.startswith("I;16"):  # Pillow would clip 16 bits, not scale them
+        grey = (np.asarray(upright) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if upright.has_transparency_data:
+        over = upright.convert("RGBA")
+        upright = Pillow.alpha_composite(Pillow.new("RGBA", over.size, "white"), over)
+    return np.array(upright.convert("RGB"))
+
+
+def _orientation(picture: Pillow.Image) -> int:
+    """The EXIF orientation, 1 to 8; what cannot be read counts as upright."""
+    try:
+        orientation = picture.getexif().get(EXIF_ORIENTATION)
+    except DAMAGE:
+        return 1
+    return orientation if orientation in TO_UPRIGHT else 1
