@@ -1,0 +1,242 @@
+"""Finds the faces in pictures: the networks of MTCNN, driven over many pictures at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.ops import batched_nms
+
+from detector.records import Box, Face, FloatArray, Image
+
+IntArray = NDArray[np.int64]
+
+# From the MTCNN paper, section III: what each network was trained on, and asks for.
+_CELL, _STRIDE = 12, 2  # the window of the first network, and the step between windows
+_REFINE_SIZE, _OUTPUT_SIZE = 24, 48
+_PYRAMID_STEP = 0.709  # halves the area from level to level
+_PROPOSE_AT, _REFINE_AT, _OUTPUT_AT = 0.6, 0.7, 0.7
+
+_PICTURES_AT_ONCE = 8
+_PATCHES_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Search:
+    """How closely to look.
+
+    Pictures are shrunk until their longer side is at most `long_side`; faces whose shorter
+    side is below about `min_face` pixels on the shrunk picture are not looked for. With the
+    defaults faces 50 pixels wide in a 720p picture are found, and 70 in a 1080p one.
+    """
+
+    long_side: int = 640
+    min_face: int = 40
+
+
+FINER = Search(long_side=1280, min_face=20)
+
+
+class FaceFinder:
+    """MTCNN (Zhang et al. 2016, arXiv 1604.02878) with the weights of facenet-pytorch.
+
+    Holds the three networks and nothing else, so threads may share it. The driver is ours:
+    8-bit pyramids of shrunk pictures, each level and each stage one batch over all pictures.
+    `long_side` and `min_face` as in `Search`; without `retry` no picture gets a closer look.
+    """
+
+    def __init__(
+        self, device: str = "cpu", *, long_side: int = 640, min_face: int = 40, retry: bool = True
+    ) -> None:
+        self._device = device
+        self._search = Search(long_side, min_face)
+        self._retry = retry
+        self._propose_net = self._ready(PNet())
+        self._refine_net = self._ready(RNet())
+        self._output_net = self._ready(ONet())
+
+    def find(self, images: Sequence[Image]) -> list[list[Face]]:
+        """The faces of each image, largest first, in that image's own pixels.
+
+        A face cut by the picture's border keeps its whole box, which then reaches outside.
+        If no image shows a face, the first is looked at once more and closer (`FINER`), and
+        so are the others if that helped: small faces are found, and a video without faces
+        costs one closer look per call.
+
+        Raises ValueError for an image that is not RGB uint8 (H, W, 3).
+        """
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(f"need RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
+        found = self._look(images, self._search)
+        if not self._retry or not images or any(found):
+            return found
+        first = self._look(images[:1], FINER)
+        if not any(first):
+            return found
+        return first + self._look(images[1:], FINER)
+
+    def _ready(self, net: nn.Module) -> nn.Module:
+        return net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+
+    def _look(self, images: Sequence[Image], search: Search) -> list[list[Face]]:
+        same_size = defaultdict(list)
+        for index, image in enumerate(images):
+            same_size[image.shape].append(index)
+        faces: list[list[Face]] = [[] for _ in images]
+        for members in same_size.values():
+            for start in range(0, len(members), _PICTURES_AT_ONCE):
+                batch = members[start : start + _PICTURES_AT_ONCE]
+                for index, face in self._cascade([images[k] for k in batch], search):
+                    faces[batch[index]].append(face)
+        return [sorted(found, key=lambda face: -face.box.area) for found in faces]
+
+    def _cascade(self, images: list[Image], search: Search) -> Iterator[tuple[int, Face]]:
+        """Each face with the index of its image; all images have one size."""
+        height, width = images[0].shape[:2]
+        scale = min(1.0, search.long_side / max(height, width, 1))
+        size = round(width * scale), round(height * scale)
+        if min(size) < _CELL:
+            return
+        pictures = [_resized(image, size) for image in images]
+        proposals = self._propose(pictures, search.min_face)
+        found, landmarks = self._confirm(pictures, self._refine(pictures, proposals))
+        to_original = np.array([width / size[0], height / size[1]], np.float32)
+        boxes = found.boxes * np.tile(to_original, 2)
+        for owner, box, score, points in zip(
+            found.owners, boxes, found.scores, landmarks * to_original, strict=True
+        ):
+            face = Face(Box(*box.tolist()), points, float(score))
+            centre_x, centre_y = face.box.centre
+            if 0 <= centre_x < width and 0 <= centre_y < height:
+                yield int(owner), face
+
+    def _propose(self, pictures: list[Image], min_face: int) -> _Found:
+        """First stage: every 12-pixel window of every pyramid level that may hold a face."""
+        height, width = pictures[0].shape[:2]
+        levels = [_Found.nothing()]
+        scale = _CELL / min_face
+        while min(height, width) * scale >= _CELL:
+            size = round(width * scale), round(height * scale)
+            pictures = [_resized(picture, size) for picture in pictures]
+            shifts, faceness = self._run(self._propose_net, pictures)
+            owners, rows, columns = np.nonzero(faceness[:, 1] >= _PROPOSE_AT)
+            corners = np.stack([columns, rows], axis=1).astype(np.float32) * _STRIDE
+            to_picture = np.array([width / size[0], height / size[1]] * 2, np.float32)
+            windows = np.concatenate([corners, corners + _CELL], axis=1) * to_picture
+            found = _Found(windows, faceness[owners, 1, rows, columns], owners)
+            keep = found.distinct(0.5)
+            found = found.pick(keep)
+            levels.append(found.moved(shifts[owners, :, rows, columns][keep]))
+            scale *= _PYRAMID_STEP
+        merged = _Found(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
+        return merged.pick(merged.distinct(0.7)).squared()
+
+    def _refine(self, pictures: list[Image], found: _Found) -> _Found:
+        """Second stage: drops most proposals and moves the rest."""
+        found, patches = _patches(pictures, found, _REFINE_SIZE)
+        if not patches:
+            return found
+        shifts, faceness = self._run(self._refine_net, patches)
+        sure = np.flatnonzero(faceness[:, 1] > _REFINE_AT)
+        found = found.pick(sure)._replace(scores=faceness[sure, 1])
+        keep = found.distinct(0.7)
+        return found.pick(keep).moved(shifts[sure[keep]]).squared()
+
+    def _confirm(self, pictures: list[Image], found: _Found) -> tuple[_Found, FloatArray]:
+        """Third stage: the final boxes and their landmarks (N, 5, 2)."""
+        found, patches = _patches(pictures, found, _OUTPUT_SIZE)
+        if not patches:
+            return found, np.empty((0, 5, 2), np.float32)
+        shifts, places, faceness = self._run(self._output_net, patches)
+        sure = np.flatnonzero(faceness[:, 1] > _OUTPUT_AT)
+        found = found.pick(sure)._replace(scores=faceness[sure, 1])
+        corners, sides = found.boxes[:, None, :2], found.sides[:, None]
+        landmarks = corners + sides * places[sure].reshape(-1, 2, 5).transpose(0, 2, 1)
+        found = found.moved(shifts[sure])
+        keep = found.not_nested(0.7)
+        return found.pick(keep), landmarks[keep].astype(np.float32)
+
+    @torch.inference_mode()
+    def _run(self, net: nn.Module, pictures: list[Image]) -> list[FloatArray]:
+        """The outputs of `net` for pictures of one size."""
+        parts = []
+        for start in range(0, len(pictures), _PATCHES_AT_ONCE):
+            pixels = np.stack(pictures[start : start + _PATCHES_AT_ONCE])
+            batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
+            parts.append(net((batch.float() - 127.5) / 128))
+        return [torch.cat(outputs).cpu().numpy() for outputs in zip(*parts, strict=True)]
+
+
+class _Found(NamedTuple):
+    """Candidates: boxes (N, 4), how sure (N,), and which picture each lies in (N,)."""
+
+    boxes: FloatArray
+    scores: FloatArray
+    owners: IntArray
+
+    @classmethod
+    def nothing(cls) -> _Found:
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
+
+    @property
+    def sides(self) -> FloatArray:
+        """Width and height, (N, 2)."""
+        return self.boxes[:, 2:] - self.boxes[:, :2]
+
+    def pick(self, which: IntArray) -> _Found:
+        return _Found(self.boxes[which], self.scores[which], self.owners[which])
+
+    def moved(self, shifts: FloatArray) -> _Found:
+        """Each edge moved by its share of the box's own side, as the networks were trained."""
+        return self._replace(boxes=self.boxes + shifts * np.tile(self.sides, 2))
+
+    def squared(self) -> _Found:
+        """Squares of the longer side on the same centres: the networks expect squares."""
+        centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        half = self.sides.max(axis=1, keepdims=True, initial=0) / 2
+        return self._replace(boxes=np.concatenate([centres - half, centres + half], axis=1))
+
+    def distinct(self, overlap: float) -> IntArray:
+        """Non-maximum suppression within each picture: the best of boxes whose IoU is larger."""
+        tensors: list[Tensor] = [torch.from_numpy(part) for part in self]
+        keep: IntArray = batched_nms(*tensors, overlap).numpy()
+        return keep
+
+    def not_nested(self, overlap: float) -> IntArray:
+        """As `distinct`, but overlap counts as a share of the smaller box."""
+        areas = self.sides.prod(axis=1)
+        kept: list[int] = []
+        for index in np.argsort(-self.scores, kind="stable"):
+            others = [k for k in kept if self.owners[k] == self.owners[index]]
+            low = np.maximum(self.boxes[others, :2], self.boxes[index, :2])
+            high = np.minimum(self.boxes[others, 2:], self.boxes[index, 2:])
+            shared = np.clip(high - low, 0, None).prod(axis=1)
+            if not np.any(shared > overlap * np.minimum(areas[others], areas[index])):
+                kept.append(int(index))
+        return np.array(kept, np.int64)
+
+
+def _patches(pictures: list[Image], found: _Found, size: int) -> tuple[_Found, list[Image]]:
+    """What lies inside the picture of each box, stretched to `size`; boxes outside are dropped."""
+    height, width = pictures[0].shape[:2]
+    edges = np.clip(np.rint(found.boxes), 0, [width, height, width, height]).astype(np.int64)
+    inside = np.flatnonzero((edges[:, 2:] > edges[:, :2]).all(axis=1))
+    patches = [
+        _resized(pictures[owner][y0:y1, x0:x1], (size, size))
+        for owner, (x0, y0, x1, y1) in zip(found.owners[inside], edges[inside], strict=True)
+    ]
+    return found.pick(inside), patches
+
+
+def _resized(picture: Image, size: tuple[int, int]) -> Image:
+    """`size` is width, height; shrinking averages, so that nothing aliases."""
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
