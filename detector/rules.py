@@ -1,0 +1,170 @@
+"""The rules of judging: what must be seen, and how logits become a probability and a word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.records import FloatArray, Quality, Status, Verdict, Warn
+
+Floats = NDArray[np.float64]
+
+BANDS = ("weak", "moderate", "strong", "very_strong")
+# So many neighbouring clips speak for themselves, however long the calm rest of the video is.
+STRETCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRules:
+    """What turns one model's logits into words; measured in training, stored in its card.
+
+    `temperature` and `bias` calibrate: p = sigmoid((logit + bias) / temperature), Platt scaling
+    written so that `bias` moves the zero and `temperature` the steepness (Guo et al. 2017, "On
+    Calibration of Modern Neural Networks"). They are fitted on a person's pooled logit; frames
+    share them, so that timeline and verdict speak on one scale.
+
+    `threshold` is where the error of both kinds was weighed; `undecided` is the range of
+    calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
+    the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
+    (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
+    `share` of the clips, the most suspicious ones, speak for a person. `disagreement` is the
+    difference between the probabilities with and without time from which neither is believed.
+    """
+
+    temperature: float = 1.0
+    bias: float = 0.0
+    calibrated: bool = False
+    threshold: float = 0.5
+    undecided: tuple[float, float] = (0.45, 0.55)
+    bands: tuple[float, float, float, float] = (0.5, 0.7, 0.9, 1.0)
+    min_faces: int = 4
+    min_size: float = 40.0
+    min_sharpness: float = 0.0
+    min_frontal: float = 0.0
+    share: float = 0.25
+    disagreement: float = 0.6
+
+    def __post_init__(self) -> None:
+        low, high = self.undecided
+        checks = {
+            "temperature must be above 0": self.temperature > 0,
+            "threshold must lie between 0 and 1": 0 < self.threshold < 1,
+            "undecided must enclose the threshold": 0 <= low <= self.threshold <= high <= 1,
+            "bands must be four rising edges that end at 1": (
+                len(self.bands) == len(BANDS)
+                and list(self.bands) == sorted(set(self.bands))
+                and self.bands[0] > 0
+                and self.bands[-1] == 1
+            ),
+            "min_faces must be at least 1": self.min_faces >= 1,
+            "share must lie above 0 and not above 1": 0 < self.share <= 1,
+        }
+        for rule, kept in checks.items():
+            if not kept:
+                raise ValueError(f"{rule}: {self}")
+
+    def at(self, threshold: float | None) -> ScoringRules:
+        """The same rules at a threshold of the user's own; the undecided range moves with it."""
+        if threshold is None:
+            return self
+        below, above = self.threshold - self.undecided[0], self.undecided[1] - self.threshold
+        band = (max(threshold - below, 0.0), min(threshold + above, 1.0))
+        return replace(self, threshold=threshold, undecided=band)
+
+    def band(self, fake: float) -> str:
+        """The word of `BANDS` for a calibrated probability; an edge belongs to the word below."""
+        return next(word for word, edge in zip(BANDS, self.bands, strict=True) if fake <= edge)
+
+    def weight(self, quality: Quality) -> float:
+        """How much a face counts, in [0, 1]: 0 below a minimum, full at twice all of them."""
+        pairs = (
+            (quality.size, self.min_size),
+            (quality.sharpness, self.min_sharpness),
+            (quality.frontal, self.min_frontal),
+        )
+        weight = 1.0
+        for value, least in pairs:
+            if value < least:
+                return 0.0
+            weight *= min(1.0, value / (2 * least)) if least > 0 else 1.0
+        return weight
+
+
+def calibrate(logits: Floats | FloatArray | float, rules: ScoringRules) -> Floats:
+    """Logits of any shape -> probabilities of fake, sigmoid((logit + bias) / temperature)."""
+    scaled = (np.asarray(logits, np.float64) + rules.bias) / rules.temperature
+    return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))  # does not overflow on either side
+
+
+def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
+    """The logit of a person from those of its clips; what speaks is its most suspicious part.
+
+    A mean would drown a swap of two seconds in a minute. So it is the weighted mean of the
+    highest `share` of the clips or, if that is more, of the strongest run of three neighbours: a
+    quarter of a long video is long as well. Few clips are no special case: up to 1 / share of
+    them, the highest speaks alone.
+
+    logits   (..., n)  clips in the order of time
+    weights  (..., n)  > 0
+    returns  (...)
+
+    Raises ValueError without a clip: no evidence is not "real".
+    """
+    count = logits.shape[-1]
+    if count == 0:
+        raise ValueError("there is no usable clip to pool")
+    top = np.argsort(logits, axis=-1, kind="stable")[..., -math.ceil(share * count) :]
+    chosen = np.take_along_axis(weights, top, axis=-1)
+    pooled = (np.take_along_axis(logits, top, axis=-1) * chosen).sum(-1) / chosen.sum(-1)
+    width = min(STRETCH, count)
+    runs = np.lib.stride_tricks.sliding_window_view(logits * weights, width, axis=-1).sum(-1)
+    runs /= np.lib.stride_tricks.sliding_window_view(weights, width, axis=-1).sum(-1)
+    return np.asarray(np.maximum(pooled, runs.max(-1)))
+
+
+def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool) -> Status:
+    """Enough usable faces, or the defect that at least half of the faces have."""
+    usable = sum(rules.weight(quality) > 0 for quality in qualities)
+    if usable >= (1 if still else rules.min_faces):
+        return Status.OK
+    small = sum(quality.size < rules.min_size for quality in qualities)
+    blurred = sum(quality.sharpness < rules.min_sharpness for quality in qualities)
+    if qualities and 2 * small >= len(qualities):
+        return Status.FACE_TOO_SMALL
+    if qualities and 2 * blurred >= len(qualities):
+        return Status.TOO_BLURRED
+    return Status.TOO_FEW_FACES
+
+
+def quality_warnings(
+    qualities: Sequence[Quality], rules: ScoringRules, *, still: bool
+) -> set[Warn]:
+    """What more than a quarter of the faces suffer from, and how few of them there are."""
+    usable = sum(rules.weight(quality) > 0 for quality in qualities)
+    defects = {
+        Warn.SMALL_FACES: [quality.size < rules.min_size for quality in qualities],
+        Warn.BLURRED_FACES: [quality.sharpness < rules.min_sharpness for quality in qualities],
+        Warn.PROFILE_FACES: [quality.frontal < rules.min_frontal for quality in qualities],
+    }
+    found = {warning for warning, rows in defects.items() if 4 * sum(rows) > len(rows)}
+    if still:
+        found.add(Warn.STILL_IMAGE)
+    elif usable < 2 * rules.min_faces:
+        found.add(Warn.FEW_FRAMES)
+    return found
+
+
+def decide(fake: float, still: float, rules: ScoringRules) -> tuple[Verdict, set[Warn]]:
+    """The verdict on probabilities with and without time, and what stands against one."""
+    low, high = rules.undecided
+    doubts = {Warn.NEAR_THRESHOLD} if low <= fake < high else set()
+    opposite = (fake >= rules.threshold) != (still >= rules.threshold)
+    if opposite and abs(fake - still) >= rules.disagreement:
+        doubts.add(Warn.TIME_AND_FRAME_DISAGREE)
+    if doubts:
+        return Verdict.UNDECIDED, doubts
+    return (Verdict.FAKE if fake >= high else Verdict.NO_SIGN), doubts

@@ -1,0 +1,295 @@
+"""From the network's logits to a person's answer and the video's; pure, and honest about doubt.
+
+A clip is a few consecutive frames of one person. Clips are pooled to the person, and the video
+is as fake as its most suspicious person. Taking a maximum over people raises the false alarms
+of a video with many faces; the rules are calibrated per person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from detector.records import (
+    Box,
+    FaceScore,
+    FloatArray,
+    Image,
+    Moment,
+    Person,
+    Quality,
+    SeenFace,
+    Segment,
+    Status,
+    Verdict,
+    Warn,
+)
+from detector.rules import (
+    Floats,
+    ScoringRules,
+    calibrate,
+    decide,
+    pool_logits,
+    quality_warnings,
+    status_of,
+)
+
+RESAMPLES = 1000
+MOMENTS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredClip:
+    """What the network said about T consecutive frames of one person, and what it looked at.
+
+    `logit` is the clip's own; `frame_logits` and `still_logits` are (T,), `seconds` (T,) rises,
+    `landmarks` is (T, 5, 2). `heats` is (T, h, w), the raw Grad-CAM map of each frame's own
+    logit. `crops` are the network's inputs where they were kept: only those can become a
+    `Moment`. `families` gives each kind of manipulation its probability.
+    """
+
+    logit: float
+    frame_logits: FloatArray
+    still_logits: FloatArray
+    seconds: Sequence[float]
+    boxes: Sequence[Box]
+    landmarks: FloatArray
+    qualities: Sequence[Quality]
+    heats: FloatArray | None = None
+    crops: Sequence[Image | None] = ()
+    families: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = [self.frame_logits, self.still_logits, self.boxes, self.landmarks, self.qualities]
+        parts += [part for part in (self.heats, self.crops) if part is not None and len(part)]
+        lengths = {len(self.seconds), *(len(part) for part in parts)}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError(f"a clip's parts must have one length above 0, got {sorted(lengths)}")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoAnswer:
+    """The video's part of a `Report`; fields as there."""
+
+    status: Status
+    verdict: Verdict
+    fake: float | None
+    interval: tuple[float, float] | None
+    band: str | None
+    warnings: tuple[Warn, ...]
+
+
+def interval_of(
+    clips: Sequence[ScoredClip], weights: Floats, rules: ScoringRules
+) -> tuple[float, float] | None:
+    """A 95 % interval of the pooled probability, by a two-stage percentile bootstrap.
+
+    Clips are drawn with replacement, kept in the order of time, and frames within each drawn
+    clip; one clip alone still has its frames, one frame alone has no interval (None). The seed
+    is fixed, so the same video gives the same interval. It covers which moments happened to be
+    sampled. It does not cover what the model does not know: an unfamiliar manipulation, camera
+    or compression. With few clips it is too narrow, as every bootstrap is.
+    """
+    if sum(len(clip.seconds) for clip in clips) < 2:
+        return None
+    random = np.random.default_rng(0)
+    count = len(clips)
+    drawn = np.sort(random.integers(count, size=(RESAMPLES, count)), axis=1)
+    shifts = np.empty((RESAMPLES, count))
+    for index, clip in enumerate(clips):
+        frames = np.asarray(clip.frame_logits, np.float64)
+        again = frames[random.integers(len(frames), size=(RESAMPLES, len(frames)))]
+        shifts[:, index] = again.mean(1) - frames.mean()
+    unmoved = np.array([clip.logit for clip in clips], np.float64)
+    logits = np.take_along_axis(unmoved + shifts, drawn, axis=1)
+    pooled = calibrate(pool_logits(logits, weights[drawn], rules.share), rules)
+    own = calibrate(pool_logits(unmoved, weights, rules.share), rules)
+    low, high = np.percentile(pooled, (2.5, 97.5))
+    return float(min(low, own)), float(max(high, own))
+
+
+def judge_person(
+    person: int, clips: Sequence[ScoredClip], rules: ScoringRules, *, still: bool = False
+) -> Person:
+    """One person's answer from its clips, in the order of time; `still` for a single picture.
+
+    Where too little can be seen, the faces are returned as `seen`, without a score. A score
+    under which time and single frames contradict each other keeps its number, yet the verdict
+    is undecided. `rules.at` applies a threshold of the user's own.
+    """
+    qualities = [quality for clip in clips for quality in clip.qualities]
+    warnings = quality_warnings(qualities, rules, still=still)
+    status = status_of(qualities, rules, still=still)
+    if status is not Status.OK:
+        return _unjudged(person, clips, status, warnings)
+    scores = [score for clip in clips for score in _face_scores(clip, rules)]
+    crops = [crop for clip in clips for crop in clip.crops or [None] * len(clip.seconds)]
+    weights = np.array([np.mean([rules.weight(q) for q in clip.qualities]) for clip in clips])
+    clips = [clip for clip, weight in zip(clips, weights, strict=True) if weight > 0]
+    weights = weights[weights > 0]
+    logits = np.array([clip.logit for clip in clips], np.float64)
+    stills = np.array([np.mean(clip.still_logits) for clip in clips], np.float64)
+    fake = float(calibrate(pool_logits(logits, weights, rules.share), rules))
+    frame = float(calibrate(pool_logits(stills, weights, rules.share), rules))
+    verdict, doubts = decide(fake, frame, rules)
+    return Person(
+        id=person,
+        status=Status.OK,
+        fake=fake,
+        interval=interval_of(clips, weights, rules),
+        verdict=verdict,
+        scores=tuple(scores),
+        segments=find_segments(person, clips, rules),
+        moments=choose_moments(person, scores, crops),
+        family=_family_of(clips, rules) if verdict is Verdict.FAKE else None,
+        warnings=_in_order({*warnings, *doubts}),
+    )
+
+
+def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
+    """The video is as fake as its most suspicious person, and as decided as its clearest sign.
+
+    People who could not be judged have no voice in the number, but leave their warnings. Without
+    a judged person the answer is undecided, for the reason that most people share.
+    """
+    found = {warning for person in people for warning in person.warnings}
+    judged = [(person.fake, person) for person in people if person.fake is not None]
+    if not judged:
+        reasons = Counter(person.status for person in people).most_common(1)
+        status = reasons[0][0] if reasons else Status.NO_FACE
+        return VideoAnswer(status, Verdict.UNDECIDED, None, None, None, _in_order(found))
+    if not rules.calibrated:
+        found.add(Warn.NOT_CALIBRATED)
+    fake, suspect = max(judged, key=lambda pair: pair[0])
+    verdicts = {person.verdict for _, person in judged}
+    severest = (Verdict.FAKE, Verdict.UNDECIDED, Verdict.NO_SIGN)
+    return VideoAnswer(
+        status=Status.OK,
+        verdict=next(verdict for verdict in severest if verdict in verdicts),
+        fake=fake,
+        interval=suspect.interval,
+        band=rules.band(fake),
+        warnings=_in_order(found),
+    )
+
+
+def find_segments(
+    person: int, clips: Sequence[ScoredClip], rules: ScoringRules
+) -> tuple[Segment, ...]:
+    """Stretches in which clip after clip reaches the threshold.
+
+    Clips are spread over the video, so a segment runs from the first suspicious frame of its
+    first clip to the last one of its last, over the unseen time between them. A pause of more
+    than three times the usual step, as when the person left the picture, ends it.
+    """
+    starts = np.array([clip.seconds[0] for clip in clips])
+    pause = 3 * float(np.median(np.diff(starts))) if len(clips) > 1 else 0.0
+    suspicious = [bool(calibrate(clip.logit, rules) >= rules.threshold) for clip in clips]
+    runs: list[list[ScoredClip]] = []
+    for index in (index for index, hot in enumerate(suspicious) if hot):
+        if index and suspicious[index - 1] and starts[index] - starts[index - 1] <= pause:
+            runs[-1].append(clips[index])
+        else:
+            runs.append([clips[index]])
+    return tuple(_segment(person, run, rules) for run in runs)
+
+
+def _segment(person: int, run: Sequence[ScoredClip], rules: ScoringRules) -> Segment:
+    seconds = np.concatenate([np.asarray(clip.seconds, np.float64) for clip in run])
+    fake = np.concatenate([calibrate(clip.frame_logits, rules) for clip in run])
+    hot = seconds[fake >= rules.threshold] if (fake >= rules.threshold).any() else seconds
+    return Segment(person, start=float(hot[0]), end=float(hot[-1]), peak=float(fake.max()))
+
+
+def choose_moments(
+    person: int, scores: Sequence[FaceScore], crops: Sequence[Image | None]
+) -> tuple[Moment, ...]:
+    """At most six pictures worth looking at, the most suspicious first, spread over time.
+
+    Only usable frames whose crop was kept; no two lie nearer than a twelfth of the time that
+    the person was seen, so that they do not show one instant six times.
+    """
+    rows = [
+        (score, crop)
+        for score, crop in zip(scores, crops, strict=True)
+        if score.usable and crop is not None
+    ]
+    rows.sort(key=lambda row: (-row[0].fake, row[0].second))
+    apart = (scores[-1].second - scores[0].second) / (2 * MOMENTS)
+    chosen: list[Moment] = []
+    for score, crop in rows:
+        if all(abs(score.second - other.second) > apart for other in chosen):
+            chosen.append(Moment(person, score.second, score.fake, crop, score.heat))
+        if len(chosen) == MOMENTS:
+            break
+    return tuple(chosen)
+
+
+def weigh_heat(heat: FloatArray, fake: float) -> FloatArray:
+    """The raw Grad-CAM map times the frame's probability: what explains nothing stays cool."""
+    return np.asarray(heat * fake, np.float32)
+
+
+def heat_scale(scores: Sequence[FaceScore]) -> float:
+    """The one number by which every weighted map of a video is divided when drawn.
+
+    It is chosen so that the hottest spot of the video is drawn about as hot as the video's
+    highest frame is fake: 0.9 in a fake, 0.1 in a video without a suspicious frame, whose maps a
+    scale of their own would blow up to full contrast. One odd frame does not set it: it takes
+    the 95th percentile of the frames' peaks. A raw cell is log-odds that it adds (see
+    `explain.heat`), so a floor of one unit spread over the whole map keeps rounding noise dark.
+
+    scores   of all people of the video; 0.0 if none carries a map
+    """
+    maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
+    if not maps:
+        return 0.0
+    peak = float(np.percentile([heat.max() for heat, _ in maps], 95))
+    highest = max(fake for _, fake in maps)
+    floor = 1.0 / maps[0][0].size
+    return max(peak / highest, floor) if highest > 0 else floor
+
+
+def _face_scores(clip: ScoredClip, rules: ScoringRules) -> list[FaceScore]:
+    fakes, stills = calibrate(clip.frame_logits, rules), calibrate(clip.still_logits, rules)
+    return [
+        FaceScore(
+            second=float(second),
+            fake=float(fakes[index]),
+            still=float(stills[index]),
+            box=clip.boxes[index],
+            landmarks=clip.landmarks[index],
+            quality=clip.qualities[index],
+            usable=rules.weight(clip.qualities[index]) > 0,
+            heat=None if clip.heats is None else weigh_heat(clip.heats[index], fakes[index]),
+        )
+        for index, second in enumerate(clip.seconds)
+    ]
+
+
+def _family_of(clips: Sequence[ScoredClip], rules: ScoringRules) -> tuple[str, float] | None:
+    """The likeliest family over the clips that reach the threshold."""
+    rows = [clip.families for clip in clips if calibrate(clip.logit, rules) >= rules.threshold]
+    if not rows or not rows[0]:
+        return None
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return max(means.items(), key=lambda pair: pair[1])
+
+
+def _unjudged(
+    person: int, clips: Sequence[ScoredClip], status: Status, warnings: set[Warn]
+) -> Person:
+    seen = tuple(
+        SeenFace(float(second), box, quality)
+        for clip in clips
+        for second, box, quality in zip(clip.seconds, clip.boxes, clip.qualities, strict=True)
+    )
+    undecided = Person(person, status, None, None, Verdict.UNDECIDED, scores=())
+    return replace(undecided, warnings=_in_order(warnings), seen=seen)
+
+
+def _in_order(warnings: set[Warn]) -> tuple[Warn, ...]:
+    return tuple(warning for warning in Warn if warning in warnings)

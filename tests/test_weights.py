@@ -1,0 +1,277 @@
+"""Weights are what their card says, come from where they are said to, or are refused aloud."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from detector.errors import WeightsError
+from detector.hub import HubSource
+from detector.model import CnnLstm, ModelConfig
+from detector.rules import ScoringRules
+from detector.weights import Card, find_weights, list_models, load_model, pick_device, save_weights
+from tests.hub_server import REPO, REVISION, serving
+
+TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
+
+
+def card(name: str = "fast", *, trained: bool = True, config: ModelConfig = TINY) -> Card:
+    rules = ScoringRules(temperature=1.7, calibrated=True, threshold=0.6, undecided=(0.5, 0.7))
+    return Card(
+        id=name,
+        model=config,
+        rules=rules,
+        trained=trained,
+        trained_on="noise",
+        metrics={"auc": 0.5},
+        commit="abc",
+        revision="1",
+    )
+
+
+def network(config: ModelConfig = TINY, seed: int = 1) -> CnnLstm:
+    torch.manual_seed(seed)
+    return CnnLstm(config).eval()
+
+
+def published(folder: Path, name: str = "fast", *, trained: bool = True) -> Path:
+    save_weights(network(), card(name, trained=trained), folder)
+    return folder / f"{name}.safetensors"
+
+
+def edit_card(weights: Path, **changes: object) -> None:
+    path = weights.with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEEPFAKE_WEIGHTS", raising=False)
+
+
+@torch.no_grad()
+def test_a_saved_network_says_the_same_after_loading(tmp_path: Path) -> None:
+    found = find_weights(published(tmp_path))
+    assert found is not None
+    loaded = load_model(found, "cpu")
+    clip = torch.rand(1, 4, 3, 32, 32)
+    torch.testing.assert_close(loaded.model(clip).clip, network()(clip).clip)
+    assert not loaded.model.training
+    assert loaded.info.trained
+    assert loaded.info.sha256 == hashlib.sha256(found.path.read_bytes()).hexdigest()
+    assert loaded.info.threshold == 0.6
+
+
+@torch.no_grad()
+def test_half_precision_on_disk_is_half_the_size_and_nearly_the_same_score(tmp_path: Path) -> None:
+    full = published(tmp_path / "full")
+    written = save_weights(network(), card(), tmp_path / "half", half=True)
+    half = tmp_path / "half" / "fast.safetensors"
+    assert written.dtype == "float16"
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    found = find_weights(half)
+    assert found is not None
+    loaded = load_model(found, "cpu")
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+    clip = torch.rand(1, 4, 3, 32, 32)
+    torch.testing.assert_close(loaded.model(clip).clip, network()(clip).clip, atol=1e-2, rtol=1e-2)
+
+
+def test_a_card_survives_the_trip_through_json() -> None:
+    assert Card.from_json(card().to_json()) == card()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda values: values.pop("trained"), "lacks 'trained'"),
+        (lambda values: values.update(colour="blue"), "unknown key 'colour'"),
+        (lambda values: values["rules"].pop("bands"), "lacks 'bands'"),
+        (lambda values: values["model"].update(layers=3), "unknown key 'layers'"),
+        (lambda values: values.update(trained="yes"), "'trained'"),
+        (lambda values: values["model"].update(size="224"), "'size'"),
+        (lambda values: values["rules"].update(bands=[0.5, 0.4, 0.9, 1.0]), "rising"),
+        (lambda values: values["rules"].update(undecided=[0.7, 0.9]), "enclose the threshold"),
+        (lambda values: values.update(rules=None), "'rules'"),
+    ],
+)
+def test_a_card_with_a_fault_is_refused_by_the_name_of_the_fault(change, says: str) -> None:
+    values = json.loads(card().to_json())
+    change(values)
+    with pytest.raises(WeightsError, match=says):
+        Card.from_json(json.dumps(values))
+
+
+def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    weights = published(tmp_path)
+    weights.with_suffix(".json").write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(WeightsError, match=r"fast\.json.*not JSON.*download the card again"):
+        find_weights(weights)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    weights = published(tmp_path)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    found = find_weights(weights)
+    assert found is not None
+    with pytest.raises(WeightsError, match="damaged or not the file of its card"):
+        load_model(found, "cpu")
+
+
+@pytest.mark.parametrize(
+    "other", [replace(TINY, hidden=16), replace(TINY, families=()), replace(TINY, backbone="none")]
+)
+def test_a_card_of_another_architecture_is_refused(tmp_path: Path, other: ModelConfig) -> None:
+    weights = published(tmp_path)
+    edit_card(weights, model=other.to_dict())
+    found = find_weights(weights)
+    assert found is not None
+    with pytest.raises(WeightsError, match="does not hold the network that its card describes"):
+        load_model(found, "cpu")
+
+
+def test_a_file_that_is_no_safetensors_is_refused_even_with_the_right_hash(tmp_path: Path) -> None:
+    weights = published(tmp_path)
+    weights.write_bytes(pickle.dumps({"a": 1}))
+    edit_card(weights, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+    found = find_weights(weights)
+    assert found is not None
+    with pytest.raises(WeightsError, match="does not hold the network"):
+        load_model(found, "cpu")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".ckpt"])
+def test_a_pickle_is_refused_unread(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(pickle.dumps({}))
+    with pytest.raises(WeightsError, match=r"pickle.*never loaded"):
+        find_weights(path)
+
+
+@pytest.mark.parametrize("missing", ["fast.safetensors", "fast.json"])
+def test_a_path_with_half_of_the_pair_names_what_is_missing(tmp_path: Path, missing: str) -> None:
+    weights = published(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(WeightsError, match=f"{missing} does not exist"):
+        find_weights(str(weights))
+
+
+def test_nothing_anywhere_is_no_error_but_no_weights(tmp_path: Path) -> None:
+    assert find_weights(folder=tmp_path, hub=None) is None
+
+
+def test_an_untrained_network_is_never_offered(tmp_path: Path) -> None:
+    """Random weights give numbers too; they must not pass for scores."""
+    weights = published(tmp_path, trained=False)
+    assert find_weights(folder=tmp_path, hub=None) is None
+    assert find_weights("fast", folder=tmp_path, hub=None) is None
+    assert find_weights(weights) is None
+
+
+def test_each_device_gets_its_own_default(tmp_path: Path) -> None:
+    published(tmp_path, "fast")
+    published(tmp_path, "accurate")
+    chosen = {device: find_weights(device=device, folder=tmp_path) for device in ("cpu", "cuda")}
+    assert {device: found and found.card.id for device, found in chosen.items()} == {
+        "cpu": "fast",
+        "cuda": "accurate",
+    }
+
+
+def test_an_untrained_default_gives_way_to_a_trained_one(tmp_path: Path) -> None:
+    published(tmp_path, "fast")
+    published(tmp_path, "accurate", trained=False)
+    found = find_weights(device="cuda", folder=tmp_path, hub=None)
+    assert found is not None
+    assert found.card.id == "fast"
+
+
+def test_the_models_of_a_folder_can_be_listed(tmp_path: Path) -> None:
+    published(tmp_path, "fast")
+    published(tmp_path, "accurate", trained=False)
+    listed = {card.id: card.trained for card in list_models(tmp_path)}
+    assert listed == {"accurate": False, "fast": True}
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    published(tmp_path, "fast")
+    with pytest.raises(WeightsError, match=r"no model named 'faster'\. Choose one of: fast"):
+        find_weights("faster", folder=tmp_path, hub=None)
+
+
+def test_the_environment_stands_between_the_argument_and_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, named, asked = (published(tmp_path / name) for name in ("local", "named", "asked"))
+    monkeypatch.setenv("DEEPFAKE_WEIGHTS", str(named))
+    found = find_weights(folder=local.parent)
+    assert found is not None
+    assert (found.path, found.source) == (named, "environment")
+    found = find_weights(asked, folder=local.parent)
+    assert found is not None
+    assert (found.path, found.source) == (asked, "path")
+
+
+def test_the_local_folder_stands_before_the_hub(tmp_path: Path) -> None:
+    published(tmp_path)
+    nowhere = HubSource(REPO, REVISION, {"fast": "0" * 64}, endpoint="http://127.0.0.1:1")
+    found = find_weights(folder=tmp_path, hub=nowhere)
+    assert found is not None
+    assert found.source == "weights folder"
+
+
+def release(folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
+    files = {path.name: path.read_bytes() for path in published(folder).parent.iterdir()}
+    return files, {"fast": hashlib.sha256(files["fast.json"]).hexdigest()}
+
+
+def test_weights_from_the_hub_load_and_then_need_no_network(tmp_path: Path) -> None:
+    files, cards = release(tmp_path / "release")
+    cache = tmp_path / "cache"
+    with serving(files) as hub:
+        pinned = HubSource(REPO, REVISION, cards, endpoint=hub.endpoint)
+        found = find_weights(folder=tmp_path / "none", hub=pinned, cache=cache)
+    assert found is not None
+    assert load_model(found, "cpu").source == "hub"
+    again = find_weights(folder=tmp_path / "none", hub=pinned, cache=cache)
+    assert again == found
+
+
+def test_a_forged_network_on_the_hub_is_refused(tmp_path: Path) -> None:
+    """The pinned hash of the card holds that of the weights: one cannot be changed alone."""
+    files, cards = release(tmp_path / "release")
+    files["fast.safetensors"] += b"x"
+    with serving(files) as hub:
+        pinned = HubSource(REPO, REVISION, cards, endpoint=hub.endpoint)
+        with pytest.raises(WeightsError, match="not the released file"):
+            find_weights(folder=tmp_path / "none", hub=pinned, cache=tmp_path / "cache")
+
+
+def test_weights_are_saved_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+    published(tmp_path)
+    published(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fast.json", "fast.safetensors"]
+
+
+def test_a_card_of_another_network_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the network is"):
+        save_weights(network(), card(config=replace(TINY, hidden=16)), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_device_is_what_was_asked_for_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == "cpu"
+    assert pick_device("cpu") == "cpu"
+    with pytest.raises(ValueError, match="no CUDA device"):
+        pick_device("cuda")
+    with pytest.raises(ValueError, match="auto, cpu or cuda"):
+        pick_device("tpu")
