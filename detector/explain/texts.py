@@ -1,0 +1,102 @@
+"""The fixed texts of the product: what each band, status and warning means, and what to do."""
+
+from __future__ import annotations
+
+from detector.records import Status, Warn
+
+BANDS = {
+    "weak": "Weak evidence of manipulation",
+    "moderate": "Moderate evidence of manipulation",
+    "strong": "Strong evidence of manipulation",
+    "very_strong": "Very strong evidence of manipulation",
+}
+
+STATUS = {
+    Status.OK: "The video was judged; read the score together with its interval and the limits.",
+    Status.NO_FACE: (
+        "No face was found, so there is nothing to judge. "
+        "Use a part of the video in which a face is visible and upright."
+    ),
+    Status.FACE_TOO_SMALL: (
+        "The faces are too small to judge. "
+        "Use a version with a higher resolution, or a part filmed closer."
+    ),
+    Status.TOO_FEW_FACES: (
+        "Too few clear pictures of the face were found to judge it. "
+        "Analyse more frames, or use a longer part in which the face is visible."
+    ),
+    Status.TOO_BLURRED: (
+        "The faces are too blurred to judge. "
+        "Use the original file rather than a copy that was compressed or forwarded."
+    ),
+    Status.UNTRAINED: (
+        "The model has no trained weights, so it gives no score. "
+        "Install the released weights and analyse the video again."
+    ),
+    Status.UNREADABLE: (
+        "The file could not be read as a video. "
+        "Play it on your computer to check that it is complete, then export it as MP4."
+    ),
+    Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
+    Status.NO_VIDEO: (
+        "The file holds no pictures, perhaps only sound. Choose a file that contains video."
+    ),
+    Status.UNSUPPORTED: (
+        "This kind of file is not supported. Convert it to MP4 (H.264) and try again."
+    ),
+    Status.TOO_LARGE: (
+        "The file or its picture is larger than the limit. "
+        "Cut out the part that matters, or export it at a lower resolution."
+    ),
+    Status.TOO_LONG: (
+        "The video is longer than the limit. Cut out the part that matters and analyse that."
+    ),
+    Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
+}
+
+WARNINGS = {
+    Warn.STILL_IMAGE: (
+        "This is a still picture: nothing could be learned from movement, "
+        "so analyse the video it comes from if there is one."
+    ),
+    Warn.FEW_FRAMES: "Few frames could be judged; analyse more frames for a steadier score.",
+    Warn.SMALL_FACES: "Some faces are small; a version with a higher resolution is judged better.",
+    Warn.BLURRED_FACES: (
+        "Some faces are blurred; the original file is judged better than a compressed copy."
+    ),
+    Warn.PROFILE_FACES: (
+        "Some faces are turned away from the camera, where the model is less reliable; "
+        "look at the moments in which they face it."
+    ),
+    Warn.MANY_FACES: (
+        "There are more faces than were analysed; cut the video to the people who matter, "
+        "or raise the number of faces."
+    ),
+    Warn.TIME_AND_FRAME_DISAGREE: (
+        "Single frames and their movement over time point in different directions; "
+        "treat the score with caution and look at the moments yourself."
+    ),
+    Warn.NEAR_THRESHOLD: (
+        "The score lies close to the decision threshold; a small change of the video "
+        "could turn the answer, so analyse more frames or seek other evidence."
+    ),
+    Warn.NOT_CALIBRATED: (
+        "The model is not calibrated: its score ranks faces, but a score of 80 % "
+        "does not mean that 80 of 100 such faces are manipulated."
+    ),
+    Warn.DAMAGED_FILE: (
+        "Parts of the file are damaged and were skipped; "
+        "analyse a complete copy if you can get one."
+    ),
+}
+
+LIMIT_SCORE = "The score says how likely manipulation is, not how much was changed."
+LIMIT_HEAT = (
+    "Heat maps show where the model looked; they do not prove that something was edited there."
+)
+LIMIT_VIDEO = (
+    "Only faces in the sampled frames were examined: not the sound, the background, the text or "
+    "the frames in between."
+)
+LIMIT_PICTURE = "Only faces were examined: not the background or the text."
+LIMIT_MODEL = "The model can be wrong, above all on kinds of manipulation it was not trained on."

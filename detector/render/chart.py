@@ -1,0 +1,149 @@
+"""What every chart of a report shares: its frame, grid, pens and legend, as SVG text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from detector.explain.words import clock, headline, peak_of, percent
+from detector.records import Person, Report
+from detector.render.draw import colour_of
+
+_DASHES = ("", "7 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4", "6 2 2 2 2 2")
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_STYLE = (
+    '.tl{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;display:block;'
+    "width:100%;height:auto}"
+    ".tl text{fill:currentColor}.tl .soft{opacity:.72}"
+    ".tl .grid{stroke:currentColor;opacity:.14}.tl .axis{stroke:currentColor;opacity:.45}"
+    ".tl .limit{stroke:currentColor;stroke-dasharray:4 3;opacity:.8}"
+    ".tl .gap{fill:currentColor;opacity:.1}.tl .track{fill:currentColor;opacity:.1}"
+    ".tl .hit{fill:transparent;pointer-events:all}"
+    ".tl .ring{fill:none;stroke:currentColor;stroke-width:2;opacity:0}"
+    ".tl.live [data-second]{cursor:pointer}.tl [role=button]:focus{outline:none}"
+    ".tl [role=button]:focus .ring,.tl .point:hover .ring{opacity:1}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Where seconds (across) and probabilities (up) fall on the drawing."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    end: float
+
+    @property
+    def high(self) -> int:
+        return self.bottom - self.top
+
+    def x(self, second: float) -> float:
+        return self.left + (self.right - self.left) * min(1.0, max(0.0, second / self.end))
+
+    def y(self, fake: float) -> float:
+        return self.bottom - self.high * fake
+
+
+def drawing(
+    report: Report, size: tuple[int, int], parts: Sequence[str], *, live: Plot | None = None
+) -> str:
+    """The parts as one SVG element with a title and a description for screen readers.
+
+    With `live` a page can tell which second was pointed at, walk through the marks by keys
+    (`data-x0`, `data-x1`, `data-seconds`) and move the line of class `playhead`.
+    """
+    width, height = size
+    name = f"tl-{'live' if live else 'still'}-{width}"
+    reach = 'role="img"'
+    if live:
+        reach = (
+            f'role="group" tabindex="0" data-x0="{live.left}" data-x1="{live.right}" '
+            f'data-seconds="{live.end:.3f}"'
+        )
+        parts = [
+            *parts,
+            f'<line class="playhead" x1="{live.left}" x2="{live.left}" y1="{live.top - 6}" '
+            f'y2="{live.bottom + 6}"/>',
+        ]
+    return (
+        f'<svg class="tl{" live" if live else ""}" xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {width} {height}" {reach} '
+        f'aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">Score of every person over time</title>'
+        f'<desc id="{name}-desc">{escape(_description(report))}</desc>'
+        f"<style>{_STYLE}</style>{''.join(parts)}</svg>"
+    )
+
+
+def _description(report: Report) -> str:
+    told = [headline(report)]
+    for person in report.people:
+        peak = peak_of(person)
+        if peak is not None:
+            told.append(
+                f"Person {person.id}: highest {percent(peak.fake)} at {clock(peak.second)}, "
+                f"suspicious stretches: {len(person.segments)}."
+            )
+    return " ".join(told)
+
+
+def colour_name(person: int) -> str:
+    """The person's colour as CSS."""
+    return "#{:02x}{:02x}{:02x}".format(*colour_of(person))
+
+
+def pen(person: int) -> str:
+    """The person's own line: attributes for a polyline."""
+    dash = _DASHES[(person - 1) % len(_DASHES)]
+    return (
+        f'fill="none" stroke="{colour_name(person)}" stroke-width="2.2" stroke-linejoin="round"'
+        + (f' stroke-dasharray="{dash}"' if dash else "")
+    )
+
+
+def legend(people: Sequence[Person], width: int) -> tuple[list[str], int]:
+    """An entry per person, wrapped to the width, and the height that it takes."""
+    across = max(1, (width - 46) // 108)
+    marks = []
+    for place, person in enumerate(people):
+        x, y = 46 + 108 * (place % across), 14 + 20 * (place // across)
+        marks.append(
+            f'<line x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}" {pen(person.id)}/>'
+            f'<text x="{x + 34}" y="{y}">Person {person.id}</text>'
+        )
+    return marks, 20 * math.ceil(len(people) / across)
+
+
+def grid(plot: Plot, threshold: float, foot: int) -> Iterator[str]:
+    """Probability lines, the decision threshold, and the seconds written at height `foot`."""
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = plot.y(share)
+        kind = "axis" if share == 0 else "grid"
+        yield f'<line class="{kind}" x1="{plot.left}" x2="{plot.right}" y1="{y:g}" y2="{y:g}"/>'
+        yield (
+            f'<text class="soft" x="{plot.left - 7}" y="{y + 4:g}" text-anchor="end">'
+            f"{share * 100:.0f} %</text>"
+        )
+    y = plot.y(threshold)
+    yield f'<line class="limit" x1="{plot.left}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    yield (
+        f'<text class="soft" x="{plot.right - 4}" y="{y - 5:.1f}" text-anchor="end">'
+        f"threshold {percent(threshold)}</text>"
+    )
+    for second in _ticks(plot):
+        x = f"{plot.x(second):.1f}"
+        text = clock(second) if plot.end < 5 else clock(second).rsplit(".", 1)[0]
+        yield f'<line class="axis" x1="{x}" x2="{x}" y1="{plot.bottom}" y2="{plot.bottom + 5}"/>'
+        yield f'<text class="soft" x="{x}" y="{foot}" text-anchor="middle">{text}</text>'
+
+
+def _ticks(plot: Plot) -> list[float]:
+    """Round moments, as many as fit side by side."""
+    room = max(2, (plot.right - plot.left) // 76)
+    fitting = (step for step in _STEPS if plot.end / step <= room)
+    step = next(fitting, math.ceil(plot.end / room / 3600) * 3600)
+    return [step * k for k in range(int(plot.end / step + 1e-6) + 1)]

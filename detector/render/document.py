@@ -1,0 +1,248 @@
+"""A report, or the reason why there is none, as JSON, as CSV and as a row of a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from detector.errors import VideoError
+from detector.explain.words import headline, peak_of, sentences
+from detector.records import (
+    APP_VERSION,
+    SCHEMA_VERSION,
+    Box,
+    FaceScore,
+    Person,
+    Quality,
+    Report,
+    SeenFace,
+    Status,
+    Verdict,
+)
+from detector.render.report_page import to_html
+from detector.render.schema import SCHEMA
+
+__all__ = ["SCHEMA", "error_json", "rows_to_csv", "summary_row", "to_csv", "to_html", "to_json"]
+
+Cell = str | float | int | bool | None
+_SUMMARY = (
+    "file",
+    "status",
+    "verdict",
+    "p_fake",
+    "interval",
+    "most_suspicious_person",
+    "peak_second",
+    "seconds",
+    "headline",
+)
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report in the shape of `SCHEMA`: plain types only, no NaN, numbers sensibly rounded.
+
+    `p_fake` is null unless `status` is "ok", for the video and for every face.
+    """
+    answered = report.status is Status.OK
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": report.status.value,
+        "verdict": report.verdict.value,
+        "headline": headline(report),
+        "p_fake": _number(report.fake, 4) if answered else None,
+        "interval": _interval(report.interval) if answered else None,
+        "band": report.band if answered else None,
+        "calibrated": report.model.calibrated,
+        "video": {
+            "name": report.video.name,
+            "sha256": report.video.sha256,
+            "duration_s": _number(report.video.seconds, 3),
+            "fps": _number(report.video.fps, 3),
+            "width": report.video.width,
+            "height": report.video.height,
+            "frames_sampled": report.frames_sampled,
+            "frames_with_face": report.frames_with_face,
+        },
+        "faces": [_face(person) for person in report.people],
+        "segments": [
+            {
+                "face": segment.person,
+                "start": _number(segment.start, 3),
+                "end": _number(segment.end, 3),
+                "peak": _number(segment.peak, 4),
+            }
+            for person in report.people
+            for segment in person.segments
+        ],
+        "explanation": [
+            {"text": said.text, "t": _number(said.second, 3), "face": said.person}
+            for said in sentences(report)
+        ],
+        "warnings": [warning.value for warning in report.warnings],
+        "model": asdict(report.model),
+        "settings": asdict(report.settings),
+        "timing_ms": {stage: _number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
+        "app_version": APP_VERSION,
+        "created_utc": report.created_utc,
+    }
+
+
+def error_json(error: VideoError, name: str) -> dict[str, Any]:
+    """Why the file `name` gave no report, with the same keys as `to_json`."""
+    unknown = dict.fromkeys(("sha256", "duration_s", "fps", "width", "height"))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": error.status.value,
+        "verdict": Verdict.UNDECIDED.value,
+        "headline": str(error),
+        "p_fake": None,
+        "interval": None,
+        "band": None,
+        "calibrated": False,
+        "video": {"name": name, **unknown, "frames_sampled": 0, "frames_with_face": 0},
+        "faces": [],
+        "segments": [],
+        "explanation": [{"text": str(error), "t": None, "face": None}],
+        "warnings": [],
+        "model": None,
+        "settings": {},
+        "timing_ms": {},
+        "app_version": APP_VERSION,
+        "created_utc": "",
+    }
+
+
+def _face(person: Person) -> dict[str, Any]:
+    answered = person.status is Status.OK
+    family = person.family
+    return {
+        "id": person.id,
+        "p_fake": _number(person.fake, 4) if answered else None,
+        "status": person.status.value,
+        "verdict": person.verdict.value,
+        "interval": _interval(person.interval) if answered else None,
+        "family": {"name": family[0], "p": _number(family[1], 4)} if family else None,
+        "warnings": [warning.value for warning in person.warnings],
+        "frames": [_frame(face) for face in _faces_of(person)],
+    }
+
+
+def _faces_of(person: Person) -> list[FaceScore | SeenFace]:
+    return sorted([*person.scores, *person.seen], key=lambda face: face.second)
+
+
+def _frame(face: FaceScore | SeenFace) -> dict[str, Any]:
+    scored = face if isinstance(face, FaceScore) else None
+    return {
+        "t": _number(face.second, 3),
+        "p": _number(scored.fake, 4) if scored else None,
+        "p_still": _number(scored.still, 4) if scored else None,
+        "box": _box(face.box),
+        "quality": _quality(face.quality),
+        "usable": scored is not None and scored.usable,
+    }
+
+
+def _box(box: Box) -> list[float]:
+    return [round(float(edge), 1) for edge in box]
+
+
+def _quality(quality: Quality) -> dict[str, float | None]:
+    return {
+        "size": _number(quality.size, 1),
+        "sharpness": _number(quality.sharpness, 1),
+        "frontal": _number(quality.frontal, 3),
+        "detection": _number(quality.detection, 4),
+    }
+
+
+def _number(value: float | None, digits: int) -> float | None:
+    """A plain rounded float; null for None and for what JSON cannot say (NaN, infinity)."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits)
+
+
+def _interval(bounds: tuple[float, float] | None) -> list[float | None] | None:
+    return None if bounds is None else [_number(bound, 4) for bound in bounds]
+
+
+def to_csv(report: Report) -> str:
+    """One row per person and frame, ordered by person, then time; UTF-8 text with a header."""
+    return rows_to_csv(
+        _csv_row(report, person, face) for person in report.people for face in _faces_of(person)
+    )
+
+
+def _csv_row(report: Report, person: Person, face: FaceScore | SeenFace) -> dict[str, Cell]:
+    frame = _frame(face)
+    x0, y0, x1, y1 = frame["box"]
+    return {
+        "file": report.video.name,
+        "person": person.id,
+        "status": person.status.value,
+        "second": frame["t"],
+        "p_fake": frame["p"],
+        "p_still": frame["p_still"],
+        "usable": frame["usable"],
+        "x0": x0,
+        "y0": y0,
+        "x1": x1,
+        "y1": y1,
+        **frame["quality"],
+    }
+
+
+def rows_to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows with equal keys as CSV (RFC 4180, lines end in CR LF); "" if there are none.
+
+    Text that a spreadsheet would run as a formula (it starts with =, +, -, @, tab or return) is
+    preceded by an apostrophe; lists become their items, divided by blanks.
+    """
+    rows = list(rows)
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, list | tuple):
+        value = " ".join(str(item) for item in value)
+    if isinstance(value, str) and value.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
+        return "'" + value
+    return "" if value is None else value
+
+
+def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
+    """One file's line in the table of a batch; the same keys whether or not it was judged."""
+    if isinstance(answer, VideoError):
+        known = {
+            "file": name,
+            "status": answer.status.value,
+            "verdict": Verdict.UNDECIDED.value,
+            "headline": str(answer),
+        }
+        return dict.fromkeys(_SUMMARY) | known
+    answered = answer.status is Status.OK
+    suspect = answer.suspect if answered else None
+    peak = peak_of(suspect) if suspect else None
+    values = (
+        name,
+        answer.status.value,
+        answer.verdict.value,
+        _number(answer.fake, 4) if answered else None,
+        _interval(answer.interval) if answered else None,
+        suspect.id if suspect else None,
+        _number(peak.second, 3) if peak else None,
+        _number(answer.video.seconds, 3),
+        headline(answer),
+    )
+    return dict(zip(_SUMMARY, values, strict=True))

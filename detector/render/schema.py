@@ -1,0 +1,108 @@
+"""The shape of the JSON answer, version 1.0, as JSON Schema (draft 2020-12).
+
+Page, command line and API give this one shape, for an answer as well as for a file that could
+not be judged; then `p_fake` is null, `faces` empty, and `headline` says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
+
+Schema = dict[str, Any]
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SECOND: Schema = {"type": "number", "minimum": 0}
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_FLAG: Schema = {"type": "boolean"}
+_INTERVAL = _or_null({"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2})
+_STATUS: Schema = {"enum": [status.value for status in Status]}
+_VERDICT: Schema = {"enum": [verdict.value for verdict in Verdict]}
+_WARNINGS = _list({"enum": [warning.value for warning in Warn]})
+_BOX: Schema = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4}
+_MEASURE = _or_null(_NUMBER)
+_QUALITY = _object(size=_MEASURE, sharpness=_MEASURE, frontal=_MEASURE, detection=_MEASURE)
+_FRAME = _object(
+    t=_SECOND,
+    p=_or_null(_SHARE),
+    p_still=_or_null(_SHARE),
+    box=_BOX,
+    quality=_QUALITY,
+    usable=_FLAG,
+)
+_FACE = _object(
+    id=_COUNT,
+    p_fake=_or_null(_SHARE),
+    status=_STATUS,
+    verdict=_VERDICT,
+    interval=_INTERVAL,
+    family=_or_null(_object(name=_TEXT, p=_SHARE)),
+    warnings=_WARNINGS,
+    frames=_list(_FRAME),
+)
+
+SCHEMA: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Deepfake detector report",
+    **_object(
+        schema_version={"const": SCHEMA_VERSION},
+        status=_STATUS,
+        verdict=_VERDICT,
+        headline=_TEXT,
+        p_fake=_or_null(_SHARE),
+        interval=_INTERVAL,
+        band=_or_null({"enum": ["weak", "moderate", "strong", "very_strong"]}),
+        calibrated=_FLAG,
+        video=_object(
+            name=_TEXT,
+            sha256=_or_null(_TEXT),
+            duration_s=_or_null(_SECOND),
+            fps=_or_null(_NUMBER),
+            width=_or_null(_COUNT),
+            height=_or_null(_COUNT),
+            frames_sampled=_COUNT,
+            frames_with_face=_COUNT,
+        ),
+        faces=_list(_FACE),
+        segments=_list(_object(face=_COUNT, start=_SECOND, end=_SECOND, peak=_SHARE)),
+        explanation=_list(_object(text=_TEXT, t=_or_null(_SECOND), face=_or_null(_COUNT))),
+        warnings=_WARNINGS,
+        model=_or_null(
+            _object(
+                id=_TEXT,
+                architecture=_TEXT,
+                revision=_TEXT,
+                sha256=_TEXT,
+                trained=_FLAG,
+                calibrated=_FLAG,
+                threshold=_SHARE,
+                trained_on=_TEXT,
+            )
+        ),
+        settings={"type": "object"},
+        timing_ms={"type": "object", "additionalProperties": _NUMBER},
+        app_version=_TEXT,
+        created_utc=_TEXT,
+    ),
+}

@@ -1,0 +1,157 @@
+"""The parts of a report as HTML sections; the report's own page and the live page share them.
+
+With `interactive`, what speaks of a moment carries `data-second` and is a button: the live page
+seeks its player by it. Everything that comes from a file or a weights card is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from html import escape
+from importlib import resources
+
+from detector.explain.words import (
+    clock,
+    family_text,
+    limits,
+    percent,
+    sentences,
+    status_text,
+    verdict_text,
+    warning_text,
+)
+from detector.records import Image, Moment, Person, Report, Status, Verdict
+from detector.render.chart import colour_name
+from detector.render.draw import blend_heat, heat_legend, to_jpeg
+
+MOMENTS_SHOWN = 6
+FRAME_HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
+
+
+def sections_css() -> str:
+    """How the sections look; colours come from the custom properties that a page defines."""
+    return resources.files("detector.render").joinpath("sections.css").read_text("utf-8")
+
+
+def section(title: str, *content: str) -> str:
+    """A titled section."""
+    return f"<section>\n<h2>{title}</h2>\n" + "\n".join(content) + "\n</section>"
+
+
+def people(report: Report) -> str:
+    """A small card per person; "" if nobody was found."""
+    if not report.people:
+        return ""
+    cards = "\n".join(_person(person) for person in report.people)
+    return section("People", f'<div class="people">\n{cards}\n</div>')
+
+
+def _person(person: Person) -> str:
+    answered = person.status is Status.OK and person.fake is not None
+    number = percent(person.fake) if answered and person.fake is not None else "No score"
+    told = []
+    if answered and person.interval is not None:
+        low, high = person.interval
+        told.append(f"95 % interval {percent(low)} to {percent(high)}")
+    if not answered:
+        told.append(status_text(person.status))
+    for part in person.segments:
+        told.append(
+            f"Suspicious {clock(part.start)} to {clock(part.end)}, peak {percent(part.peak)}"
+        )
+    if person.family is not None and person.verdict is Verdict.FAKE:
+        name, share = person.family
+        told.append(f"Most likely kind: {family_text(name)} ({percent(share)})")
+    used = sum(score.usable for score in person.scores)
+    told.append(f"{used} of {len(person.scores) + len(person.seen)} face pictures counted")
+    lines = "".join(f'<p class="small soft">{escape(line)}</p>' for line in told)
+    return (
+        f'<div class="person" style="--own:{colour_name(person.id)}"><header>'
+        f'<h3>Person {person.id}</h3><span class="badge {person.verdict.value}">'
+        f'{verdict_text(person.verdict)}</span></header><p class="number">{number}</p>{lines}</div>'
+    )
+
+
+def moments(report: Report, *, interactive: bool = False) -> str:
+    """The most suspicious frames beside their heat maps; "" if none was kept."""
+    found = [moment for person in report.people for moment in person.moments]
+    if not found:
+        return ""
+    shown = sorted(found, key=lambda moment: -moment.fake)[:MOMENTS_SHOWN]
+    figures = "\n".join(_moment(moment, report, interactive=interactive) for moment in shown)
+    parts = [
+        '<p class="small soft">The highest frame scores of each person, the most suspicious '
+        "first: the pixels that the model saw, and where in them it looked.</p>",
+        f'<div class="moments">\n{figures}\n</div>',
+    ]
+    if any(moment.heat is not None for moment in shown):
+        parts.append(
+            '<p class="legend small soft"><span>looked little</span>'
+            f'<img src="{_data_uri(heat_legend())}" alt=""><span>looked most</span></p>'
+            '<p class="small soft">One scale for all of them. Heat shows where the model '
+            "looked; it does not prove that something was edited there.</p>"
+        )
+    return section("Moments", *parts)
+
+
+def _moment(moment: Moment, report: Report, *, interactive: bool) -> str:
+    what = f"Person {moment.person} at {clock(moment.second)}"
+    heat = "<span>no heat map</span>"
+    if moment.heat is not None:
+        warm = blend_heat(moment.crop, moment.heat, report.heat_scale)
+        heat = f'<img src="{_data_uri(warm)}" alt="{what}, heat map">'
+    when = "" if report.video.is_still else f" · {clock(moment.second)}"
+    return (
+        f'<figure style="--own:{colour_name(moment.person)}"{_button(moment.second, interactive)}>'
+        '<div class="pair">'
+        f'<img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</div>'
+        f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}</figcaption>"
+        "</figure>"
+    )
+
+
+def _button(second: float | None, interactive: bool) -> str:
+    if second is None or not interactive:
+        return ""
+    return f' data-second="{second:.3f}" role="button" tabindex="0"'
+
+
+def _data_uri(image: Image) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(to_jpeg(image)).decode("ascii")
+
+
+def findings(report: Report, *, interactive: bool = False) -> str:
+    """What was found, sentence by sentence with its moment; "" if there is nothing to say."""
+    fixed = {
+        *limits(report),
+        *(warning_text(w) for w in report.warnings),
+        status_text(report.status),
+    }
+    fixed |= {warning_text(w) for person in report.people for w in person.warnings}
+    said = [sentence for sentence in sentences(report) if sentence.text not in fixed]
+    if not said:
+        return ""
+    timed = not report.video.is_still
+    items = "\n".join(
+        f"<li{_button(s.second, interactive)}>"
+        + (f"<time>{clock(s.second) if s.second is not None else ''}</time>" if timed else "")
+        + f"<span>{escape(s.text)}</span></li>"
+        for s in said
+    )
+    return section("What was found", f'<ul class="said">\n{items}\n</ul>')
+
+
+def frame_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Every judged frame in words, one cell per name in `FRAME_HEADS`."""
+    for person in report.people:
+        for score in sorted(person.scores, key=lambda score: score.second):
+            yield (
+                f"Person {person.id}",
+                clock(score.second),
+                f"{score.fake:.3f}",
+                f"{score.still:.3f}",
+                f"{score.quality.size:.0f}",
+                f"{score.quality.frontal:.2f}",
+                "yes" if score.usable else "no",
+            )

@@ -1,0 +1,56 @@
+"""Long work tells how far it is, stops when nobody wants it, and counts where its time went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from detector.errors import CancelledError
+
+OnProgress = Callable[[str, int, int], None]
+ShouldStop = Callable[[], bool]
+Item = TypeVar("Item")
+
+
+class Watch:
+    """Passes progress on, and ends the analysis when nobody wants it any more."""
+
+    def __init__(self, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
+        self.on_progress = on_progress
+        self.should_stop = should_stop
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        if self.should_stop is not None and self.should_stop():
+            raise CancelledError("The analysis was cancelled.")
+        if self.on_progress is not None:
+            self.on_progress(stage, done, total)
+
+
+class Stopwatch:
+    """Milliseconds per stage."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[stage] = self.spent.get(stage, 0.0) + (time.perf_counter() - start) * 1000
+
+    def each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items; the time spent on making them counts for `stage`."""
+        iterator = iter(items)
+        while True:
+            with self(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+    def rounded(self) -> dict[str, float]:
+        return {stage: round(spent, 1) for stage, spent in self.spent.items()}

@@ -1,0 +1,166 @@
+"""The chart of scores over time."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from detector.records import Report
+from detector.render.timeline import timeline_svg
+from detector.settings import Settings
+from tests import reports
+
+SVG = "{http://www.w3.org/2000/svg}"
+every_kind = pytest.mark.parametrize(
+    "make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys()
+)
+
+
+def parsed(report: Report, width: int = 960, *, interactive: bool = False) -> ElementTree.Element:
+    return ElementTree.fromstring(timeline_svg(report, width=width, interactive=interactive))
+
+
+def of_class(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [mark for mark in root.iter() if mark.get("class") == name]
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return ["".join(mark.itertext()) for mark in root.iter(f"{SVG}text")]
+
+
+@every_kind
+@pytest.mark.parametrize("width", [240, 390, 960])
+def test_every_report_becomes_a_drawing_whose_marks_lie_inside_it(
+    make: Callable[[], Report], width: int
+) -> None:
+    root = parsed(make(), width)
+    _, _, wide, high = (float(n) for n in root.get("viewBox", "").split())
+    assert wide == width
+    for mark in root.iter():
+        for name, limit in (("x", wide), ("x1", wide), ("x2", wide), ("cx", wide), ("cy", high)):
+            assert 0 <= float(mark.get(name, 0)) <= limit
+
+
+@every_kind
+def test_every_drawing_tells_a_screen_reader_what_it_shows(make: Callable[[], Report]) -> None:
+    root = parsed(make())
+    ids = {mark.get("id"): "".join(mark.itertext()) for mark in root.iter() if mark.get("id")}
+    named = root.get("aria-labelledby", "").split()
+    assert len(named) == 2
+    assert all(ids[name] for name in named)
+
+
+def test_two_charts_on_one_page_have_ids_of_their_own() -> None:
+    report = reports.calm()
+    wide, narrow = timeline_svg(report), timeline_svg(report, width=360)
+    live = timeline_svg(report, interactive=True)
+    ids = [re.findall(r' id="([^"]+)"', chart) for chart in (wide, narrow, live)]
+    flat = [name for names in ids for name in names]
+    assert len(flat) == len(set(flat)) == 6
+
+
+def test_people_differ_by_colour_and_by_dash() -> None:
+    lines = parsed(reports.crowd()).iter(f"{SVG}polyline")
+    pens = {(line.get("stroke"), line.get("stroke-dasharray")) for line in lines}
+    assert len({colour for colour, _ in pens}) == 8
+    assert len({dash for _, dash in pens}) == 8
+
+
+def test_every_score_can_be_sought_by_its_second() -> None:
+    report = reports.two_people()
+    points = of_class(parsed(report), "point")
+    drawn = {(int(p.get("data-person", 0)), float(p.get("data-second", -1))) for p in points}
+    assert drawn == {(one.id, s.second) for one in report.people for s in one.scores}
+
+
+def test_higher_scores_lie_higher_and_later_ones_further_right() -> None:
+    marks = of_class(parsed(reports.two_people()), "point")
+    places = [
+        (float(m.get("data-fake", 0)), float(c.get("cy", 0)), float(m.get("data-second", 0)),
+         float(c.get("cx", 0)))
+        for m in marks
+        for c in m.iter(f"{SVG}circle")
+    ]  # fmt: skip
+    by_fake = sorted(places)
+    assert [p[1] for p in by_fake] == sorted((p[1] for p in by_fake), reverse=True)
+    by_second = sorted(places, key=lambda p: p[2])
+    assert [p[3] for p in by_second] == sorted(p[3] for p in by_second)
+
+
+def test_a_stretch_without_a_judged_face_is_grey_and_not_crossed_by_a_line() -> None:
+    root = parsed(reports.two_people())
+    (gap,) = of_class(root, "gap")
+    start = float(gap.get("x", 0))
+    end = start + float(gap.get("width", 0))
+    for line in root.iter(f"{SVG}polyline"):
+        xs = [float(pair.split(",")[0]) for pair in line.get("points", "").split()]
+        assert max(xs) <= start or min(xs) >= end
+
+
+def test_a_person_who_was_away_has_a_gap_of_their_own() -> None:
+    """Person 2 is missing from 1.5 to 3 s while Person 1 is judged; no line joins the ends."""
+    lines = [
+        line
+        for line in parsed(reports.two_people()).iter(f"{SVG}polyline")
+        if line.get("stroke-dasharray") == "7 3"
+    ]
+    assert len(lines) == 3
+
+
+def test_what_was_not_looked_at_is_dotted_not_drawn_through() -> None:
+    """Three clips in two minutes: no solid line may claim the minutes in between."""
+    root = parsed(reports.sparse())
+    for line in root.iter(f"{SVG}polyline"):
+        xs = [float(pair.split(",")[0]) for pair in line.get("points", "").split()]
+        assert max(xs) - min(xs) < 10
+    dotted = [m for m in root.iter(f"{SVG}line") if m.get("stroke-dasharray") == "1 4"]
+    assert len(dotted) == 2
+
+
+def test_the_threshold_is_drawn_where_it_is() -> None:
+    low = replace(reports.calm(), settings=Settings(threshold=0.2))
+    high = replace(reports.calm(), settings=Settings(threshold=0.8))
+    heights = [float(of_class(parsed(r), "limit")[0].get("y1", 0)) for r in (low, high)]
+    assert heights[1] < heights[0]
+    assert "threshold 80 %" in texts(parsed(high))
+
+
+def test_suspicious_stretches_are_marked_and_are_buttons_only_if_interactive() -> None:
+    report = reports.two_people()
+    (shown,) = of_class(parsed(report), "stretch")
+    assert shown.get("data-second") == "3.000"
+    assert shown.get("role") is None
+    (button,) = of_class(parsed(report, interactive=True), "stretch")
+    assert button.get("role") == "button"
+    assert button.get("tabindex") == "0"
+    assert "0:03.0" in button.get("aria-label", "")
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.9, 4.0, 12.0, 119.0, 3599.0, 7300.0])
+def test_ticks_are_few_and_all_different(seconds: float) -> None:
+    report = reports.calm()
+    video = replace(report.video, seconds=seconds)
+    root = parsed(replace(report, video=video, people=(), sampled_seconds=()), 390)
+    ticks = [text for text in texts(root) if ":" in text]
+    assert 1 <= len(ticks) <= 6
+    assert len(set(ticks)) == len(ticks)
+
+
+def test_a_report_without_people_says_so() -> None:
+    assert "No face was judged" in texts(parsed(reports.no_face()))
+
+
+def test_a_still_picture_has_a_row_per_person_and_no_time_axis() -> None:
+    root = parsed(reports.still_image())
+    assert {"Person 1", "Person 2"} <= set(texts(root))
+    assert not [text for text in texts(root) if ":" in text]
+    assert len(of_class(root, "point")) == 2
+
+
+def test_a_drawing_too_narrow_to_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="width must be at least 240"):
+        timeline_svg(reports.calm(), width=100)
