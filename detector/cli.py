@@ -1,0 +1,226 @@
+"""`python -m detector clip.mp4`: the whole product in a terminal.
+
+The answer goes to standard output, progress to standard error. Exit codes:
+
+0    every file was answered with a score
+2    the command was mistyped
+3    at least one file could not be used (damaged, no video, too large, ...)
+4    at least one file gave no score (no face, faces too small or blurred, ...)
+5    no trained weights, or the weights are damaged
+130  interrupted
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from detector.errors import CancelledError, VideoError, WeightsError
+from detector.explain.words import clock, headline, sentences
+from detector.pipeline import Detector
+from detector.records import Report, Status
+from detector.render.document import error_json, summary_row, to_html, to_json
+from detector.render.movie import annotate_video
+from detector.settings import PRESETS, Settings
+from detector.video import Limits
+
+ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS, INTERRUPTED = 0, 3, 4, 5, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one path came to: a report, or the error that stood in its way."""
+
+    path: Path
+    result: Report | VideoError
+
+    @property
+    def code(self) -> int:
+        if isinstance(self.result, VideoError):
+            return BAD_FILE
+        if self.result.status is Status.UNTRAINED:
+            return NO_WEIGHTS
+        return ANSWERED if self.result.status is Status.OK else NO_ANSWER
+
+    def to_json(self) -> dict[str, Any]:
+        if isinstance(self.result, VideoError):
+            return error_json(self.result, self.path.name)
+        return to_json(self.result)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code; see the top of this file."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    try:
+        settings = Settings(
+            frames=options.frames or PRESETS[options.preset],
+            threshold=options.threshold,
+            max_faces=options.max_faces,
+            heat=not options.no_heat,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    paths = list(expand(options.paths))
+    if not paths:
+        parser.error("found no video or picture in what was given")
+    try:
+        detector = Detector.load(options.weights, device=options.device)
+    except (WeightsError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return NO_WEIGHTS
+    try:
+        outcomes = [look_at(detector, path, settings, options, len(paths)) for path in paths]
+    except (KeyboardInterrupt, CancelledError):
+        print("Interrupted; files already written are complete.", file=sys.stderr)
+        return INTERRUPTED
+    finish(outcomes, options)
+    return max(outcome.code for outcome in outcomes)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m detector",
+        description="How likely is each face in a video manipulated, when, and why.",
+        epilog="Exit codes: 0 answered, 2 mistyped, 3 unusable file, 4 no score, "
+        "5 no trained weights, 130 interrupted. With several files the highest counts.",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, help="videos, pictures, or folders of them")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--frames", type=int, metavar="N", help="frames to look at, 8 to 300")
+    amount.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="standard",
+        help="or by name: " + ", ".join(f"{k} {v}" for k, v in PRESETS.items()),
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
+    )
+    parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
+    parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--weights", metavar="NAME|FILE", help="model name or .safetensors file")
+    many = "; a folder when there are several files"
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report(s) as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the results table")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a self-contained page" + many
+    )
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE", help="write the annotated video" + many
+    )
+    return parser
+
+
+def expand(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as given; folders become the videos and pictures inside them, in order."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in Limits().suffixes)
+
+
+def look_at(
+    detector: Detector, path: Path, settings: Settings, options: argparse.Namespace, count: int
+) -> Outcome:
+    """Analyse one file, print its answer, and write what was asked for it."""
+    try:
+        with Bar(path.name) as bar:
+            report = detector.analyze(path, settings, on_progress=bar.show)
+            if options.html:
+                page = place(options.html, path, ".html", count)
+                page.write_text(to_html(report), encoding="utf-8")
+            if options.video and not report.video.is_still:
+                movie = place(options.video, path, ".annotated.mp4", count)
+                annotate_video(
+                    path, report, movie, margin=detector.config.margin, on_progress=bar.show
+                )
+    except VideoError as error:
+        print(f"\n{path}\n  {error}")
+        return Outcome(path, error)
+    print("\n" + "\n".join(answer_lines(path, report)))
+    return Outcome(path, report)
+
+
+def place(wanted: Path, source: Path, suffix: str, count: int) -> Path:
+    """Where an output for `source` goes: `wanted` itself, or a file in it when there are many."""
+    if count == 1 and not wanted.is_dir():
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        return wanted
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted / (source.stem + suffix)
+
+
+def answer_lines(path: Path, report: Report) -> Iterator[str]:
+    yield str(path)
+    yield f"  {headline(report)}"
+    for sentence in sentences(report):
+        moment = "" if sentence.second is None else f"  [{clock(sentence.second)}]"
+        yield f"    - {sentence.text}{moment}"
+    model = report.model
+    yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
+
+
+def finish(outcomes: Sequence[Outcome], options: argparse.Namespace) -> None:
+    """Write the files that speak of all inputs, and print the table when there are several."""
+    rows = [summary_row(outcome.result, outcome.path.name) for outcome in outcomes]
+    if options.json:
+        documents = [outcome.to_json() for outcome in outcomes]
+        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    if options.csv:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    if len(outcomes) > 1:
+        print("\n" + "\n".join(table_lines(rows)))
+
+
+def table_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The summary rows as aligned columns."""
+    heads = list(rows[0])
+    cells = [["" if row[head] is None else str(row[head]) for head in heads] for row in rows]
+    widths = [max(len(line[k]) for line in [heads, *cells]) for k in range(len(heads))]
+    for line in [heads, ["-" * width for width in widths], *cells]:
+        yield "  ".join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+
+
+class Bar:
+    """A progress bar on standard error: stage, frames done of total, time left."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.bar: tqdm[Any] | None = None
+        self.stage = ""
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if self.bar is None or stage != self.stage:
+            self.close()
+            self.stage = stage
+            self.bar = tqdm(total=total, desc=f"{self.name}: {stage}", file=sys.stderr, leave=False)
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

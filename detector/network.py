@@ -1,0 +1,103 @@
+"""Crops of people go through the network and come back as scored clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detector.crops import to_tensor
+from detector.explain.heat import scored_heat
+from detector.model import Logits, pool
+from detector.records import Face, Image, Quality
+from detector.scoring import ScoredClip
+from detector.watch import Stopwatch
+from detector.weights import Loaded
+
+# Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
+# and to stop soon when asked to.
+BATCH = {"cpu": 10, "cuda": 160}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One person's T faces in one clip, ready for the network.
+
+    `crops` are the network's inputs (S, S, 3), in the order of time.
+    """
+
+    person: int
+    seconds: tuple[float, ...]
+    faces: tuple[Face, ...]
+    crops: tuple[Image, ...]
+    qualities: tuple[Quality, ...]
+
+
+class Network:
+    """A loaded model on its device."""
+
+    def __init__(self, loaded: Loaded, device: str) -> None:
+        self.model = loaded.model
+        self.families = loaded.card.model.families
+        self.device = device
+
+    def score(
+        self, cuts: Sequence[Cut], *, heat: bool, spent: Stopwatch
+    ) -> Iterator[tuple[int, ScoredClip]]:
+        """One (person, clip) per cut, in order; clips of unlike length are padded together."""
+        lengths = torch.tensor([len(cut.crops) for cut in cuts])
+        with spent("cnn"):
+            maps = self._encode([crop for cut in cuts for crop in cut.crops])
+        with spent("head"):
+            logits, heats = self._judge(_padded(maps, lengths), lengths, heat=heat)
+        for index, cut in enumerate(cuts):
+            heat_maps = None if heats is None else heats[index].float().cpu().numpy()
+            yield cut.person, self._clip(cut, Logits(*(part[index] for part in logits)), heat_maps)
+
+    @torch.inference_mode()
+    def _encode(self, crops: Sequence[Image]) -> Tensor:
+        parts = []
+        for start in range(0, len(crops), BATCH[self.device]):
+            batch = to_tensor(crops[start : start + BATCH[self.device]]).to(self.device)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+                parts.append(self.model.encode(batch).float())
+        return torch.cat(parts)
+
+    def _judge(self, maps: Tensor, lengths: Tensor, *, heat: bool) -> tuple[Logits, Tensor | None]:
+        """maps (B, T, C, h, w); the heat, where wanted, is (B, T, h, w)."""
+        if heat:
+            return scored_heat(self.model, maps.flatten(0, 1), lengths)
+        features = pool(maps.flatten(0, 1)).view(*maps.shape[:2], -1)
+        with torch.inference_mode():
+            return self.model.judge(features, lengths), None
+
+    def _clip(self, cut: Cut, logits: Logits, heats: np.ndarray | None) -> ScoredClip:
+        """One clip as plain numbers; of its crops only the most suspicious one stays."""
+        T = len(cut.crops)
+        frame = logits.frame[:T].float().cpu().numpy()
+        worst = int(np.argmax(frame))
+        odds = logits.family.float().softmax(0).tolist()
+        return ScoredClip(
+            logit=float(logits.clip),
+            frame_logits=frame,
+            still_logits=logits.still[:T].float().cpu().numpy(),
+            seconds=cut.seconds,
+            boxes=[face.box for face in cut.faces],
+            landmarks=np.stack([face.landmarks for face in cut.faces]),
+            qualities=cut.qualities,
+            heats=None if heats is None else heats[:T],
+            crops=[crop if k == worst else None for k, crop in enumerate(cut.crops)],
+            families=dict(zip(self.families, odds, strict=True)),
+        )
+
+
+def _padded(maps: Tensor, lengths: Tensor) -> Tensor:
+    """(N, C, h, w), N = sum of `lengths`  ->  (B, T, C, h, w), zeros behind each clip's end."""
+    B, T = len(lengths), int(lengths.max())
+    padded = torch.zeros(B, T, *maps.shape[1:], dtype=maps.dtype, device=maps.device)
+    padded[(torch.arange(T)[None] < lengths[:, None]).to(maps.device)] = maps
+    return padded

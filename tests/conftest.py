@@ -1,0 +1,41 @@
+"""What many tests share: a tiny random network in a weights folder, a detector, a clip."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from pathlib import Path
+
+import pytest
+
+from detector import Detector
+from detector.records import Report
+from detector.settings import Settings
+from tests.clips import moving_portrait, write_clip
+from tests.tiny import tiny_weights
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights folder with one model, `tiny`: random, so its scores mean nothing."""
+    return tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def detector(weights: Path) -> Detector:
+    return Detector.load(weights / "tiny.safetensors", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of one face that drifts, with sound."""
+    path = tmp_path_factory.mktemp("clips") / "talking.mp4"
+    return write_clip(path, moving_portrait(50), audio=True)
+
+
+@pytest.fixture(scope="session")
+def report(detector: Detector, talking: Path) -> Report:
+    return detector.analyze(talking, Settings(frames=10))

@@ -1,0 +1,103 @@
+"""The command line: readable answers, files where they were asked for, honest exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from detector import cli
+from tests.clips import plain, write_clip
+
+
+def run(weights: Path, *arguments: str | Path) -> int:
+    model = str(weights / "tiny.safetensors")
+    return cli.main([*map(str, arguments), "--frames", "8", "--weights", model, "--device", "cpu"])
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.mp4"
+    path.write_text("this is no video")
+    return path
+
+
+def test_a_face_is_answered(weights: Path, talking: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(weights, talking) == 0
+    out = capsys.readouterr().out
+    assert str(talking) in out
+    assert "Person 1" in out
+
+
+def test_all_outputs_land_where_they_were_asked_for(
+    weights: Path, talking: Path, tmp_path: Path
+) -> None:
+    names = {"--json": "r.json", "--html": "r.html", "--video": "r.mp4", "--csv": "r.csv"}
+    options = [part for option, name in names.items() for part in (option, tmp_path / name)]
+    assert run(weights, talking, *options) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["status"] == "ok"
+    assert "<html" in (tmp_path / "r.html").read_text()
+    with av.open(str(tmp_path / "r.mp4")) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert video.streams.audio
+    with (tmp_path / "r.csv").open() as file:
+        assert next(csv.DictReader(file))["status"] == "ok"
+
+
+def test_a_bad_file_among_good_ones_costs_only_itself(
+    weights: Path, talking: Path, bad: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(weights, bad, talking, "--json", tmp_path / "all.json") == 3
+    answers = json.loads((tmp_path / "all.json").read_text())
+    assert [answer["status"] for answer in answers] == ["unreadable", "ok"]
+    assert answers[0]["p_fake"] is None
+    assert "bad.mp4" in capsys.readouterr().out
+
+
+def test_a_folder_gives_a_table(
+    weights: Path, talking: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_clip(talking.parent / "none.mp4", plain(20))
+    assert run(weights, talking.parent) == 4
+    out = capsys.readouterr().out
+    assert "no_face" in out
+    assert out.count("talking.mp4") >= 2
+
+
+def test_html_of_several_files_goes_to_a_folder(
+    weights: Path, talking: Path, bad: Path, tmp_path: Path
+) -> None:
+    run(weights, talking, bad, "--html", tmp_path / "pages")
+    assert [path.name for path in (tmp_path / "pages").iterdir()] == ["talking.html"]
+
+
+def test_missing_weights_have_their_own_exit_code(
+    talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    missing = str(tmp_path / "gone.safetensors")
+    assert cli.main([str(talking), "--weights", missing]) == 5
+    assert "gone.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--frames", "7"], ["--frames", "301"], ["--threshold", "1.5"]]
+)
+def test_numbers_out_of_range_are_refused_as_typing_errors(
+    talking: Path, arguments: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main([str(talking), *arguments])
+    assert exit_info.value.code == 2
+    assert "must lie between" in capsys.readouterr().err
+
+
+def test_progress_is_not_mixed_into_the_answer(
+    weights: Path, talking: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run(weights, talking)
+    captured = capsys.readouterr()
+    assert "Looking at faces" in captured.err
+    assert "Looking at faces" not in captured.out

@@ -1,0 +1,196 @@
+"""From a path to a report, on drawn videos and a tiny network that the tests make."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector import Detector
+from detector.errors import CancelledError, VideoError
+from detector.records import Report, Status, Verdict, Warn
+from detector.settings import Settings
+from tests.clips import moving_portrait, plain, portrait, write_clip
+
+QUICK = Settings(frames=10)
+
+
+def two_people(count: int) -> list[np.ndarray]:
+    face = portrait(240)
+    images = []
+    for _ in range(count):
+        image = np.full((300, 620, 3), 90, np.uint8)
+        image[30:270, 30:270] = face
+        image[30:270, 350:590] = face[:, ::-1]
+        images.append(image)
+    return images
+
+
+def test_a_face_gets_a_score_that_is_a_probability(report: Report) -> None:
+    assert report.status is Status.OK
+    assert report.fake is not None
+    assert 0 <= report.fake <= 1
+    assert len(report.people) == 1
+    assert report.frames_sampled == 10
+    assert report.frames_with_face == 10
+
+
+def test_every_looked_at_frame_is_scored_at_its_presentation_time(
+    report: Report, talking: Path
+) -> None:
+    seconds = [score.second for score in report.people[0].scores]
+    assert seconds == sorted(seconds)
+    assert set(seconds) <= set(report.sampled_seconds)
+    assert all(0 <= second < report.video.seconds for second in seconds)
+
+
+def test_scores_cover_the_whole_video_in_runs_of_consecutive_frames(report: Report) -> None:
+    """The LSTM needs neighbours, the timeline needs the whole length."""
+    steps = np.diff(report.sampled_seconds)
+    assert np.isclose(steps, 1 / 25, atol=1e-3).sum() >= 8
+    assert max(report.sampled_seconds) - min(report.sampled_seconds) > report.video.seconds / 3
+
+
+def test_every_scored_frame_has_its_own_heat(report: Report) -> None:
+    heats = [score.heat for score in report.people[0].scores]
+    assert all(heat is not None and heat.shape == heats[0].shape for heat in heats)
+    assert report.heat_scale > 0
+
+
+def test_heat_can_be_left_out(detector: Detector, talking: Path) -> None:
+    report = detector.analyze(talking, Settings(frames=8, heat=False))
+    assert all(score.heat is None for score in report.people[0].scores)
+
+
+def test_scores_do_not_depend_on_whether_heat_is_wanted(
+    detector: Detector, talking: Path, report: Report
+) -> None:
+    plainly = detector.analyze(talking, Settings(frames=10, heat=False))
+    with_heat = [score.fake for score in report.people[0].scores]
+    without = [score.fake for score in plainly.people[0].scores]
+    np.testing.assert_allclose(without, with_heat, atol=1e-5)
+
+
+def test_the_same_file_gets_the_same_answer_twice(
+    detector: Detector, talking: Path, report: Report
+) -> None:
+    again = detector.analyze(talking, QUICK)
+    assert again.fake == pytest.approx(report.fake, abs=1e-6)
+    assert again.video.sha256 == report.video.sha256
+
+
+def test_two_people_are_two_answers(detector: Detector, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "two.mp4", two_people(30))
+    report = detector.analyze(clip, QUICK)
+    assert [person.id for person in report.people] == [1, 2]
+    left, right = (person.scores[0].box.centre[0] for person in report.people)
+    assert abs(left - right) > 200
+    assert report.fake == max(person.fake or 0 for person in report.people)
+
+
+def test_no_face_is_an_answer_without_a_score(detector: Detector, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "empty.mp4", plain(30))
+    report = detector.analyze(clip, QUICK)
+    assert report.status is Status.NO_FACE
+    assert report.fake is None
+    assert report.verdict is Verdict.UNDECIDED
+
+
+def test_a_face_too_small_to_judge_gets_no_score(detector: Detector, tmp_path: Path) -> None:
+    image = np.full((360, 480, 3), 90, np.uint8)
+    image[100:160, 200:260] = portrait(60)
+    clip = write_clip(tmp_path / "tiny.mp4", [image] * 30)
+    report = detector.analyze(clip, QUICK)
+    assert report.status in {Status.FACE_TOO_SMALL, Status.NO_FACE}
+    assert report.fake is None
+
+
+def test_more_faces_than_asked_for_is_said(detector: Detector, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "two.mp4", two_people(12))
+    report = detector.analyze(clip, Settings(frames=8, max_faces=1))
+    assert Warn.MANY_FACES in report.warnings
+    assert len(report.people) == 1
+
+
+def test_a_picture_is_one_frame(detector: Detector, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "face.png"
+    Image.fromarray(portrait(400)).save(path)
+    report = detector.analyze(path, QUICK)
+    assert report.status is Status.OK
+    assert report.frames_sampled == 1
+    assert Warn.STILL_IMAGE in report.warnings
+
+
+def test_without_weights_people_are_found_and_nobody_is_scored(talking: Path) -> None:
+    report = Detector(None, "cpu").analyze(talking, QUICK)
+    assert report.status is Status.UNTRAINED
+    assert report.fake is None
+    assert len(report.people) == 1
+    assert report.people[0].seen
+    assert not report.people[0].scores
+
+
+def test_one_bad_file_does_not_lose_the_others(
+    detector: Detector, talking: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("this is no video")
+    answers = dict(detector.analyze_many([talking, bad, talking], QUICK))
+    assert isinstance(answers[bad], VideoError)
+    assert isinstance(answers[talking], Report)
+
+
+def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    detector.analyze(talking, QUICK, on_progress=lambda *step: told.append(step))
+    faces = [(done, total) for stage, done, total in told if stage == "Looking at faces"]
+    assert faces == sorted(faces)
+    assert faces[-1] == (10, 10)
+
+
+def test_cancelling_stops_the_analysis(detector: Detector, talking: Path) -> None:
+    stop = threading.Event()
+    with pytest.raises(CancelledError):
+        detector.analyze(
+            talking,
+            Settings(frames=40),
+            on_progress=lambda _stage, done, _total: stop.set() if done else None,
+            should_stop=stop.is_set,
+        )
+
+
+def test_two_analyses_at_once_do_not_mix(
+    detector: Detector, talking: Path, report: Report, tmp_path: Path
+) -> None:
+    other = write_clip(tmp_path / "none.mp4", plain(30))
+    answers: dict[str, Report] = {}
+
+    def run(name: str, path: Path) -> None:
+        answers[name] = detector.analyze(path, QUICK)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in [("a", talking), ("b", other)]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers["a"].fake == pytest.approx(report.fake, abs=1e-5)
+    assert answers["b"].status is Status.NO_FACE
+
+
+def test_frames_are_let_go_while_the_video_is_read(detector: Detector, tmp_path: Path) -> None:
+    """A report of a long look holds a few crops, and no frame."""
+    clip = write_clip(tmp_path / "long.mp4", moving_portrait(150))
+    report = detector.analyze(clip, Settings(frames=100))
+    gc.collect()
+    pixels = [
+        thing for thing in gc.get_objects()
+        if isinstance(thing, np.ndarray) and thing.shape == (360, 480, 3)
+    ]  # fmt: skip
+    assert len(report.people[0].scores) == 100
+    assert not pixels
+    assert len(report.people[0].moments) <= 6

@@ -1,0 +1,93 @@
+"""Imports run one way, from the page down to plain data."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From the ground up. A module may import from lower floors, and from its own folder.
+FLOORS = [
+    ["settings"],
+    ["records"],
+    ["errors"],
+    ["geometry", "model", "rules"],
+    ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
+    ["weights"],
+    ["network", "render"],
+    ["pipeline"],
+    ["ui", "cli"],
+    ["__main__"],
+]
+ONLY_HERE = {
+    "gradio": ("ui",),
+    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network"),
+    "cv2": ("faces", "tracks", "quality", "crops", "render.draw"),
+}
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT / "detector").with_suffix("").parts)
+
+
+def floor_of(name: str) -> int:
+    head = name.split(".")[0]
+    floors = [floor for floor, names in enumerate(FLOORS) if head in names]
+    assert floors, f"detector/{name} stands on no floor: add it to FLOORS"
+    return floors[0]
+
+
+@pytest.mark.parametrize("path", modules("detector"), ids=name_of)
+def test_detector_imports_only_downwards(path: Path) -> None:
+    name = name_of(path)
+    if name == "__init__":
+        return
+    for target in imports(path):
+        assert not target.startswith(("train", "tests", "app")), f"{name} must not import {target}"
+        if not target.startswith("detector."):
+            continue
+        lower = target.removeprefix("detector.")
+        if lower.split(".")[0] == name.split(".")[0]:
+            continue
+        assert floor_of(lower) < floor_of(name), f"{name} must not import {lower}"
+
+
+@pytest.mark.parametrize("package", ONLY_HERE)
+def test_heavy_packages_stay_where_they_belong(package: str) -> None:
+    for path in modules("detector"):
+        used = any(target.split(".")[0] == package for target in imports(path))
+        allowed = name_of(path).startswith(ONLY_HERE[package])
+        assert allowed or not used, f"{name_of(path)} must not import {package}"
+
+
+def test_training_never_imports_the_page() -> None:
+    banned = ("detector.ui", "detector.cli", "detector.render", "gradio")
+    for path in modules("train"):
+        for target in imports(path):
+            assert not target.startswith(banned), f"{path.name} must not import {target}"
+
+
+def test_no_module_of_the_product_is_long() -> None:
+    for path in modules("detector"):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 300, f"{name_of(path)} has {lines} lines; 300 are enough"
+
+
+def test_the_front_door_stays_thin() -> None:
+    assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 40
