@@ -1,0 +1,77 @@
+"""The page's own small pieces of HTML: head, invitation, waiting, trouble."""
+
+from __future__ import annotations
+
+from html import escape
+
+from detector.errors import VideoError
+from detector.explain.words import status_text
+from detector.records import ModelInfo
+from detector.ui.jobs import Step
+from detector.video import Limits
+
+_STEPS = (
+    ("Finds and follows every face", "each person gets a line of their own"),
+    ("Scores runs of frames", "a CNN looks at each face, an LSTM at how it moves"),
+    ("Says how likely, when and why", "or plainly that it cannot tell"),
+)
+
+
+def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
+    """Title, promise, and what speaks here under which limits."""
+    accepted = (
+        f"Up to {limits.max_bytes // 2**20} MB, {limits.max_seconds / 60:.0f} minutes, "
+        f"{limits.max_pixels / 1e6:.0f} megapixels"
+    )
+    facts = [f"<li>Runs on {escape(device.upper())}</li>", f"<li>{accepted}</li>"]
+    facts.append("<li>Uploads deleted after 30 minutes</li>")
+    if model.trained:
+        facts.insert(0, f"<li>Model <b>{escape(model.id)}</b> · {model.sha256[:8]}</li>")
+    else:
+        facts.insert(0, '<li class="warn">No trained weights: faces are found, not scored</li>')
+    return (
+        '<header id="masthead"><h1>Is this face real?</h1>'
+        "<p>Give it a video. It answers how likely each face is manipulated, when, and where the "
+        "model looked – or says honestly that it cannot tell.</p>"
+        f'<ul class="facts">{"".join(facts)}</ul></header>'
+    )
+
+
+def welcome() -> str:
+    """What stands where the answer will be."""
+    steps = "".join(f"<li><b>{what}</b><span>{how}</span></li>" for what, how in _STEPS)
+    return (
+        f'<section class="welcome"><h2>What it does with your video</h2><ol>{steps}</ol></section>'
+    )
+
+
+def working(step: Step) -> str:
+    """Stage, frames done of total, time left."""
+    share = round(100 * step.done / max(step.total, 1))
+    count = f"{step.done} of {step.total} frames" if step.total > 1 else ""
+    left = ""
+    if step.seconds_left is not None and step.done < step.total:
+        left = f"about {step.seconds_left:.0f} s left"
+    detail = " · ".join(part for part in (count, left) if part)
+    stage = escape(step.stage)
+    return (
+        f'<section class="working" aria-live="polite"><h2>{stage}</h2>'
+        f'<div class="bar" role="progressbar" aria-label="{stage}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{share}"><i style="width:{share}%"></i></div>'
+        f"<p>{detail or '&nbsp;'}</p></section>"
+    )
+
+
+def problem(error: VideoError) -> str:
+    """Why a file cannot be judged, and what to do."""
+    return (
+        '<section class="answer undecided" role="alert"><span class="badge">No answer</span>'
+        f"<h1>{escape(str(error))}</h1><p>{escape(status_text(error.status))}</p></section>"
+    )
+
+
+def cancelled() -> str:
+    return (
+        '<section class="welcome"><h2>Cancelled</h2>'
+        "<p>Nothing of this analysis was kept. Start again whenever you like.</p></section>"
+    )

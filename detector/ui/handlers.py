@@ -1,0 +1,94 @@
+"""An event of the page, or a call of the API, becomes a question to the detector.
+
+Translation only: what is shown comes from the report, and each visitor's report lives in their
+own session. `VideoError` is an answer and is shown as one; anything else is our bug.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from detector.errors import VideoError
+from detector.pipeline import Detector
+from detector.records import Report
+from detector.render.document import error_json, to_csv, to_html, to_json
+from detector.render.movie import annotate_video
+from detector.settings import Settings
+from detector.ui.jobs import Done, OnProgress, ShouldStop, Step, run_job
+
+# Models by name; the first is the default.
+Detectors = Mapping[str, Detector]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One file and how to look at it; `path` is None when nothing was chosen."""
+
+    path: Path | None
+    settings: Settings
+    model: str
+
+    def given(self) -> Path:
+        """The file; raises gr.Error, which the visitor reads, when there is none."""
+        if self.path is None:
+            raise gr.Error("Choose a video or a picture first.", title="Nothing to look at")
+        return self.path
+
+
+def look(detectors: Detectors, question: Question) -> Iterator[Step | Report | VideoError]:
+    """The steps of the analysis, then its report, or the error that is the answer."""
+    path, detector = question.given(), detectors[question.model]
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
+        return detector.analyze(
+            path, question.settings, on_progress=on_progress, should_stop=should_stop
+        )
+
+    try:
+        for step in run_job(work):
+            yield step.result if isinstance(step, Done) else step
+    except VideoError as error:
+        yield error
+
+
+def draw(
+    detector: Detector, question: Question, report: Report, folder: Path
+) -> Iterator[Step | Path]:
+    """The steps of drawing the annotated video into `folder`, then its path."""
+    out = folder / f"{Path(report.video.name).stem}-annotated.mp4"
+    path, margin = question.given(), detector.config.margin
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
+        return annotate_video(
+            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        )
+
+    for step in run_job(work):
+        yield step.result if isinstance(step, Done) else step
+
+
+def write_documents(report: Report, folder: Path) -> list[Path]:
+    """The report as JSON, CSV and one HTML page, named after the visitor's file."""
+    stem = Path(report.video.name).stem
+    texts = {
+        f"{stem}-report.html": to_html(report),
+        f"{stem}-report.json": json.dumps(to_json(report), indent=2),
+        f"{stem}-frames.csv": to_csv(report),
+    }
+    paths = []
+    for name, text in texts.items():
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def answer_json(result: Report | VideoError, name: str) -> dict[str, Any]:
+    """One schema for every answer, also for a file that could not be used."""
+    return error_json(result, name) if isinstance(result, VideoError) else to_json(result)

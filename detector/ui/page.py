@@ -1,0 +1,148 @@
+"""The page: its components and their wiring. What they show is made in `detector.render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from detector.render.sections import FRAME_HEADS, sections_css
+from detector.settings import PRESETS
+from detector.ui import cards
+from detector.ui.api import add_api
+from detector.ui.events import Asked, Events, Shown
+from detector.ui.handlers import Detectors
+from detector.video import Limits
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+QUEUE_SIZE = 16
+# One heavy event at a time: they share the processor, and a queue is honest about waiting.
+HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 1}
+PRESET_LABELS = [
+    (f"{name.capitalize()} · {count} frames", count) for name, count in PRESETS.items()
+]
+FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+
+
+def launch_options(limits: Limits) -> dict[str, Any]:
+    """What `Blocks.launch` is told: closed by default, nothing fetched, nothing remembered."""
+    return {
+        "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS),
+        "css": page_css(),
+        "max_file_size": limits.max_bytes,
+        "show_error": False,
+        "enable_monitoring": False,
+        "run_history": False,
+        "strict_cors": True,
+        "mcp_server": True,
+        "footer_links": ["api"],
+    }
+
+
+def page_css() -> str:
+    """The page's own style, and the report's, kept to where reports are shown."""
+    own = (HERE / "style.css").read_text(encoding="utf-8")
+    return f"{own}\n.report {{\n{sections_css()}\n}}\n"
+
+
+def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
+    """The whole page around loaded detectors; it builds without a server."""
+    with gr.Blocks(
+        title="Is this face real?", analytics_enabled=False, delete_cache=(300, 1800)
+    ) as page:
+        default = next(iter(detectors.values()))
+        gr.HTML(cards.masthead(default.info, default.device, limits))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=5, min_width=320):
+                asked, analyse, cancel = _question(detectors)
+            with gr.Column(scale=7, min_width=320):
+                verdict = gr.HTML(cards.welcome(), elem_id="verdict", elem_classes="report")
+        shown = _answer(verdict, analyse, cancel)
+        gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
+        _wire(Events(detectors, shown), asked, shown)
+        add_api(detectors, limits, HEAVY)
+    assert isinstance(page, gr.Blocks)  # `with` does not tell the type
+    return page
+
+
+def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
+    """What the visitor gives: a video or a picture, and how closely to look."""
+    kind = gr.State("video")
+    with gr.Tabs():
+        with gr.Tab("Video") as video_tab:
+            video = gr.Video(
+                label="Your video", sources=["upload", "webcam"], include_audio=True, height=280
+            )
+            clips = sorted(str(path) for path in (ROOT / "examples").glob("*.mp4"))
+            if clips:
+                gr.Examples(
+                    clips, inputs=video, label="Or try one of these", api_visibility="private"
+                )
+        with gr.Tab("Picture") as picture_tab:
+            picture = gr.Image(
+                label="Your picture", type="filepath", sources=["upload"], height=280
+            )
+    for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
+        tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
+    frames = gr.Radio(PRESET_LABELS, value=PRESETS["standard"], label="How closely to look")
+    with gr.Accordion("Options", open=False):
+        exact = gr.Slider(0, 300, 0, step=1, label="Exact number of frames (0: as chosen above)")
+        threshold = gr.Slider(
+            0, 0.99, 0, step=0.01, label="Call it manipulated above (0: the model's own threshold)"
+        )
+        people = gr.Slider(1, 16, 8, step=1, label="People to follow at most")
+        heat = gr.Checkbox(True, label="Show where the model looked")
+        names = list(detectors)
+        model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
+    with gr.Row():
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3)
+        cancel = gr.Button("Cancel", elem_id="cancel", interactive=False, scale=1)
+    asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model)
+    return asked, analyse, cancel
+
+
+def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
+    """Everything that appears once there is an answer."""
+    with gr.Column(visible=False, elem_id="answer") as area:
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=7, min_width=320):
+                drawing = gr.HTML(elem_id="drawing", elem_classes="report")
+                player = gr.Video(elem_id="player", interactive=False, height=420, autoplay=False)
+                timeline = _seekable("timeline")
+            with gr.Column(scale=5, min_width=320):
+                findings = _seekable("findings")
+        people = gr.HTML(elem_id="people", elem_classes="report")
+        moments = _seekable("moments")
+        with gr.Accordion("All numbers", open=False):
+            table = gr.Dataframe(headers=list(FRAME_HEADS), interactive=False, wrap=True)
+        files = gr.Files(label="Downloads", interactive=False, elem_id="downloads")
+    return Shown(
+        verdict, area, drawing, player, timeline, people, findings, moments, table, files,
+        analyse, cancel,
+    )  # fmt: skip
+
+
+def _seekable(elem_id: str) -> gr.HTML:
+    """HTML whose marks seek the player, by click or key, all in the browser (`seek.js`)."""
+    script = (HERE / "seek.js").read_text(encoding="utf-8")
+    return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
+
+
+def _wire(events: Events, asked: Asked, shown: Shown) -> None:
+    running = shown.analyse.click(
+        events.check,
+        inputs=asked.components(),
+        outputs=shown.components(),
+        show_progress="hidden",
+        api_visibility="private",
+        **HEAVY,
+    )
+    shown.cancel.click(
+        events.cancel,
+        outputs=[shown.verdict, shown.drawing, shown.analyse, shown.cancel],
+        cancels=running,
+        queue=False,
+        api_visibility="private",
+    )
