@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
-from detector.errors import VideoError
 from detector.records import Report
 from detector.settings import Settings
 from detector.ui.handlers import Detectors, Question, answer_json, draw, look, write_documents
 from detector.ui.jobs import Step
 from detector.video import Limits
 
-Files = tuple[dict[str, Any], gr.FileData | None, gr.FileData | None, gr.FileData | None]
+Full = tuple[Any, str | None, str | None, str | None]
 
 
-def add_api(detectors: Detectors, limits: Limits, heavy: dict[str, Any]) -> None:
-    """Add the endpoints to the page that is being built."""
-    default = next(iter(detectors))
+class Endpoints:
+    """What callers can ask; holds the detectors, and nothing of any caller.
+
+    The two analyses are generators that yield their progress: Gradio can only call off an event
+    between two yields. `predict` returns the last value, which is the answer.
+    """
+
+    def __init__(self, detectors: Detectors, limits: Limits) -> None:
+        self.detectors = detectors
+        self.accepted = limits
+        self.default = next(iter(detectors))
 
     def analyze_video(
-        video: gr.FileData,
+        self,
+        video: str,
         n_frames: int = 20,
         max_faces: int = 8,
         threshold: float | None = None,
-        model: str = default,
-    ) -> dict[str, Any]:
+        model: str = "",
+    ) -> Iterator[dict[str, Any]]:
         """How likely each face in a video or picture is manipulated, and when.
 
         Args:
@@ -38,22 +46,25 @@ def add_api(detectors: Detectors, limits: Limits, heavy: dict[str, Any]) -> None
             n_frames: frames to look at, 8 to 300
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
-            model: which model speaks; see /model_info
+            model: which model speaks, see /model_info; the default one when left out
 
         Returns:
             The report; `status` says whether there is a score, `p_fake` is null without one.
         """
         settings = read_settings(n_frames, max_faces, threshold, heat=False)
-        question = ask(detectors, video, settings, model)
-        return answer_json(wait(look(detectors, question)), question.given().name)
+        question = self._question(video, settings, model)
+        with closing(look(self.detectors, question)) as steps:
+            for item in steps:
+                yield working(item) if isinstance(item, Step) else answer_json(item, question)
 
     def analyze_video_full(
-        video: gr.FileData,
+        self,
+        video: str,
         n_frames: int = 20,
         max_faces: int = 8,
         threshold: float | None = None,
-        model: str = default,
-    ) -> Iterator[Files]:
+        model: str = "",
+    ) -> Iterator[Full]:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
 
         Args:
@@ -61,55 +72,90 @@ def add_api(detectors: Detectors, limits: Limits, heavy: dict[str, Any]) -> None
             n_frames: frames to look at, 8 to 300
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
-            model: which model speaks; see /model_info
+            model: which model speaks, see /model_info; the default one when left out
 
         Returns:
             Report, annotated video (none for a picture or without a face), HTML report, CSV.
         """
         settings = read_settings(n_frames, max_faces, threshold, heat=True)
-        question = ask(detectors, video, settings, model)
-        result = wait(look(detectors, question))
-        if isinstance(result, VideoError):
-            yield answer_json(result, question.given().name), None, None, None
-            return
-        with tempfile.TemporaryDirectory(prefix="answer-") as name:
-            folder = Path(name)
-            page, _, table = write_documents(result, folder)
-            movie = None
-            if result.people and not result.video.is_still:
-                steps = draw(detectors[model], question, result, folder)
-                movie = file_data(wait(steps))
-            yield (
-                answer_json(result, question.given().name),
-                movie,
-                file_data(page),
-                file_data(table),
-            )
+        question = self._question(video, settings, model)
+        with closing(look(self.detectors, question)) as steps:
+            for item in steps:
+                if isinstance(item, Step):
+                    yield working(item), None, None, None
+                elif isinstance(item, Report):
+                    yield from self._files(question, item)
+                else:
+                    yield answer_json(item, question), None, None, None
 
-    def model_info() -> dict[str, Any]:
+    def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures."""
-        return {
-            "default": default,
-            "models": [detector.describe() for detector in detectors.values()],
-        }
+        models = [detector.describe() for detector in self.detectors.values()]
+        return {"default": self.default, "models": models}
 
-    def limits_of_service() -> dict[str, Any]:
+    def limits(self) -> dict[str, Any]:
         """What the service accepts."""
         return {
-            "max_bytes": limits.max_bytes,
-            "max_seconds": limits.max_seconds,
-            "max_pixels": limits.max_pixels,
-            "suffixes": sorted(limits.suffixes),
+            "max_bytes": self.accepted.max_bytes,
+            "max_seconds": self.accepted.max_seconds,
+            "max_pixels": self.accepted.max_pixels,
+            "max_still_pixels": self.accepted.max_still_pixels,
+            "suffixes": sorted(self.accepted.suffixes),
             "frames": {"min": 8, "max": 300, "default": 20},
             "max_faces": {"min": 1, "max": 32, "default": 8},
-            "min_face_pixels": detectors[default].rules.min_size,
+            "min_face_pixels": self.detectors[self.default].rules.min_size,
             "files_kept_seconds": 1800,
         }
 
-    api(analyze_video, api_name="analyze_video", **heavy)
-    api(analyze_video_full, api_name="analyze_video_full", **heavy)
-    api(model_info, api_name="model_info", queue=False)
-    api(limits_of_service, api_name="limits", queue=False)
+    def _question(self, video: str, settings: Settings, model: str) -> Question:
+        model = model or self.default
+        if model not in self.detectors:
+            known = ", ".join(self.detectors)
+            raise gr.Error(f"There is no model {model!r} here; choose from: {known}.")
+        question = Question(Path(video) if video else None, settings, model)
+        question.given()
+        return question
+
+    def _files(self, question: Question, report: Report) -> Iterator[Full]:
+        with tempfile.TemporaryDirectory(prefix="answer-") as name:
+            folder = Path(name)
+            page, _, table = write_documents(report, folder)
+            movie = None
+            if report.people and not report.video.is_still:
+                with closing(
+                    draw(self.detectors[question.model], question, report, folder)
+                ) as steps:
+                    for item in steps:
+                        if isinstance(item, Step):
+                            yield working(item), None, None, None
+                        else:
+                            movie = str(item)
+            yield answer_json(report, question), movie, str(page), str(table)
+
+
+def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
+    """Add the endpoints to the page that is being built.
+
+    Through real components, not `gr.api`: those check that a file was uploaded to this server,
+    and serve what is returned from Gradio's own cache.
+    """
+    with gr.Row(visible=False):
+        inputs = [
+            gr.File(label="video", type="filepath"),
+            gr.Number(20, label="n_frames", precision=0),
+            gr.Number(8, label="max_faces", precision=0),
+            gr.Number(None, label="threshold"),
+            gr.Textbox("", label="model"),
+        ]
+        report, info = gr.JSON(label="report"), gr.JSON(label="answer")
+        full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
+        for ask, given, outputs, options in (
+            (endpoints.analyze_video, inputs, report, heavy),
+            (endpoints.analyze_video_full, inputs, full, heavy),
+            (endpoints.model_info, None, info, {"queue": False}),
+            (endpoints.limits, None, info, {"queue": False}),
+        ):
+            gr.Button().click(ask, given, outputs, api_name=ask.__name__, **options)
 
 
 def read_settings(frames: int, max_faces: int, threshold: float | None, *, heat: bool) -> Settings:
@@ -120,23 +166,6 @@ def read_settings(frames: int, max_faces: int, threshold: float | None, *, heat:
         raise gr.Error(f"{error}.", print_exception=False) from error
 
 
-def ask(detectors: Detectors, video: gr.FileData, settings: Settings, model: str) -> Question:
-    if model not in detectors:
-        known = ", ".join(detectors)
-        raise gr.Error(f"There is no model {model!r} here; choose from: {known}.")
-    path = video["path"] if isinstance(video, dict) else video.path
-    return Question(Path(path), settings, model)
-
-
-def wait(steps: Iterator[Step | Report | VideoError | Path]) -> Any:
-    """The last item of `steps`; those before it are shown to the caller as progress."""
-    progress = gr.Progress()
-    for item in steps:
-        if not isinstance(item, Step):
-            return item
-        progress((item.done, item.total), desc=item.stage, unit="frames")
-    raise AssertionError("the work ended without an answer")
-
-
-def file_data(path: Path) -> gr.FileData:
-    return gr.FileData(path=str(path), orig_name=path.name)
+def working(step: Step) -> dict[str, Any]:
+    """What stands in the report's place until there is one."""
+    return {"status": "working", "stage": step.stage, "done": step.done, "total": step.total}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,14 @@ class Events:
             shown.area: gr.update(visible=False),
             shown.verdict: cards.working(Step("Starting", 0, 1)),
         }
-        for item in look(self.detectors, question):
-            if isinstance(item, Step):
-                yield {shown.verdict: cards.working(item)}
-            elif isinstance(item, Report):
-                yield from self._answer(question, item)
-            else:
-                yield {shown.verdict: cards.problem(item)} | self._idle()
+        with closing(look(self.detectors, question)) as steps:
+            for item in steps:
+                if isinstance(item, Step):
+                    yield {shown.verdict: cards.working(item)}
+                elif isinstance(item, Report):
+                    yield from self._answer(question, item)
+                else:
+                    yield {shown.verdict: cards.problem(item)} | self._idle()
 
     def cancel(self) -> Updates:
         """What is shown once the running event was called off."""
@@ -144,11 +146,12 @@ class Events:
     def _movie(
         self, question: Question, report: Report, folder: Path, files: list[Path]
     ) -> Iterator[Updates]:
-        for item in draw(self.detectors[question.model], question, report, folder):
-            if isinstance(item, Step):
-                yield {self.shown.drawing: cards.working(item)}
-            else:
-                yield {
-                    self.shown.player: gr.update(value=str(item), label="Annotated video"),
-                    self.shown.files: [str(item), *map(str, files)],
-                }
+        with closing(draw(self.detectors[question.model], question, report, folder)) as steps:
+            for item in steps:
+                if isinstance(item, Step):
+                    yield {self.shown.drawing: cards.working(item)}
+                else:
+                    yield {
+                        self.shown.player: gr.update(value=str(item), label="Annotated video"),
+                        self.shown.files: [str(item), *map(str, files)],
+                    }

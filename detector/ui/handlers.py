@@ -7,7 +7,7 @@ own session. `VideoError` is an answer and is shown as one; anything else is our
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from detector.records import Report
 from detector.render.document import error_json, to_csv, to_html, to_json
 from detector.render.movie import annotate_video
 from detector.settings import Settings
-from detector.ui.jobs import Done, OnProgress, ShouldStop, Step, run_job
+from detector.ui.jobs import Step, run_job
+from detector.watch import OnProgress, ShouldStop
 
 # Models by name; the first is the default.
 Detectors = Mapping[str, Detector]
@@ -41,7 +42,9 @@ class Question:
         return self.path
 
 
-def look(detectors: Detectors, question: Question) -> Iterator[Step | Report | VideoError]:
+def look(
+    detectors: Detectors, question: Question
+) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of the analysis, then its report, or the error that is the answer."""
     path, detector = question.given(), detectors[question.model]
 
@@ -51,15 +54,14 @@ def look(detectors: Detectors, question: Question) -> Iterator[Step | Report | V
         )
 
     try:
-        for step in run_job(work):
-            yield step.result if isinstance(step, Done) else step
+        yield from run_job(work)
     except VideoError as error:
         yield error
 
 
 def draw(
     detector: Detector, question: Question, report: Report, folder: Path
-) -> Iterator[Step | Path]:
+) -> Generator[Step | Path, None, None]:
     """The steps of drawing the annotated video into `folder`, then its path."""
     out = folder / f"{Path(report.video.name).stem}-annotated.mp4"
     path, margin = question.given(), detector.config.margin
@@ -69,8 +71,7 @@ def draw(
             path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
         )
 
-    for step in run_job(work):
-        yield step.result if isinstance(step, Done) else step
+    yield from run_job(work)
 
 
 def write_documents(report: Report, folder: Path) -> list[Path]:
@@ -89,6 +90,8 @@ def write_documents(report: Report, folder: Path) -> list[Path]:
     return paths
 
 
-def answer_json(result: Report | VideoError, name: str) -> dict[str, Any]:
+def answer_json(result: Report | VideoError, question: Question) -> dict[str, Any]:
     """One schema for every answer, also for a file that could not be used."""
-    return error_json(result, name) if isinstance(result, VideoError) else to_json(result)
+    if isinstance(result, VideoError):
+        return error_json(result, question.given().name)
+    return to_json(result)

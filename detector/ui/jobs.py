@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
+
+from detector.watch import OnProgress, ShouldStop
 
 Result = TypeVar("Result")
 
@@ -21,11 +23,6 @@ class Step:
     done: int
     total: int
     seconds_left: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Result]):
-    result: Result
 
 
 class Pace:
@@ -42,45 +39,29 @@ class Pace:
         return Step(stage, done, total, left)
 
 
-OnProgress = Callable[[str, int, int], None]
-ShouldStop = Callable[[], bool]
-
-
-def run_job(work: Callable[[OnProgress, ShouldStop], Result]) -> Iterator[Step | Done[Result]]:
+def run_job(
+    work: Callable[[OnProgress, ShouldStop], Result],
+) -> Generator[Step | Result, None, None]:
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
 
-    The last step is repeated a few times a second while nothing is new, so that the generator
-    can be closed promptly. Closing it - which is what Gradio does to a cancelled event - tells
-    `work` to stop, and waits until it has: no worker runs on behind the visitor's back.
+    The latest step is told ten times a second, new or not, so that the generator can be closed
+    promptly. Closing it - which is what Gradio does to a cancelled event - tells `work` to stop,
+    and waits until it has: no worker runs on behind the visitor's back.
     """
-    news: queue.SimpleQueue[Step | Done[Result] | BaseException] = queue.SimpleQueue()
     stop = threading.Event()
-
     pace = Pace()
+    latest = Step("Starting", 0, 1)
 
-    def body() -> None:
+    def note(stage: str, done: int, total: int) -> None:
+        nonlocal latest
+        latest = pace.step(stage, done, total)
+
+    with ThreadPoolExecutor(1, "job") as pool:
+        future = pool.submit(work, note, stop.is_set)
         try:
-            outcome = work(lambda *step: news.put(pace.step(*step)), stop.is_set)
-        except BaseException as error:  # noqa: BLE001  (handed to the waiting thread, not hidden)
-            news.put(error)
-        else:
-            news.put(Done(outcome))
-
-    worker = threading.Thread(target=body, name="job", daemon=True)
-    worker.start()
-    last = Step("starting", 0, 1)
-    try:
-        while True:
-            try:
-                item = news.get(timeout=0.25)
-            except queue.Empty:
-                item = last
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-            if isinstance(item, Done):
-                return
-            last = item
-    finally:
-        stop.set()
-        worker.join()
+            while not future.done():
+                wait([future], timeout=0.1)
+                yield latest
+            yield future.result()
+        finally:
+            stop.set()

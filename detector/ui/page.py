@@ -10,7 +10,7 @@ import gradio as gr
 from detector.render.sections import FRAME_HEADS, sections_css
 from detector.settings import PRESETS
 from detector.ui import cards
-from detector.ui.api import add_api
+from detector.ui.api import Endpoints, add_api
 from detector.ui.events import Asked, Events, Shown
 from detector.ui.handlers import Detectors
 from detector.video import Limits
@@ -62,7 +62,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
         shown = _answer(verdict, analyse, cancel)
         gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
         _wire(Events(detectors, shown), asked, shown)
-        add_api(detectors, limits, HEAVY)
+        add_api(Endpoints(detectors, limits), HEAVY)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page
 

@@ -1,0 +1,196 @@
+"""The endpoints, called by a real `gradio_client` over loopback."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from detector import Detector
+from detector.records import APP_VERSION
+from detector.render.document import SCHEMA
+from detector.video import Limits
+from tests.clips import moving_portrait, plain, write_clip
+from tests.server import serving
+from tests.test_document import faults
+
+LIMITS = Limits(max_bytes=5 * 2**20, max_seconds=30)
+
+
+@pytest.fixture(scope="module")
+def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    strict = Detector(detector.loaded, "cpu", LIMITS)
+    with serving({"tiny": strict, "other": strict}, LIMITS) as address:
+        yield address
+    del os.environ["GRADIO_TEMP_DIR"]
+
+
+@pytest.fixture
+def client(url: str, tmp_path: Path) -> Client:
+    return Client(url, verbose=False, download_files=tmp_path)
+
+
+def ask(client: Client, path: Path, **more: Any) -> dict[str, Any]:
+    answer = client.predict(
+        video=handle_file(path), api_name="/analyze_video", **{"n_frames": 8, **more}
+    )
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_only_the_named_endpoints_are_public(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(endpoints) == {"/analyze_video", "/analyze_video_full", "/model_info", "/limits"}
+
+
+def test_a_video_is_answered_in_the_published_schema(client: Client, talking: Path) -> None:
+    answer = ask(client, talking)
+    assert not faults(answer, SCHEMA)
+    assert answer["status"] == "ok"
+    assert answer["app_version"] == APP_VERSION
+    assert answer["video"]["name"] == "talking.mp4"
+
+
+def test_a_video_alone_is_enough(client: Client, talking: Path) -> None:
+    """Everything but the file has a default, also over plain HTTP."""
+    answer = client.predict(handle_file(talking), api_name="/analyze_video")
+    assert answer["video"]["frames_sampled"] == 20
+
+
+def test_the_full_answer_brings_video_page_and_table(client: Client, talking: Path) -> None:
+    answer, video, page, table = client.predict(
+        video=handle_file(talking), n_frames=8, api_name="/analyze_video_full"
+    )
+    assert answer["status"] == "ok"
+    with av.open(video) as movie:
+        assert movie.streams.video[0].codec_context.name == "h264"
+    assert "<html" in Path(page).read_text(encoding="utf-8")
+    with Path(table).open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 8
+
+
+BAD = {
+    "empty.mp4": (b"", "empty"),
+    "text.mp4": (b"this is no video, whatever its name says", "unreadable"),
+    "list.mp4": (b"ffconcat version 1.0\nfile other.mp4\n", "unsupported"),
+    "notes.txt": (b"plain text", "unsupported"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_bad_file_has_its_own_typed_answer(client: Client, tmp_path: Path, name: str) -> None:
+    content, status = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    answer = ask(client, tmp_path / name)
+    assert not faults(answer, SCHEMA)
+    assert (answer["status"], answer["p_fake"]) == (status, None)
+    assert answer["headline"].endswith(".")
+
+
+def test_a_truncated_video_is_answered(client: Client, talking: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(talking.read_bytes()[: talking.stat().st_size // 2])
+    assert ask(client, cut)["status"] in {"unreadable", "ok"}
+
+
+def test_a_video_over_the_length_limit_is_told_so(client: Client, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "long.mp4", plain(40), fps=1)
+    assert ask(client, clip)["status"] == "too_long"
+
+
+def test_no_face_and_too_many_faces_are_said(client: Client, tmp_path: Path) -> None:
+    assert ask(client, write_clip(tmp_path / "none.mp4", plain(12)))["status"] == "no_face"
+
+
+def test_the_full_endpoint_answers_bad_files_too(client: Client, tmp_path: Path) -> None:
+    bad = tmp_path / "text.mp4"
+    bad.write_text("no video")
+    answer, *files = client.predict(video=handle_file(bad), api_name="/analyze_video_full")
+    assert answer["status"] == "unreadable"
+    assert files == [None, None, None]
+
+
+@pytest.mark.parametrize("wrong", [{"n_frames": 5}, {"max_faces": 0}, {"threshold": 2.0}])
+def test_numbers_out_of_range_are_named(client: Client, talking: Path, wrong: dict) -> None:
+    with pytest.raises(AppError, match="must lie between"):
+        ask(client, talking, **wrong)
+
+
+def test_an_unknown_model_is_named_with_those_there_are(client: Client, talking: Path) -> None:
+    with pytest.raises(AppError, match="tiny, other"):
+        ask(client, talking, model="best")
+
+
+def test_limits_say_what_is_enforced(client: Client) -> None:
+    limits = client.predict(api_name="/limits")
+    assert limits["max_bytes"] == LIMITS.max_bytes
+    assert limits["max_seconds"] == LIMITS.max_seconds
+    assert ".mp4" in limits["suffixes"]
+
+
+def test_model_info_names_the_weights_and_their_hash(client: Client, detector: Detector) -> None:
+    info = client.predict(api_name="/model_info")
+    assert info["default"] == "tiny"
+    assert info["models"][0]["sha256"] == detector.info.sha256
+    json.dumps(info)
+
+
+@pytest.mark.parametrize("endpoint", ["analyze_video", "analyze_video_full"])
+def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint: str) -> None:
+    """By plain HTTP: `gradio_client` would upload the path from the caller's own disk."""
+    theft = {"path": str(talking), "meta": {"_type": "gradio.FileData"}}
+    address = f"{url}gradio_api/call/{endpoint}"
+    event = httpx.post(address, json={"data": [theft, 8, 8, None, ""]}).json()
+    answer = httpx.get(f"{address}/{event['event_id']}", timeout=60).text
+    assert "event: error" in answer
+    assert "p_fake" not in answer
+
+
+def test_visitors_get_their_own_answers(url: str, talking: Path, tmp_path: Path) -> None:
+    faceless = write_clip(tmp_path / "none.mp4", plain(12))
+
+    def visit(index: int) -> tuple[str, str]:
+        path = [talking, faceless][index % 2]
+        return path.name, ask(Client(url, verbose=False), path)["video"]["name"]
+
+    with ThreadPoolExecutor(4) as pool:
+        for asked, answered in pool.map(visit, range(6)):
+            assert asked == answered
+
+
+def test_a_cancelled_job_frees_the_worker(url: str, tmp_path: Path) -> None:
+    long = write_clip(tmp_path / "long.mp4", moving_portrait(250))
+    client = Client(url, verbose=False, download_files=tmp_path)
+    job = client.submit(video=handle_file(long), n_frames=300, api_name="/analyze_video_full")
+    time.sleep(1.5)
+    assert "job_0" in {thread.name for thread in threading.enumerate()}
+    job.cancel()
+    start = time.monotonic()
+    while "job_0" in {thread.name for thread in threading.enumerate()}:
+        assert time.monotonic() - start < 2
+        time.sleep(0.05)
+    assert ask(client, write_clip(tmp_path / "none.mp4", plain(8)))["status"] == "no_face"
+
+
+def test_nothing_of_an_answer_is_left_behind(
+    client: Client, talking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Gradio serves lies in its own cache, which it empties; our folders are gone at once."""
+    import tempfile
+
+    before = set(Path(tempfile.gettempdir()).glob("answer-*"))
+    client.predict(video=handle_file(talking), n_frames=8, api_name="/analyze_video_full")
+    assert set(Path(tempfile.gettempdir()).glob("answer-*")) == before

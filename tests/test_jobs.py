@@ -1,0 +1,69 @@
+"""Long work can be watched and called off."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from detector.ui.jobs import Step, run_job
+from detector.watch import OnProgress, ShouldStop
+
+
+def test_steps_come_first_and_the_result_last() -> None:
+    def work(on_progress: OnProgress, _: ShouldStop) -> str:
+        on_progress("counting", 1, 2)
+        on_progress("counting", 2, 2)
+        return "counted"
+
+    *steps, result = run_job(work)
+    assert result == "counted"
+    assert [step.done for step in steps if isinstance(step, Step)][-1] == 2
+
+
+def test_what_the_work_raises_reaches_the_caller() -> None:
+    def work(*_: object) -> str:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        list(run_job(work))
+
+
+def test_closing_stops_the_work_and_waits_for_it() -> None:
+    stopped = threading.Event()
+
+    def work(_: OnProgress, should_stop: ShouldStop) -> None:
+        while not should_stop():
+            time.sleep(0.01)
+        stopped.set()
+
+    job = run_job(work)
+    next(job)
+    job.close()
+    assert stopped.is_set()
+
+
+def test_silent_work_can_be_closed_soon() -> None:
+    """The generator keeps yielding while nothing is told, since it is only closed at a yield."""
+
+    def work(_: OnProgress, should_stop: ShouldStop) -> None:
+        while not should_stop():
+            time.sleep(0.01)
+
+    job = run_job(work)
+    start = time.monotonic()
+    for _ in range(3):
+        next(job)
+    job.close()
+    assert time.monotonic() - start < 2
+
+
+def test_the_time_left_follows_from_the_speed_so_far() -> None:
+    def work(on_progress: OnProgress, _: ShouldStop) -> None:
+        on_progress("stage", 0, 4)
+        time.sleep(0.2)
+        on_progress("stage", 2, 4)
+
+    steps = [step for step in run_job(work) if isinstance(step, Step) and step.done == 2]
+    assert steps[0].seconds_left == pytest.approx(0.2, rel=0.5)
