@@ -59,8 +59,9 @@ def run_job(
     with ThreadPoolExecutor(1, "job") as pool:
         future = pool.submit(work, note, stop.is_set)
         try:
-            while not future.done():
-                wait([future], timeout=0.1)
+            finished = False
+            while not finished:
+                finished = bool(wait([future], timeout=0.1).done)
                 yield latest
             yield future.result()
         finally:
