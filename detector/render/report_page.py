@@ -13,15 +13,14 @@ from detector.explain.words import limits
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card, definitions
 from detector.render.sections import (
-    FRAME_HEADS,
     findings,
-    frame_rows,
     moments,
+    numbers,
     people,
     section,
     sections_css,
 )
-from detector.render.timeline import timeline_svg
+from detector.render.timeline import charts
 
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -49,7 +48,7 @@ def to_html(report: Report) -> str:
         moments(report),
         findings(report),
         _limits(report),
-        _numbers(report),
+        numbers(report),
         _origin(report),
     ]
     page = (
@@ -66,7 +65,7 @@ def to_html(report: Report) -> str:
 
 def _timeline(report: Report) -> str:
     if report.video.is_still:
-        return section("Score per person", *_charts(report)) if report.people else ""
+        return section("Score per person", charts(report)) if report.people else ""
     key = (
         '<p class="key small soft"><span><i class="swatch none"></i>sampled, no face judged</span>'
         '<span><i class="swatch dots"></i>not looked at in between</span>'
@@ -75,39 +74,14 @@ def _timeline(report: Report) -> str:
     )
     return section(
         "Over time",
-        *_charts(report),
+        charts(report),
         key,
-    )
-
-
-def _charts(report: Report) -> tuple[str, str]:
-    """The chart for a wide page and the one for a phone; the style sheet shows one of them."""
-    return (
-        f'<div class="wide-only">{timeline_svg(report, width=920)}</div>',
-        f'<div class="narrow">{timeline_svg(report, width=360)}</div>',
     )
 
 
 def _limits(report: Report) -> str:
     items = "".join(f"<li>{escape(limit)}</li>" for limit in limits(report))
     return section("What this cannot tell", f'<ul class="limits">{items}</ul>')
-
-
-def _numbers(report: Report) -> str:
-    if not any(person.scores for person in report.people):
-        return ""
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in frame_rows(report)
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in FRAME_HEADS)
-    return section(
-        "Numbers",
-        "<details><summary>Every judged frame</summary>",
-        '<div class="wide"><table><caption>Score: in the context of its clip. Frame alone: the '
-        "same frame without time. Face size in pixels; facing from 0 (profile) to 1."
-        f"</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>",
-        "</details>",
-    )
 
 
 def _origin(report: Report) -> str:

@@ -26,7 +26,7 @@ from detector.render.chart import colour_name
 from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
-FRAME_HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
+_HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
 
 
 def sections_css() -> str:
@@ -142,8 +142,26 @@ def findings(report: Report, *, interactive: bool = False) -> str:
     return section("What was found", f'<ul class="said">\n{items}\n</ul>')
 
 
-def frame_rows(report: Report) -> Iterator[tuple[str, ...]]:
-    """Every judged frame in words, one cell per name in `FRAME_HEADS`."""
+def numbers(report: Report) -> str:
+    """Every judged frame in a table that can be unfolded; "" if there is none."""
+    if not any(person.scores for person in report.people):
+        return ""
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in _rows(report)
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in _HEADS)
+    return section(
+        "Numbers",
+        "<details><summary>Every judged frame</summary>",
+        '<div class="wide"><table><caption>Score: in the context of its clip. Frame alone: the '
+        "same frame without time. Face size in pixels; facing from 0 (profile) to 1."
+        f"</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>",
+        "</details>",
+    )
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Every judged frame in words, one cell per name in `_HEADS`."""
     for person in report.people:
         for score in sorted(person.scores, key=lambda score: score.second):
             yield (

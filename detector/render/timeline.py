@@ -56,6 +56,13 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     return drawing(report, (width, foot + 10), parts, live=plot if interactive else None)
 
 
+def charts(report: Report, *, width: int = 920, interactive: bool = False) -> str:
+    """The chart for a wide page and the one for a phone; the style sheet shows one of them."""
+    wide = timeline_svg(report, width=width, interactive=interactive)
+    narrow = timeline_svg(report, width=360, interactive=interactive)
+    return f'<div class="wide-only">{wide}</div>\n<div class="narrow">{narrow}</div>'
+
+
 def _nobody(plot: Plot) -> str:
     x, y = (plot.left + plot.right) / 2, plot.top + 0.3 * plot.high
     return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">No face was judged</text>'

@@ -14,7 +14,7 @@ import gradio as gr
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
-from detector.render.timeline import timeline_svg
+from detector.render.timeline import charts
 from detector.settings import Settings
 from detector.ui import cards
 from detector.ui.handlers import Detectors, Question, draw, look, write_documents
@@ -72,7 +72,7 @@ class Shown:
     people: gr.HTML
     findings: gr.HTML
     moments: gr.HTML
-    table: gr.Dataframe
+    numbers: gr.HTML
     files: gr.Files
     analyse: gr.Button
     cancel: gr.Button
@@ -136,11 +136,11 @@ class Events:
             shown.verdict: answer_card(report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.player: player,
-            shown.timeline: timeline_svg(report, width=680, interactive=True) + HINT,
+            shown.timeline: charts(report, width=680, interactive=True) + HINT,
             shown.people: sections.people(report),
             shown.findings: sections.findings(report, interactive=True),
             shown.moments: sections.moments(report, interactive=True),
-            shown.table: [list(row) for row in sections.frame_rows(report)],
+            shown.numbers: sections.numbers(report),
         }
 
     def _movie(

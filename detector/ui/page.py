@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector.render.sections import FRAME_HEADS, sections_css
+from detector.render.sections import sections_css
 from detector.settings import PRESETS
 from detector.ui import cards
 from detector.ui.api import Endpoints, add_api
@@ -73,7 +73,11 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
     with gr.Tabs():
         with gr.Tab("Video") as video_tab:
             video = gr.Video(
-                label="Your video", sources=["upload", "webcam"], include_audio=True, height=280
+                label="Your video",
+                sources=["upload", "webcam"],
+                include_audio=True,
+                height=300,
+                elem_id="upload",
             )
             clips = sorted(str(path) for path in (ROOT / "examples").glob("*.mp4"))
             if clips:
@@ -115,11 +119,10 @@ def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
                 findings = _seekable("findings")
         people = gr.HTML(elem_id="people", elem_classes="report")
         moments = _seekable("moments")
-        with gr.Accordion("All numbers", open=False):
-            table = gr.Dataframe(headers=list(FRAME_HEADS), interactive=False, wrap=True)
+        numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = gr.Files(label="Downloads", interactive=False, elem_id="downloads")
     return Shown(
-        verdict, area, drawing, player, timeline, people, findings, moments, table, files,
+        verdict, area, drawing, player, timeline, people, findings, moments, numbers, files,
         analyse, cancel,
     )  # fmt: skip
 

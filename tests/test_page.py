@@ -1,0 +1,202 @@
+"""The page in a real browser: a visitor uploads, waits, sees, seeks, cancels."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from detector import Detector
+from detector.video import Limits
+from tests.clips import moving_portrait, plain, write_clip
+from tests.server import serving
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (set CHROMIUM)"),
+]
+
+
+@pytest.fixture(scope="module")
+def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Served with a threshold so low that random scores mark a suspicious stretch."""
+    assert detector.loaded is not None
+    card = detector.loaded.card
+    rules = replace(card.rules, threshold=0.02, undecided=(0.01, 0.03))
+    loaded = replace(detector.loaded, card=replace(card, rules=rules))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    with serving({"tiny": Detector(loaded, "cpu")}, Limits()) as address:
+        yield address
+    del os.environ["GRADIO_TEMP_DIR"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def visit(browser: Browser, url: str, width: int = 1280) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(url)
+    expect(page.locator("#analyse")).to_be_visible(timeout=30_000)
+    return page
+
+
+def upload(page: Page, path: Path) -> None:
+    page.set_input_files("#upload input[type=file]", path)
+    expect(page.locator("#upload video")).to_be_visible(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
+    """One visit up to the finished answer; the tests below look at it and click in it."""
+    page = visit(browser, url)
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.update(re.findall(r"^\w+://([^/:]*)", request.url)))
+    page.hosts = hosts  # type: ignore[attr-defined]
+    upload(page, talking)
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#player")).to_contain_text("Annotated video", timeout=60_000)
+    expect(page.locator("#analyse")).to_be_enabled(timeout=20_000)
+    yield page
+    page.close()
+
+
+def now(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('#player video').currentTime"))
+
+
+def test_the_verdict_names_person_and_probability(answered: Page) -> None:
+    verdict = answered.locator("#verdict")
+    expect(verdict).to_contain_text("Person 1")
+    expect(verdict).to_contain_text("95 % interval")
+
+
+def test_nothing_is_loaded_from_another_host(answered: Page) -> None:
+    assert answered.hosts <= {"127.0.0.1", "localhost"}  # type: ignore[attr-defined]
+
+
+def test_the_annotated_video_plays(answered: Page) -> None:
+    answered.wait_for_function("document.querySelector('#player video').readyState >= 2")
+    width = answered.evaluate("document.querySelector('#player video').videoWidth")
+    assert width == 480
+
+
+def test_clicking_the_timeline_seeks_the_player(answered: Page) -> None:
+    chart = answered.locator("#timeline svg.live:visible")
+    box = chart.bounding_box()
+    assert box is not None
+    chart.click(position={"x": box["width"] * 0.75, "y": box["height"] * 0.3})
+    answered.wait_for_timeout(200)
+    assert 1.2 < now(answered) < 1.8
+
+
+def test_keys_walk_through_the_judged_frames(answered: Page) -> None:
+    answered.locator("#timeline svg.live:visible").focus()
+    seconds = []
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowLeft", "End"):
+        answered.keyboard.press(key)
+        answered.wait_for_timeout(150)
+        seconds.append(now(answered))
+    first, second, third, back, last = seconds
+    assert first < second < third < last
+    assert back == pytest.approx(second, abs=0.01)
+
+
+def test_n_goes_to_the_suspicious_stretch(answered: Page) -> None:
+    stretch = answered.locator("#timeline svg.live:visible .stretch").first
+    start = float(stretch.get_attribute("data-second") or "nan")
+    answered.locator("#timeline svg.live:visible").focus()
+    answered.keyboard.press("Home")
+    answered.keyboard.press("n")
+    answered.wait_for_timeout(200)
+    assert now(answered) == pytest.approx(start, abs=0.05)
+
+
+def test_a_moment_is_a_button_that_seeks(answered: Page) -> None:
+    moment = answered.locator("#moments figure").first
+    moment.focus()
+    answered.keyboard.press("Enter")
+    answered.wait_for_timeout(200)
+    second = float(moment.get_attribute("data-second") or "nan")
+    assert now(answered) == pytest.approx(second, abs=0.05)
+    assert moment.locator("img").count() == 2
+
+
+def test_all_downloads_are_offered(answered: Page) -> None:
+    for name in ("annotated.mp4", "report.html", "report.json", "frames.csv"):
+        expect(answered.locator("#downloads")).to_contain_text(name[-4:])
+
+
+def test_the_numbers_stand_in_a_table_too(answered: Page) -> None:
+    answered.get_by_text("Every judged frame").click()
+    table = answered.locator("#numbers table")
+    expect(table).to_be_visible()
+    assert table.locator("tbody tr").count() == 20
+
+
+def test_a_bad_file_is_answered_in_the_page(browser: Browser, url: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("this is no video")
+    page = visit(browser, url)
+    page.set_input_files("#upload input[type=file]", bad)
+    page.wait_for_timeout(1000)
+    page.click("#analyse")
+    expect(page.locator("#verdict")).to_contain_text("not a video", timeout=20_000)
+    expect(page.locator("#analyse")).to_be_enabled()
+    page.close()
+
+
+def test_no_face_is_said_without_a_number(browser: Browser, url: str, tmp_path: Path) -> None:
+    page = visit(browser, url)
+    upload(page, write_clip(tmp_path / "none.mp4", plain(12)))
+    page.click("#analyse")
+    expect(page.locator("#verdict")).to_contain_text("no face was found", timeout=20_000)
+    expect(page.locator("#answer")).to_be_hidden()
+    page.close()
+
+
+def test_nothing_chosen_is_told(browser: Browser, url: str) -> None:
+    page = visit(browser, url)
+    page.click("#analyse")
+    expect(page.get_by_text("Choose a video or a picture first.")).to_be_visible(timeout=10_000)
+    expect(page.locator("#analyse")).to_be_enabled()
+    page.close()
+
+
+def test_cancel_stops_within_two_seconds(browser: Browser, url: str, tmp_path: Path) -> None:
+    page = visit(browser, url)
+    upload(page, write_clip(tmp_path / "long.mp4", moving_portrait(300, size=(960, 720))))
+    page.click("#analyse")
+    expect(page.locator("#verdict .working")).to_be_visible(timeout=10_000)
+    page.click("#cancel")
+    expect(page.locator("#verdict")).to_contain_text("Cancelled", timeout=2_000)
+    expect(page.locator("#analyse")).to_be_enabled(timeout=2_000)
+    page.close()
+
+
+def test_a_phone_shows_one_column_without_sideways_scrolling(browser: Browser, url: str) -> None:
+    page = visit(browser, url, width=390)
+    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    page.close()
