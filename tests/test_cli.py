@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from detector import cli
@@ -55,6 +56,33 @@ def test_a_bad_file_among_good_ones_costs_only_itself(
     assert [answer["status"] for answer in answers] == ["unreadable", "ok"]
     assert answers[0]["p_fake"] is None
     assert "bad.mp4" in capsys.readouterr().out
+
+
+def test_every_kind_of_bad_file_says_what_to_do(
+    weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """From one call: none of them loses the others."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is no video")
+    (folder / "cut.mp4").write_bytes(talking.read_bytes()[:3000])
+    with av.open(str(folder / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=44_100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.rate, frame.pts = 44_100, 0
+        container.mux([*stream.encode(frame), *stream.encode()])
+    write_clip(folder / "wide.mp4", [np.zeros((64, 8192, 3), np.uint8)] * 2)
+    assert run(weights, folder, "--json", tmp_path / "all.json") == 4
+    answers = json.loads((tmp_path / "all.json").read_text())
+    assert {answer["video"]["name"]: answer["status"] for answer in answers} == {
+        "cut.mp4": "unreadable",
+        "empty.mp4": "empty",
+        "sound.mp4": "no_video",
+        "text.mp4": "unreadable",
+        "wide.mp4": "no_face",
+    }
+    assert all(answer["p_fake"] is None for answer in answers)
 
 
 def test_a_folder_gives_a_table(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from detector.settings import Settings
 from tests.clips import moving_portrait, plain, portrait, write_clip
 
 QUICK = Settings(frames=10)
+ROOT = Path(__file__).parent.parent
 
 
 def two_people(count: int) -> list[np.ndarray]:
@@ -113,6 +116,29 @@ def test_more_faces_than_asked_for_is_said(detector: Detector, tmp_path: Path) -
     report = detector.analyze(clip, Settings(frames=8, max_faces=1))
     assert Warn.MANY_FACES in report.warnings
     assert len(report.people) == 1
+
+
+def test_forty_faces_are_answered_for_the_largest(detector: Detector, tmp_path: Path) -> None:
+    face = portrait(200)
+    image = np.tile(face, (5, 8, 1))
+    clip = write_clip(tmp_path / "crowd.mp4", [image] * 10)
+    report = detector.analyze(clip, Settings(frames=8, max_faces=4))
+    assert report.status is Status.OK
+    assert Warn.MANY_FACES in report.warnings
+    assert len(report.people) == 4
+
+
+def test_the_detector_works_where_gradio_is_not_installed(talking: Path, weights: Path) -> None:
+    code = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "from detector import Detector, Settings\n"
+        "import detector.cli\n"
+        f"report = Detector.load({str(weights / 'tiny.safetensors')!r}, 'cpu')"
+        f".analyze({str(talking)!r}, Settings(frames=8))\n"
+        "print(report.status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "ok", done.stderr
 
 
 def test_a_picture_is_one_frame(detector: Detector, tmp_path: Path) -> None:
