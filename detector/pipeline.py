@@ -137,6 +137,7 @@ class _Analysis:
     seconds: list[float] = field(default_factory=list)
     with_face: int = 0
     too_many: bool = False
+    followed: set[int] = field(default_factory=set)
     waiting: list[Cut] = field(default_factory=list)
     scored: dict[int, list[ScoredClip]] = field(default_factory=dict)
     seen: dict[int, list[SeenFace]] = field(default_factory=dict)
@@ -149,11 +150,16 @@ class _Analysis:
         self.with_face += len({index for track in tracks for index in track.indices})
         if len(tracks) > self.settings.max_faces:
             self.too_many = True
-            tracks = sorted(tracks, key=_area, reverse=True)[: self.settings.max_faces]
+            tracks = sorted(tracks, key=self._rank, reverse=True)[: self.settings.max_faces]
+        self.followed.update(track.id for track in tracks)
         with self.spent("crop"):
             self.waiting += [self._cut(clip, track) for track in tracks]
         if sum(len(cut.crops) for cut in self.waiting) >= BATCH[self.detector.device]:
             self._score()
+
+    def _rank(self, track: ClipTrack) -> tuple[bool, float]:
+        """Whom to follow where not all can be: who already is, then the largest."""
+        return track.id in self.followed, sum(face.box.area for face in track.faces)
 
     def _cut(self, clip: Sequence[Frame], track: ClipTrack) -> Cut:
         config = self.detector.config
@@ -239,7 +245,3 @@ def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
 
 def _frames(clips: Sequence[ScoredClip]) -> int:
     return sum(len(clip.seconds) for clip in clips)
-
-
-def _area(track: ClipTrack) -> float:
-    return sum(face.box.area for face in track.faces)

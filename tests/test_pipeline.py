@@ -119,7 +119,7 @@ def test_more_faces_than_asked_for_is_said(detector: Detector, tmp_path: Path) -
 
 
 def test_forty_faces_are_answered_for_the_largest(detector: Detector, tmp_path: Path) -> None:
-    face = portrait(200)
+    face = portrait(260)
     image = np.tile(face, (5, 8, 1))
     clip = write_clip(tmp_path / "crowd.mp4", [image] * 10)
     report = detector.analyze(clip, Settings(frames=8, max_faces=4))
