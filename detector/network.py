@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from detector.crops import to_tensor
-from detector.explain.heat import scored_heat
+from detector.explain.heat import frame_heat
 from detector.model import Logits, pool
 from detector.records import Face, Image, Quality
 from detector.scoring import ScoredClip
@@ -51,8 +51,13 @@ class Network:
         lengths = torch.tensor([len(cut.crops) for cut in cuts])
         with spent("cnn"):
             maps = self._encode([crop for cut in cuts for crop in cut.crops])
-        with spent("head"):
-            logits, heats = self._judge(_padded(maps, lengths), lengths, heat=heat)
+        padded = _padded(maps, lengths)
+        with spent("lstm"):
+            logits = self._judge(padded, lengths)
+        heats = None
+        if heat:
+            with spent("grad_cam"):
+                heats = frame_heat(self.model, padded.flatten(0, 1), lengths)
         for index, cut in enumerate(cuts):
             heat_maps = None if heats is None else heats[index].float().cpu().numpy()
             yield cut.person, self._clip(cut, Logits(*(part[index] for part in logits)), heat_maps)
@@ -67,13 +72,11 @@ class Network:
                 parts.append(self.model.encode(batch).float())
         return torch.cat(parts)
 
-    def _judge(self, maps: Tensor, lengths: Tensor, *, heat: bool) -> tuple[Logits, Tensor | None]:
-        """maps (B, T, C, h, w); the heat, where wanted, is (B, T, h, w)."""
-        if heat:
-            return scored_heat(self.model, maps.flatten(0, 1), lengths)
+    @torch.inference_mode()
+    def _judge(self, maps: Tensor, lengths: Tensor) -> Logits:
+        """maps (B, T, C, h, w)."""
         features = pool(maps.flatten(0, 1)).view(*maps.shape[:2], -1)
-        with torch.inference_mode():
-            return self.model.judge(features, lengths), None
+        return self.model.judge(features, lengths)
 
     def _clip(self, cut: Cut, logits: Logits, heats: np.ndarray | None) -> ScoredClip:
         """One clip as plain numbers; of its crops only the most suspicious one stays."""

@@ -13,28 +13,24 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from detector.model import CnnLstm, Logits, pool
+from detector.model import CnnLstm, pool
 
 
-def scored_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> tuple[Logits, Tensor]:
-    """The scores of B clips and, for each frame, the map of what raised its own frame logit.
+def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
+    """For each frame of B clips, the map of what raised its own frame logit.
 
     maps     (B * T, C, h, w)  from `model.encode`; inference tensors are welcome
     lengths  (B,)              real frames of each clip; what is said of later ones means nothing
-    returns  the logits, and heat (B, T, h, w) float32 >= 0, raw: the log-odds that each cell
-             adds, to first order
+    returns  heat (B, T, h, w) float32 >= 0, raw: the log-odds that each cell adds, to first order
 
     A frame's logit also hears its neighbours through the LSTM; only what the frame's own pixels
     add is shown. `model` must be in eval mode, or ValueError is raised.
     """
-    features = _features(model, maps, lengths)
-    with torch.inference_mode():
-        logits = model.judge(features, lengths)
-    return logits, _cam(maps, _own_slopes(model, features, lengths))
+    return _cam(maps, _own_slopes(model, _features(model, maps, lengths), lengths))
 
 
 def clip_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
-    """As `scored_heat`'s maps, but of the clip's logit: what each frame adds to its clip."""
+    """As `frame_heat`, but of the clip's logit: what each frame adds to its clip."""
     features = _features(model, maps, lengths)
     with torch.inference_mode(False), torch.enable_grad(), _differentiable_lstm():
         moved = features.clone().requires_grad_()

@@ -13,22 +13,11 @@ from collections.abc import Callable
 
 import torch
 from pytorch_grad_cam import GradCAM
-from torch import Tensor, nn
+from torch import Tensor
 
-from detector.explain.heat import scored_heat
-from detector.model import CnnLstm, ModelConfig
-
-
-class OneClip(nn.Module):
-    """(T, 3, H, W) -> (T, 1): the shape that the library knows."""
-
-    def __init__(self, model: CnnLstm) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        frame: Tensor = self.model(images[None]).frame
-        return frame.T
+from detector.explain.heat import frame_heat
+from detector.model import CnnLstm, ModelConfig, pool
+from tests.bench.baseline import FramesAsBatch
 
 
 def plain(model: CnnLstm, clips: Tensor) -> None:
@@ -39,12 +28,13 @@ def plain(model: CnnLstm, clips: Tensor) -> None:
 def ours(model: CnnLstm, clips: Tensor) -> None:
     with torch.inference_mode():
         maps = model.encode(clips.flatten(0, 1))
-    scored_heat(model, maps, torch.full((len(clips),), clips.shape[1]))
+        model.judge(pool(maps).unflatten(0, clips.shape[:2]))
+    frame_heat(model, maps, torch.full((len(clips),), clips.shape[1]))
 
 
 def library(model: CnnLstm, clips: Tensor) -> None:
     """One backward pass per clip over the summed frame logits: it mixes frames, but is cheapest."""
-    wrapped = OneClip(model)
+    wrapped = FramesAsBatch(model)
     with GradCAM(model=wrapped, target_layers=[model.encoder]) as cam:
         for clip in clips:
             cam(input_tensor=clip, targets=[lambda output: output[0]] * len(clip))
