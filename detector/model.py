@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import timm
 import torch
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
@@ -139,3 +141,42 @@ class CnnLstm(nn.Module):
 def pool(maps: Tensor) -> Tensor:
     """Global average: (N, C, h, w) -> (N, C). Linear, which makes Grad-CAM exact and cheap."""
     return maps.mean(dim=(2, 3))
+
+
+def fold_norms(network: nn.Module, example: Tensor) -> None:
+    """Makes each batch norm part of the convolution that feeds it: same output, less to compute.
+
+    Which one feeds which is seen from a pass over `example`, an input of any size. For inference
+    only: `network` must be in eval mode, where a norm is a fixed scale and shift, or ValueError
+    is raised.
+    """
+    if network.training:
+        raise ValueError("batch norms can be folded in eval mode only")
+    made: list[tuple[nn.Conv2d, Tensor]] = []
+    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
+
+    def note(conv: nn.Conv2d, _: tuple[Tensor, ...], output: Tensor) -> None:
+        made.append((conv, output))
+
+    def match(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+        pairs.extend((conv, norm) for conv, output in made if output is inputs[0])
+
+    convs = [part for part in network.modules() if isinstance(part, nn.Conv2d)]
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    hooks = [conv.register_forward_hook(note) for conv in convs]
+    hooks += [norm.register_forward_pre_hook(match) for norm in norms]
+    with torch.inference_mode():
+        network(example)
+    for hook in hooks:
+        hook.remove()
+    names = {part: name for name, part in network.named_modules()}
+    for conv, norm in pairs:
+        network.set_submodule(names[conv], fuse_conv_bn_eval(conv, norm))
+        network.set_submodule(names[norm], _what_follows(norm))
+
+
+def _what_follows(norm: nn.BatchNorm2d) -> nn.Module:
+    """timm's norms may end in an activation, which stays."""
+    if isinstance(norm, BatchNormAct2d):
+        return nn.Sequential(norm.drop, norm.act)
+    return nn.Identity()

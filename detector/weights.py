@@ -17,7 +17,7 @@ from detector.card import Card as Card
 from detector.card import is_model_id
 from detector.errors import WeightsError
 from detector.hub import RELEASE, HubSource, fetch
-from detector.model import CnnLstm
+from detector.model import CnnLstm, fold_norms
 from detector.records import ModelInfo
 from detector.rules import ScoringRules
 
@@ -94,10 +94,11 @@ def find_weights(
 
 
 def load_model(found: Found, device: str) -> Loaded:
-    """The network, in eval mode and channels-last, after its file was checked against the card.
+    """The network, ready for inference, after its file was checked against the card.
 
-    float16 on disk becomes float32 in memory. Raises WeightsError if the file is not the card's,
-    or holds another network than the card says. Nothing is ever unpickled.
+    It is in eval mode and channels-last, with its batch norms folded. float16 on disk becomes
+    float32 in memory. Raises WeightsError if the file is not the card's, or holds another network
+    than the card says. Nothing is ever unpickled.
     """
     card = found.card
     content = found.path.read_bytes()  # once: what was checked is what is loaded
@@ -114,7 +115,8 @@ def load_model(found: Found, device: str) -> Loaded:
             f"{found.path.name} does not hold the network that its card describes. Publish both "
             f"again from one training run. ({str(error)[:300]})"
         ) from error
-    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    fold_norms(model.eval().encoder, torch.zeros(1, 3, 64, 64))
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Loaded(card=card, model=model, info=_info(card), source=found.source)
 
 

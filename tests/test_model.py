@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
-from detector.model import CnnLstm, ModelConfig
+from detector.model import CnnLstm, ModelConfig, fold_norms
 
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
 
@@ -89,3 +90,27 @@ def test_every_backbone_of_the_field_fits(backbone: str, width: int) -> None:
 
 def test_a_config_survives_json() -> None:
     assert ModelConfig.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
+
+
+@pytest.mark.parametrize("backbone", ["resnext50_32x4d", "legacy_xception", "efficientnet_b0"])
+def test_folding_takes_every_norm_and_leaves_the_maps_as_they_were(backbone: str) -> None:
+    torch.manual_seed(1)
+    model = CnnLstm(ModelConfig(backbone=backbone)).eval()
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):  # a fresh norm does nothing that could be lost
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.normal_(part.bias, std=0.1)
+            nn.init.normal_(part.running_mean, std=0.1)
+            nn.init.uniform_(part.running_var, 0.5, 2.0)
+    pixels = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        before = model.encode(pixels)
+        fold_norms(model.encoder, pixels[:1, :, :64, :64])
+        after = model.encode(pixels)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in model.modules())
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-5 * float(before.abs().max()))
+
+
+def test_folding_is_refused_where_norms_still_learn() -> None:
+    with pytest.raises(ValueError, match="eval mode"):
+        fold_norms(CnnLstm(TINY).train().encoder, torch.zeros(1, 3, 32, 32))
