@@ -11,49 +11,21 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from detector.video import probe, read_clips
-from tests.clips import Image, write_clip
+from tests.bench import baseline
+from tests.bench.scene import scene
+from tests.clips import write_clip
 
 COUNTS = (10, 20, 100)
 
 
-def textured(count: int, size: tuple[int, int] = (1280, 720)) -> Iterator[Image]:
-    """A detailed scene that pans slowly, a face-sized patch that moves across it, and grain."""
-    width, height = size
-    random = np.random.default_rng(0)
-    scene = sum(
-        cv2.resize(random.normal(0, 18, (height // s, width // s, 3)), (2 * width, 2 * height))
-        for s in (2, 8, 40, 120)
-    )
-    scene = np.clip(scene + 120, 0, 255).astype(np.float32)
-    patch = scene[:260, -200:] * 0.7 + 60
-    grain = random.normal(0, 3, (8, height, width, 1)).astype(np.float32)
-    for k in range(count):
-        x, y = round(60 + 55 * np.sin(k / 40)), round(30 + 25 * np.cos(k / 55))
-        frame = scene[y : y + height, x : x + width] + grain[k % 8]
-        left, top = round(500 + 180 * np.sin(k / 15)), round(200 + 40 * np.sin(k / 9))
-        frame[top : top + 260, left : left + 200] = patch
-        yield np.clip(frame, 0, 255).astype(np.uint8)
-
-
 def opencv_sequential(path: Path, frames: int) -> int:
-    """The straightforward way: read all, keep those wanted, as RGB."""
-    capture = cv2.VideoCapture(str(path))
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = set(np.linspace(0, total - 1, frames).round().astype(int).tolist())
-    kept = []
-    for number in range(total):
-        found, image = capture.read()
-        if found and number in wanted:
-            kept.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    capture.release()
-    return len(kept)
+    return len(baseline.decode(path, frames))
 
 
 def opencv_everything(path: Path, _frames: int) -> int:
@@ -85,19 +57,25 @@ WAYS: dict[str, Callable[[Path, int], int]] = {
 }
 
 
-def measure_decode(path: Path, rounds: int = 5) -> dict[str, dict[str, float]]:
+def measure(
+    path: Path,
+    counts: Sequence[int] = COUNTS,
+    *,
+    rounds: int = 5,
+    ways: Sequence[str] = tuple(WAYS),
+) -> dict[str, dict[str, float]]:
     """Least milliseconds, wall and process CPU, as {"10 wall": {"ours": ..}, "10 cpu": ..}.
 
     The ways take turns, so that a disturbance hits them alike, and the least of `rounds` is
     the least disturbed. Only `ours_and_probe` also checks, describes and hashes the file.
     """
     table: dict[str, dict[str, float]] = {}
-    for frames in COUNTS:
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    for frames in counts:
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for _ in range(rounds):
-            for name, way in WAYS.items():
+            for name in ways:
                 wall, cpu = time.perf_counter(), time.process_time()
-                way(path, frames)
+                WAYS[name](path, frames)
                 taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
         for place, clock in enumerate(("wall", "cpu")):
             table[f"{frames} {clock}"] = {
@@ -112,9 +90,9 @@ def main(arguments: list[str]) -> None:
         path = (
             Path(arguments[0])
             if arguments
-            else write_clip(Path(folder) / "drawn.mp4", textured(300), fps=30.0)
+            else write_clip(Path(folder) / "drawn.mp4", scene(300), fps=30.0)
         )
-        table = measure_decode(path)
+        table = measure(path)
     print(f"{'ms':10}" + "".join(f"{name:>20}" for name in WAYS) + f"{'ours / sequential':>20}")
     for row, cells in table.items():
         ratio = cells["ours"] / cells["opencv_sequential"]

@@ -17,34 +17,18 @@ import time
 from collections.abc import Callable, Sequence
 
 import av
-import numpy as np
 from facenet_pytorch import MTCNN
-from skimage.data import coffee
 
 from detector.faces import FaceFinder
 from detector.geometry import iou
 from detector.records import Box, Frame, Image
 from detector.tracks import PeopleTracker
-from tests.clips import portrait
+from tests.bench.scene import scene
 
 CLIP = 8  # frames that the product looks at in one call
 CLIPS = 4
 JUDGED = 64  # pixels; the shorter side of a face below which no score is given
 Boxes = list[list[Box]]
-
-
-def drawn() -> list[Image]:
-    """One or two people drifting before a textured wall, 1280 x 720, with camera noise."""
-    rng = np.random.default_rng(0)
-    wall = np.tile(coffee(), (2, 3, 1))[:720, :1280]
-    images = []
-    for index in range(CLIP * CLIPS):
-        image = wall.copy()
-        for side, left in ((480, 60 + 3 * index), (300, 1000 - 4 * index))[: 1 + index // CLIP % 2]:
-            image[200 : 200 + side, left : left + side] = portrait(side)
-        noisy = image + rng.normal(0, 4, image.shape)
-        images.append(np.clip(noisy, 0, 255).astype(np.uint8))
-    return images
 
 
 def read(path: str) -> list[Image]:
@@ -81,8 +65,8 @@ def by_finder(finder: FaceFinder, images: Sequence[Image]) -> Boxes:
     ]
 
 
-def measure(images: Sequence[Image]) -> dict[str, dict[str, float]]:
-    """Each way takes every frame three times, in turns, so that other load hits all alike."""
+def measure(images: Sequence[Image], rounds: int = 3) -> dict[str, dict[str, float]]:
+    """Each way takes every frame `rounds` times, in turns, so that other load hits all alike."""
     library, finder = MTCNN(keep_all=True), FaceFinder()
     ways: dict[str, Callable[[], Boxes]] = {
         "library": lambda: by_library(library, images),
@@ -92,7 +76,7 @@ def measure(images: Sequence[Image]) -> dict[str, dict[str, float]]:
     truth = by_library(library, images, sure=0.95)
     times: dict[str, list[float]] = {name: [] for name in ways}
     results = {}
-    for _ in range(3):
+    for _ in range(rounds):
         for name, way in ways.items():
             start = time.process_time()
             boxes = way()
@@ -116,7 +100,9 @@ def compare(truth: Boxes, found: Boxes) -> dict[str, float]:
 
 
 def main(paths: Sequence[str]) -> None:
-    videos = {path.rsplit("/", 1)[-1]: read(path) for path in paths} or {"drawn": drawn()}
+    videos = {path.rsplit("/", 1)[-1]: read(path) for path in paths} or {
+        "drawn": list(scene(CLIP * CLIPS, people=2))
+    }
     report = {name: measure(images) for name, images in videos.items()}
     print(f"{'video':<28}{'way':<9}{'cpu ms':>9}{'faster':>8}{'recall':>8}{'extra':>7}")
     for name, results in report.items():
