@@ -15,7 +15,15 @@ from detector.errors import WeightsError
 from detector.hub import HubSource
 from detector.model import CnnLstm, ModelConfig
 from detector.rules import ScoringRules
-from detector.weights import Card, find_weights, list_models, load_model, pick_device, save_weights
+from detector.weights import (
+    WEIGHTS,
+    Card,
+    find_weights,
+    list_models,
+    load_model,
+    pick_device,
+    save_weights,
+)
 from tests.hub_server import REPO, REVISION, serving
 
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
@@ -275,3 +283,10 @@ def test_a_device_is_what_was_asked_for_or_an_error(monkeypatch: pytest.MonkeyPa
         pick_device("cuda")
     with pytest.raises(ValueError, match="auto, cpu or cuda"):
         pick_device("tpu")
+
+
+def test_every_shipped_card_is_trained_exactly_if_its_weights_are_there() -> None:
+    cards = list_models()
+    assert {"accurate"} <= {card.id for card in cards}
+    for card in cards:
+        assert card.trained == (WEIGHTS / f"{card.id}.safetensors").is_file(), card.id

@@ -15,6 +15,7 @@ from detector.settings import Settings
 from detector.ui.handlers import Detectors, Question, answer_json, draw, look, write_documents
 from detector.ui.jobs import Step
 from detector.video import Limits
+from detector.weights import list_models
 
 Full = tuple[Any, str | None, str | None, str | None]
 
@@ -89,9 +90,13 @@ class Endpoints:
                     yield answer_json(item, question), None, None, None
 
     def model_info(self) -> dict[str, Any]:
-        """Which models can speak: id, weights, hash, threshold, training data and figures."""
+        """Which models can speak: id, weights, hash, threshold, training data and figures.
+
+        Those that are not trained yet are named, and cannot be chosen.
+        """
         models = [detector.describe() for detector in self.detectors.values()]
-        return {"default": self.default, "models": models}
+        untrained = [card.id for card in list_models() if not card.trained]
+        return {"default": self.default, "models": models, "untrained": untrained}
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""
