@@ -14,8 +14,9 @@ from detector.video import Limits
 
 def main() -> None:
     limits = Limits()
-    page = build_page(load_all(), limits)
-    page.queue(max_size=QUEUE_SIZE).launch(**launch_options(limits))
+    detectors = load_all()
+    page = build_page(detectors, limits)
+    page.queue(max_size=QUEUE_SIZE).launch(**launch_options(detectors, limits))
 
 
 if __name__ == "__main__":

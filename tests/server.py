@@ -14,7 +14,8 @@ from detector.video import Limits
 def serving(detectors: Mapping[str, Detector], limits: Limits) -> Iterator[str]:
     """Yields the address; the server is closed afterwards."""
     page = build_page(detectors, limits).queue(max_size=QUEUE_SIZE)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options(limits))
+    options = launch_options(detectors, limits)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
     try:
         yield url
     finally:

@@ -56,6 +56,11 @@ def browser() -> Iterator[Browser]:
 
 def visit(browser: Browser, url: str, width: int = 1280) -> Page:
     page = browser.new_page(viewport={"width": width, "height": 900})
+    hosts: set[str] = set()
+    blocked: list[str] = []
+    page.on("request", lambda request: hosts.update(re.findall(r"^\w+://([^/:]*)", request.url)))
+    page.on("console", lambda line: blocked.extend(re.findall(r".*Security Policy.*", line.text)))
+    page.hosts, page.blocked = hosts, blocked  # type: ignore[attr-defined]
     page.goto(url)
     expect(page.locator("#analyse")).to_be_visible(timeout=30_000)
     return page
@@ -70,9 +75,6 @@ def upload(page: Page, path: Path) -> None:
 def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
     """One visit up to the finished answer; the tests below look at it and click in it."""
     page = visit(browser, url)
-    hosts: set[str] = set()
-    page.on("request", lambda request: hosts.update(re.findall(r"^\w+://([^/:]*)", request.url)))
-    page.hosts = hosts  # type: ignore[attr-defined]
     upload(page, talking)
     page.click("#analyse")
     expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
@@ -94,6 +96,20 @@ def test_the_verdict_names_person_and_probability(answered: Page) -> None:
 
 def test_nothing_is_loaded_from_another_host(answered: Page) -> None:
     assert answered.hosts <= {"127.0.0.1", "localhost"}  # type: ignore[attr-defined]
+
+
+def test_the_content_policy_stops_nothing_that_the_page_does(answered: Page) -> None:
+    assert answered.blocked == []  # type: ignore[attr-defined]
+
+
+def test_the_content_policy_blocks_requests_to_other_hosts(browser: Browser, url: str) -> None:
+    """Markup that slipped into the page could not quietly tell one what it saw."""
+    page = visit(browser, url)
+    page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})")
+    page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://[::1]:9/x'}))")
+    page.wait_for_timeout(200)
+    assert len(page.blocked) >= 2  # type: ignore[attr-defined]
+    page.close()
 
 
 def test_the_annotated_video_plays(answered: Page) -> None:

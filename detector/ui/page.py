@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from detector.render.sections import sections_css
 from detector.settings import PRESETS
 from detector.ui import cards
 from detector.ui.api import Endpoints, add_api
 from detector.ui.events import Asked, Events, Shown
+from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
 from detector.video import Limits
 
@@ -26,9 +28,11 @@ PRESET_LABELS = [
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 
 
-def launch_options(limits: Limits) -> dict[str, Any]:
+def launch_options(detectors: Detectors, limits: Limits) -> dict[str, Any]:
     """What `Blocks.launch` is told: closed by default, nothing fetched, nothing remembered."""
+    guard = Middleware(Guard, max_upload=limits.max_bytes, not_ready=_not_ready(detectors))
     return {
+        "app_kwargs": {"middleware": [guard], "exception_handlers": {Exception: answer_error}},
         "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS),
         "css": page_css(),
         "max_file_size": limits.max_bytes,
@@ -39,6 +43,13 @@ def launch_options(limits: Limits) -> dict[str, Any]:
         "mcp_server": True,
         "footer_links": ["api"],
     }
+
+
+def _not_ready(detectors: Detectors) -> str:
+    """Why no score can be given; empty when trained weights are loaded."""
+    if next(iter(detectors.values())).info.trained:
+        return ""
+    return "No trained weights are loaded, so faces are found but not scored."
 
 
 def page_css() -> str:
