@@ -1,0 +1,150 @@
+"""What the container promises, read from its files: no engine is needed to see a broken promise."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from detector.records import APP_VERSION
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def steps(text: str) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile in order, each as its word and the rest of its line."""
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    lines = [line.strip() for line in re.sub(r"\\\n\s*", "", code).splitlines()]
+    words = (line.partition(" ") for line in lines if line)
+    return [(word.upper(), rest.strip()) for word, _, rest in words]
+
+
+STEPS = steps(DOCKERFILE)
+
+
+def said(word: str) -> list[str]:
+    return [rest for name, rest in STEPS if name == word]
+
+
+def admitted() -> list[str]:
+    """What .dockerignore lets into the image."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*", "what is not named stays out"
+    return [rule[1:] for rule in rules if rule.startswith("!")]
+
+
+@pytest.fixture(scope="module")
+def service() -> dict[str, Any]:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    (only,) = compose["services"].values()
+    return dict(only)
+
+
+def test_the_service_does_not_run_as_root() -> None:
+    last = said("USER")[-1]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last)
+    order = [name for name, _ in STEPS]
+    assert order.index("USER") < order.index("CMD")
+    assert "RUN" not in order[order.index("USER") :]
+
+
+def test_the_base_is_a_slim_python_that_we_support(service: dict[str, Any]) -> None:
+    (base,) = said("FROM")
+    version = re.fullmatch(r"python:(3\.\d+)(\.\d+)?-slim(-\w+)?", base)
+    header = re.search(r'^python_version: "(3\.\d+)', README, re.MULTILINE)
+    assert version is not None
+    assert header is not None
+    assert version[1] == header[1]
+
+
+def test_nothing_floats(service: dict[str, Any]) -> None:
+    for image in (*said("FROM"), service["image"]):
+        assert ":" in image
+        assert not image.endswith(":latest")
+    assert service["image"].endswith(f":{APP_VERSION}")
+
+
+def test_nothing_is_fetched_but_by_pip() -> None:
+    assert not said("ADD")
+    for command in said("RUN"):
+        assert not re.search(r"\b(curl|wget|git|apt|apt-get)\b", command)
+    for _, rest in STEPS:
+        hosts = re.findall(r"https?://([^/:\"' ]+)", rest)
+        assert set(hosts) <= {"127.0.0.1"}
+
+
+def test_every_source_that_is_copied_is_there_and_admitted() -> None:
+    sources = [source for rest in said("COPY") for source in rest.split()[:-1]]
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert source == "." or source in admitted(), source
+
+
+def test_the_image_holds_what_the_service_needs_and_no_more() -> None:
+    needed = {"app.py", "detector", "requirements.txt", "examples", "weights"}
+    assert set(admitted()) == needed | {"LICENSE"}
+    for path in needed - {"weights"}:  # weights come with a release
+        assert (ROOT / path).exists(), path
+
+
+def test_health_is_asked_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is run as it stands, against a guard that is asked for what it opens."""
+    from starlette.testclient import TestClient
+
+    from detector.ui.guard import Guard
+
+    (health,) = said("HEALTHCHECK")
+    command = json.loads(health.partition("CMD")[2])
+    assert command[:2] == ["python", "-c"]
+    asked: list[str] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append(url))
+    exec(command[2], {})
+    (url,) = asked
+    assert re.match(r"http://127\.0\.0\.1:(\d+)/", url)[1] == port()  # type: ignore[index]
+    answer = TestClient(Guard(nowhere, max_upload=1)).get(url)
+    assert answer.json() == {"status": "alive"}
+
+
+async def nowhere(*_: object) -> None:
+    raise AssertionError("the guard answers for health itself")
+
+
+def port() -> str:
+    (exposed,) = said("EXPOSE")
+    return exposed
+
+
+def test_one_port_everywhere(service: dict[str, Any]) -> None:
+    environment = dict(pair.split("=", 1) for rest in said("ENV") for pair in rest.split())
+    assert environment["GRADIO_SERVER_PORT"] == port()
+    assert environment["GRADIO_SERVER_NAME"] == "0.0.0.0"
+    assert f"http://127.0.0.1:{port()}" in README
+    assert service["ports"] == [f"127.0.0.1:{port()}:{port()}"]
+
+
+def test_all_that_is_written_lies_on_a_temporary_file_system(service: dict[str, Any]) -> None:
+    environment = dict(pair.split("=", 1) for rest in said("ENV") for pair in rest.split())
+    (mount,) = service["tmpfs"]
+    folder, _, options = mount.partition(":")
+    for variable in ("HOME", "TMPDIR", "GRADIO_TEMP_DIR"):
+        assert Path(environment[variable]).is_relative_to(folder)
+    assert {"noexec", "nosuid", "nodev"} <= set(options.split(","))
+    assert service["read_only"] is True
+
+
+def test_the_service_has_no_privileges_and_bounded_memory(service: dict[str, Any]) -> None:
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "volumes"} & set(service)
+    memory, files = service["mem_limit"], re.search(r"size=(\d+)g", service["tmpfs"][0])
+    assert files is not None
+    assert int(files[1]) < int(memory.removesuffix("g"))
+    assert 0 < service["pids_limit"] <= 1024
