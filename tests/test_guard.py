@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -415,3 +416,11 @@ def test_what_is_no_http_passes_untouched() -> None:
     scope = {"type": "websocket", "path": "/healthz"}
     asyncio.run(Guard(app, max_upload=1)(scope, receive, send))
     assert seen == [scope, receive, send]
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 10
+    for path, test in named:
+        assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8"), (path, test)
