@@ -1,0 +1,109 @@
+"""From pictures on disk to weights that the product loads, by the commands a person would type."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from detector.pipeline import Detector
+from tests.clips import portrait, write_clip
+from train import evaluate, fit, index, prepare, publish
+
+
+def draw_faces(folder: Path, count: int = 30) -> Path:
+    """The portrait in `count` moods; the fakes among them carry a coarse lattice."""
+    rng = np.random.default_rng(0)
+    head = portrait(512)[20:300, 80:360]
+    lattice = 40 * (np.indices((64, 64)).sum(0) // 4 % 2 * 2 - 1)[..., None]
+    for k in range(count):
+        picture = cv2.resize(head, (64, 64)).astype(float)
+        picture = picture * rng.uniform(0.7, 1.2) + rng.normal(0, 6, picture.shape)
+        for label, image in (("real", picture), ("fake", picture + lattice)):
+            path = folder / label / f"{label}{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), np.clip(image, 0, 255).astype(np.uint8)[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every command has run once."""
+    work = tmp_path_factory.mktemp("train")
+    draw_faces(work / "faces")
+    table, shards, run = str(work / "t.parquet"), str(work / "shards"), str(work / "run")
+    shares = ["--shares", "0.6", "0.4", "0"]
+    index.main(["--crops", str(work / "faces"), *shares, "--out", table])
+    prepare.main(["--table", table, "--out", shards])
+    common = ["--shards", shards, "--out", run, "--backbone", "test_resnet", "--size", "48"]
+    common += ["--workers", "0", "--threads", "1", "--freeze", "0", "--rate", "3e-3"]
+    fit.main([*common, "--stage", "frames", "--steps", "40", "--pairs", "6", "--judge-every", "20"])
+    fit.main([*common, "--stage", "clips", "--steps", "20", "--clips", "8", "--frames", "4"])
+    evaluate.main(["--run", run, "--shards", shards, "--out", str(work / "results.json")])
+    told = ["--trained-on", "Drawn faces.", "--results", str(work / "results.json")]
+    publish.main(["--run", run, "--shards", shards, *told, "--out", str(work / "weights")])
+    return work
+
+
+def test_training_learns_what_is_plain_to_see(work: Path) -> None:
+    results = json.loads((work / "results.json").read_text())
+    assert results["crops"]["auc"] > 0.8
+
+
+def test_the_product_scores_a_video_with_the_published_weights(work: Path, tmp_path: Path) -> None:
+    head = portrait(320)
+    clip = write_clip(tmp_path / "clip.mp4", [np.roll(head, k, axis=1) for k in range(12)])
+    report = Detector.load(work / "weights" / "fast.safetensors", "cpu").analyze(clip)
+    assert report.fake is not None
+    assert report.model.trained_on == "Drawn faces."
+
+
+def test_the_card_tells_figures_settings_and_origin(work: Path) -> None:
+    card = json.loads((work / "weights" / "fast.json").read_text())
+    assert card["metrics"]["crops"]["auc"] > 0.8
+    assert card["data"]["stages"]["frames"]["steps"] == 40
+    assert card["rules"]["calibrated"] is True
+
+
+def test_a_finished_run_is_not_trained_again(work: Path) -> None:
+    before = (work / "run" / "frames.best.safetensors").read_bytes()
+    shards, run = str(work / "shards"), str(work / "run")
+    common = ["--shards", shards, "--out", run, "--backbone", "test_resnet", "--size", "48"]
+    fit.main([*common, "--workers", "0", "--freeze", "0", "--steps", "40", "--pairs", "6"])
+    assert (work / "run" / "frames.best.safetensors").read_bytes() == before
+
+
+def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the third step: it is stored, and the same command goes on from there."""
+    common = ["--shards", str(work / "shards"), "--backbone", "test_resnet", "--size", "32"]
+    common += ["--workers", "0", "--threads", "1", "--freeze", "0", "--pairs", "2", "--steps", "4"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    fit.main([*common, "--out", str(whole)])
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "frame_loss", interrupted(fit.frame_loss, calls=2))
+        assert fit.main([*common, "--out", str(broken)]) == 130
+    fit.main([*common, "--out", str(broken)])
+    ends = [load_file(folder / "frames.best.safetensors") for folder in (whole, broken)]
+    for name, value in ends[0].items():
+        np.testing.assert_allclose(value, ends[1][name], atol=1e-5, err_msg=name)
+
+
+def interrupted(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    """`function`, until somebody presses Ctrl-C."""
+    count = itertools.count()
+
+    def call(*args: object) -> object:
+        if next(count) == calls:
+            raise KeyboardInterrupt
+        return function(*args)
+
+    return call

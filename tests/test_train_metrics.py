@@ -1,0 +1,65 @@
+"""The numbers by which a detector is praised must be right on cases that can be done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train import metrics
+
+
+def test_auc_counts_the_pairs_in_the_right_order_and_ties_as_half() -> None:
+    assert metrics.auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]) == pytest.approx(0.75)
+    assert metrics.auc([0, 1], [0.5, 0.5]) == pytest.approx(0.5)
+
+
+def test_perfect_scores_have_no_equal_error_and_full_precision() -> None:
+    fake, score = [0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.8, 0.9]
+    assert metrics.equal_error_rate(fake, score) == pytest.approx(0.0)
+    assert metrics.average_precision(fake, score) == pytest.approx(1.0)
+    assert metrics.tpr_at_fpr(fake, score, 0.0) == pytest.approx(1.0)
+
+
+def test_the_equal_error_rate_lies_where_both_errors_meet() -> None:
+    """One of four reals is above one of four fakes: a quarter either way."""
+    fake = [0, 0, 0, 0, 1, 1, 1, 1]
+    score = [1, 2, 3, 6, 5, 7, 8, 9]
+    assert metrics.equal_error_rate(fake, score) == pytest.approx(0.25)
+
+
+def test_few_false_alarms_cost_found_fakes() -> None:
+    fake, score = [0, 0, 1, 1], [0.2, 0.7, 0.6, 0.9]
+    assert metrics.tpr_at_fpr(fake, score, 0.0) == pytest.approx(0.5)
+    assert metrics.tpr_at_fpr(fake, score, 0.5) == pytest.approx(1.0)
+
+
+def test_a_forecaster_who_is_always_sure_and_half_wrong_is_off_by_a_half() -> None:
+    assert metrics.calibration_error([0, 1], [1.0, 1.0]) == pytest.approx(0.5)
+    assert metrics.calibration_error([0, 1], [0.0, 1.0]) == pytest.approx(0.0)
+
+
+def test_calibration_recovers_the_temperature_and_bias_that_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(-1, 4, 20_000)  # as many fakes as reals come of it
+    fake = rng.random(20_000) < metrics.sigmoid((logit + 1.0) / 2.0)
+    temperature, bias = metrics.fit_calibration(fake, logit)
+    assert temperature == pytest.approx(2.0, abs=0.15)
+    assert bias == pytest.approx(1.0, abs=0.2)
+
+
+def test_fewer_people_make_a_wider_interval_from_as_many_files() -> None:
+    """Twenty clips of one person are not twenty witnesses."""
+    rng = np.random.default_rng(1)
+    person = np.repeat(np.arange(10), 20)
+    fake = (person % 2).astype(float)
+    score = fake + rng.normal(0, 1, 200) + 2 * rng.normal(0, 1, 10)[person]
+    few = metrics.bootstrap(metrics.auc, fake, score, person, rounds=200)
+    many = metrics.bootstrap(metrics.auc, fake, score, np.arange(200), rounds=200)
+    assert few[1] - few[0] > many[1] - many[0]
+
+
+def test_scores_of_one_class_or_without_a_number_are_refused() -> None:
+    with pytest.raises(ValueError, match="one real and one fake"):
+        metrics.auc([1, 1], [0.2, 0.3])
+    with pytest.raises(ValueError, match="not a number"):
+        metrics.auc([0, 1], [0.2, float("nan")])

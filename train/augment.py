@@ -1,0 +1,224 @@
+"""What cameras, codecs and web sites do to faces; the same code makes training noise and tests.
+
+All functions take and return one clip: images (T, H, W, 3) RGB uint8.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Clip = NDArray[np.uint8]
+
+KERNELS = {
+    "area": cv2.INTER_AREA,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+def jpeg(clip: Clip, quality: int) -> Clip:
+    """Each image through JPEG, 1 worst to 100 best."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    coded: list[Any] = [cv2.imencode(".jpg", image, options)[1] for image in clip]
+    images: list[Any] = [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in coded]
+    return np.stack(images).astype(np.uint8)
+
+
+def h264(clip: Clip, crf: int, preset: str = "veryfast") -> Clip:
+    """The clip through H.264 (x264) at constant rate factor `crf`, 0 best to 51 worst."""
+    height, width = clip.shape[1:3]
+    even = np.pad(clip, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    file = io.BytesIO()
+    container: Any
+    with av.open(file, "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = even.shape[1:3]
+        stream.pix_fmt, stream.thread_count = "yuv420p", 1
+        stream.options = {"crf": str(crf), "preset": preset}
+        for image in even:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file, format="h264") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return np.stack(frames)[:, :height, :width]
+
+
+def blur(clip: Clip, sigma: float) -> Clip:
+    """Gaussian, `sigma` in pixels."""
+    return np.stack([cv2.GaussianBlur(image, (0, 0), sigma) for image in clip]).astype(np.uint8)
+
+
+def rescale(clip: Clip, share: float, down: str = "area", up: str = "linear") -> Clip:
+    """Each image shrunk to `share` of its side and back; `down` and `up` name `KERNELS`."""
+    height, width = clip.shape[1:3]
+    small = (max(round(width * share), 2), max(round(height * share), 2))
+    return np.stack(
+        [
+            cv2.resize(
+                cv2.resize(image, small, interpolation=KERNELS[down]),
+                (width, height),
+                interpolation=KERNELS[up],
+            )
+            for image in clip
+        ]
+    ).astype(np.uint8)
+
+
+def noise(clip: Clip, deviation: float, rng: np.random.Generator) -> Clip:
+    """Gaussian noise, new in each frame; `deviation` as a share of the full range."""
+    grain = rng.standard_normal(clip.shape, dtype=np.float32) * (deviation * 255)
+    return to_bytes(clip + grain)
+
+
+def sharpen(clip: Clip, amount: float) -> Clip:
+    """Unsharp mask: `amount` of what a slight blur takes away is added."""
+    return np.stack(
+        [
+            cv2.addWeighted(image, 1 + amount, cv2.GaussianBlur(image, (0, 0), 1.2), -amount, 0)
+            for image in clip
+        ]
+    ).astype(np.uint8)
+
+
+def block_wise(clip: Clip, count: int, rng: np.random.Generator) -> Clip:
+    """`count` blocks of 8 px of a random colour, at the same places in all frames."""
+    clip = clip.copy()
+    height, width = clip.shape[1:3]
+    for _ in range(count):
+        y, x = rng.integers(0, max(height - 8, 1)), rng.integers(0, max(width - 8, 1))
+        clip[:, y : y + 8, x : x + 8] = rng.integers(0, 256, 3)
+    return clip
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """A change of colour: factors around 1, and additions (of 255) for each channel."""
+
+    brightness: float = 0.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    gamma: float = 1.0
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+def recolour(clip: Clip, colour: Colour) -> Clip:
+    """Contrast around mid-grey, then brightness, channel shift, saturation and gamma."""
+    out = (clip.astype(np.float32) / 255 - 0.5) * colour.contrast + 0.5 + colour.brightness
+    out += np.asarray(colour.shift, np.float32)
+    if colour.saturation != 1.0:
+        grey = out @ np.array([0.299, 0.587, 0.114], np.float32)
+        out = grey[..., None] + (out - grey[..., None]) * colour.saturation
+    out = np.clip(out, 0, 1)
+    if colour.gamma != 1.0:
+        out = out**colour.gamma
+    return to_bytes(out * 255)
+
+
+def to_bytes(values: NDArray[np.floating[Any]]) -> Clip:
+    """Rounded and cut to 0..255."""
+    clip: Clip = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return clip
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """One history of a clip between camera and us; None leaves a step out."""
+
+    colour: Colour | None = None
+    sharpen: float | None = None
+    blur: float | None = None
+    rescale: tuple[float, str, str] | None = None
+    noise: float | None = None
+    jpeg: int | None = None
+    crf: int | None = None
+
+
+def draw_degradation(rng: np.random.Generator) -> Degradation:
+    """A plausible history. Draw it once and apply it to a fake *and* to its real twin: then
+    no codec, no blur and no colour tells the two apart."""
+
+    def sometimes(chance: float) -> bool:
+        return bool(rng.random() < chance)
+
+    colour = Colour(
+        brightness=float(rng.uniform(-0.12, 0.12)),
+        contrast=float(rng.uniform(0.8, 1.2)),
+        saturation=float(rng.uniform(0.6, 1.4)),
+        gamma=float(np.exp(rng.uniform(-0.25, 0.25))),
+        shift=tuple(rng.uniform(-0.04, 0.04, 3).tolist()),
+    )
+    up = str(rng.choice(["linear", "cubic", "lanczos", "nearest"], p=[0.45, 0.35, 0.15, 0.05]))
+    down = str(rng.choice(["area", "linear", "cubic"]))
+    return Degradation(
+        colour=colour if sometimes(0.7) else None,
+        sharpen=float(rng.uniform(0.2, 0.8)) if sometimes(0.12) else None,
+        blur=float(rng.uniform(0.3, 1.6)) if sometimes(0.2) else None,
+        rescale=(float(rng.uniform(0.35, 0.95)), down, up) if sometimes(0.35) else None,
+        noise=float(np.exp(rng.uniform(np.log(0.004), np.log(0.04)))) if sometimes(0.2) else None,
+        jpeg=int(rng.integers(40, 98)) if sometimes(0.45) else None,
+        crf=int(rng.integers(18, 38)) if sometimes(0.25) else None,
+    )
+
+
+def degrade(clip: Clip, history: Degradation, rng: np.random.Generator) -> Clip:
+    """`clip` after `history`. Only noise uses `rng`."""
+    if history.colour is not None:
+        clip = recolour(clip, history.colour)
+    if history.sharpen is not None:
+        clip = sharpen(clip, history.sharpen)
+    if history.blur is not None:
+        clip = blur(clip, history.blur)
+    if history.rescale is not None:
+        clip = rescale(clip, *history.rescale)
+    if history.noise is not None:
+        clip = noise(clip, history.noise, rng)
+    if history.jpeg is not None:
+        clip = jpeg(clip, history.jpeg)
+    if history.crf is not None:
+        clip = h264(clip, history.crf)
+    return clip
+
+
+# DeeperForensics-1.0 (arXiv 2001.03024), the parameters of its public perturbation code.
+LEVELS: dict[str, tuple[float, ...]] = {
+    "saturation": (0.4, 0.3, 0.2, 0.1, 0.0),
+    "contrast": (0.85, 0.725, 0.6, 0.475, 0.35),
+    "blocks": (16, 32, 48, 64, 80),
+    "noise": (0.001, 0.002, 0.005, 0.01, 0.05),
+    "blur": (7, 9, 13, 17, 21),
+    "downscale": (2, 3, 4, 5, 6),
+    "compression": (30, 32, 35, 38, 40),
+}
+
+
+def perturb(clip: Clip, kind: str, level: int, rng: np.random.Generator) -> Clip:
+    """`clip` under perturbation `kind` of `LEVELS` at `level` 1 to 5."""
+    value = LEVELS[kind][level - 1]
+    if kind == "saturation":
+        return recolour(clip, Colour(saturation=value))
+    if kind == "contrast":
+        return recolour(clip, Colour(contrast=value))
+    if kind == "blocks":
+        return block_wise(clip, int(value), rng)
+    if kind == "noise":  # the table gives the variance
+        return noise(clip, float(np.sqrt(value)), rng)
+    if kind == "blur":  # OpenCV's rule from kernel size to sigma
+        return blur(clip, 0.3 * ((value - 1) * 0.5 - 1) + 0.8)
+    if kind == "downscale":
+        return rescale(clip, 1 / value)
+    return h264(clip, int(value))
+
+
+def social_media(clip: Clip) -> Clip:
+    """One re-upload: smaller picture, then a strong H.264 transcode (CRF 32)."""
+    return h264(rescale(clip, 0.6), 32)

@@ -1,0 +1,298 @@
+"""Training examples: every fake beside a real one, cut, moved and degraded in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from detector.crops import CropSettings, cut_face
+from detector.records import Box
+from train.augment import Clip, Degradation, degrade, draw_degradation
+from train.fakes import FakeClip, Floats, RealClip, make_fake
+from train.prepare import read_shards
+
+MASK_SIZE = 5
+"""Side of the coarse mask that supervises where the blend is."""
+
+FRAME_MIX = {
+    "labelled": 0.55,
+    "self_blend": 0.17,
+    "swap": 0.06,
+    "local": 0.05,
+    "resynthesis": 0.07,
+    "generated": 0.10,
+}
+"""How often a pair is drawn from each recipe when single frames are learned: `labelled` fakes
+of face crops, `generated` whole faces, and the families of `train.fakes`."""
+
+CLIP_MIX = {
+    "labelled": 0.30,
+    "self_blend": 0.14,
+    "drift": 0.14,
+    "swap": 0.07,
+    "local": 0.06,
+    "temporal": 0.12,
+    "resynthesis": 0.07,
+    "generated": 0.10,
+}
+"""The same for clips."""
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig."""
+
+    size: int = 160
+    margin: float = 0.0
+    frames: int = 1
+    seed: int = 0
+    mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
+
+
+class Pair(NamedTuple):
+    """A real clip and a fake one: images (2, T, S, S, 3) uint8, fake (2, T) in {0, 1},
+    mask (2, M, M) in [0, 1], known (2,) whether the mask is known."""
+
+    images: NDArray[np.uint8]
+    fake: Floats
+    mask: Floats
+    known: Floats
+
+
+class Faces:
+    """The faces of one split, by what they are good for; pixels stay on disk until asked for."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        table, self._pixels = read_shards(folder)
+        self.table = table[table["split"] == split].reset_index(drop=True)
+        real = self.table["label"] == "REAL"
+        crop = self.table["kind"] == "crop"
+        self.crops_real = self._clips(real & crop)
+        self.crops_fake = self._clips(~real & crop)
+        self.stills_real = self._clips(real & (self.table["kind"] == "still"))
+        self.generated = self._clips(~real & (self.table["kind"] == "still"))
+        self.videos_real = self._clips(real & (self.table["kind"] == "video"))
+
+    def _clips(self, chosen: pd.Series) -> list[NDArray[np.int64]]:
+        part = self.table[chosen]
+        keys = part["shard"] + "/" + part["clip"].astype(str)
+        return [np.asarray(group.index) for _, group in part.groupby(keys, sort=True)]
+
+    def read(self, rows: NDArray[np.int64]) -> tuple[RealClip, Floats]:
+        """Some frames: the clip, and its boxes (T, 3) as side, centre x, centre y."""
+        part = self.table.iloc[rows]
+        images = np.stack(
+            [self._pixels[shard][k] for shard, k in zip(part["shard"], part["place"], strict=True)]
+        )
+        boxes = np.stack(part["box"].to_list()).astype(np.float32)
+        landmarks = np.stack(part["landmarks"].to_list()).astype(np.float32).reshape(-1, 5, 2)
+        return RealClip(images, landmarks), boxes
+
+
+class Pairs(Dataset[Pair]):
+    """Pair number k, drawn from a generator seeded by k alone: a restart sees what it would
+    have seen, however many workers there are."""
+
+    def __init__(self, faces: Faces, config: ClipConfig, count: int) -> None:
+        self._faces, self._config, self._count = faces, config, count
+        self._mix = _possible(config.mix, faces)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Pair:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng((self._config.seed, index))
+        recipes = list(self._mix)
+        chances = np.array(list(self._mix.values()))
+        return self._draw(str(rng.choice(recipes, p=chances / chances.sum())), rng)
+
+    def _draw(self, recipe: str, rng: np.random.Generator) -> Pair:
+        faces = self._faces
+        if recipe == "labelled":
+            return self._two(faces.crops_real, faces.crops_fake, rng)
+        if recipe == "generated":
+            return self._two(faces.stills_real, faces.generated, rng)
+        return self._twins(recipe, rng)
+
+    def _two(
+        self, real: list[NDArray[np.int64]], fake: list[NDArray[np.int64]], rng: np.random.Generator
+    ) -> Pair:
+        """Two people, one of them fake; both through the same cut and the same history."""
+        first, first_boxes = self._read(real, rng)
+        second, second_boxes = self._read(fake, rng)
+        view, history = draw_view(rng), draw_degradation(rng)
+        images = np.stack(
+            [
+                self._finish(first.images, first_boxes, view, rng, history=history),
+                self._finish(second.images, second_boxes, view, rng, history=history),
+            ]
+        )
+        fakes = np.zeros(images.shape[:2], np.float32)
+        fakes[1] = 1
+        masks = np.zeros((2, MASK_SIZE, MASK_SIZE), np.float32)
+        return Pair(images, fakes, masks, np.array([1, 0], np.float32))
+
+    def _twins(self, family: str, rng: np.random.Generator) -> Pair:
+        """One real clip, and the pseudo-fake made of it."""
+        pool = self._real_pool(rng)
+        real, boxes = self._read(pool, rng)
+        other = self._read(pool, rng)[0] if family == "swap" else None
+        fake = make_fake(real, family, rng, other)
+        view, history = draw_view(rng), draw_degradation(rng)
+        images = np.stack(
+            [
+                self._finish(real.images, boxes, view, rng, history=history),
+                self._finish(fake.images, boxes, view, rng, history=history),
+            ]
+        )
+        fakes = np.stack([np.zeros(len(boxes)), fake.altered]).astype(np.float32)
+        mask = self._coarse_mask(fake, boxes, view)
+        return Pair(images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32))
+
+    def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        faces = self._faces
+        pools = [(faces.videos_real, 0.4), (faces.stills_real, 0.3), (faces.crops_real, 0.3)]
+        if self._config.frames > 1:
+            pools[0] = (faces.videos_real, 1.5)
+        filled = [(pool, weight) for pool, weight in pools if pool]
+        weights = np.array([weight for _, weight in filled])
+        return filled[int(rng.choice(len(filled), p=weights / weights.sum()))][0]
+
+    def _read(
+        self, pool: list[NDArray[np.int64]], rng: np.random.Generator
+    ) -> tuple[RealClip, Floats]:
+        rows = pool[int(rng.integers(len(pool)))]
+        T = self._config.frames
+        if len(rows) == 1:
+            clip, boxes = self._faces.read(rows)
+            return _animate(clip, T, rng), np.repeat(boxes, T, axis=0)
+        step = int(rng.integers(1, max(2, min(3, len(rows) // T) + 1)))
+        start = int(rng.integers(0, max(len(rows) - step * (T - 1), 1)))
+        chosen = np.minimum(start + step * np.arange(T), len(rows) - 1)
+        return self._faces.read(rows[chosen])
+
+    def _finish(
+        self,
+        clip: Clip,
+        boxes: Floats,
+        view: View,
+        rng: np.random.Generator,
+        *,
+        history: Degradation,
+    ) -> Clip:
+        clip = degrade(clip, history, rng)
+        settings = CropSettings(size=self._config.size, margin=self._config.margin)
+        cut = [
+            cut_face(image, view.box(box), settings) for image, box in zip(clip, boxes, strict=True)
+        ]
+        return view.turn(np.stack(cut))
+
+    def _coarse_mask(self, fake: FakeClip, boxes: Floats, view: View) -> Floats:
+        middle = len(boxes) // 2
+        picture = np.repeat(np.rint(fake.mask[middle] * 255).astype(np.uint8)[..., None], 3, axis=2)
+        settings = CropSettings(size=MASK_SIZE * 4, margin=self._config.margin)
+        cut = cut_face(picture, view.box(boxes[middle]), settings)
+        grey = view.turn(cut[None])[0, ..., 0].astype(np.float32) / 255
+        coarse: Floats = grey.reshape(MASK_SIZE, 4, MASK_SIZE, 4).mean(axis=(1, 3))
+        return coarse
+
+
+def _possible(mix: Mapping[str, float], faces: Faces) -> dict[str, float]:
+    """The recipes of `mix` for which there is data. Raises ValueError if there is none."""
+    crops = bool(faces.crops_real and faces.crops_fake)
+    stills = bool(faces.stills_real and faces.generated)
+    real = bool(faces.crops_real or faces.stills_real or faces.videos_real)
+    there = {"labelled": crops, "generated": stills}
+    left = {name: share for name, share in mix.items() if there.get(name, real)}
+    if not left:
+        raise ValueError("there are no real faces to train on in this split")
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where training looks: the finder's box off by a little, turned a little, or mirrored."""
+
+    x: float
+    y: float
+    zoom: float
+    angle: float
+    mirror: bool
+
+    def box(self, stored: Floats) -> Box:
+        side, cx, cy = (float(value) for value in stored)
+        cx, cy, half = cx + self.x * side, cy + self.y * side, side * self.zoom / 2
+        return Box(cx - half, cy - half, cx + half, cy + half)
+
+    def turn(self, clip: Clip) -> Clip:
+        if self.angle:
+            size = clip.shape[2]
+            matrix = cv2.getRotationMatrix2D((size / 2, size / 2), self.angle, 1.0)
+            clip = np.stack(
+                [
+                    cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+                    for image in clip
+                ]
+            ).astype(np.uint8)
+        return np.ascontiguousarray(clip[:, :, ::-1]) if self.mirror else clip
+
+
+def draw_view(rng: np.random.Generator) -> View:
+    """The box's place and size vary as MTCNN's do, and as crops of other makers do."""
+    return View(
+        x=float(rng.uniform(-0.06, 0.06)),
+        y=float(rng.uniform(-0.06, 0.08)),
+        zoom=float(rng.uniform(0.78, 1.12)),
+        angle=float(rng.uniform(-8, 8)) if rng.random() < 0.3 else 0.0,
+        mirror=bool(rng.random() < 0.5),
+    )
+
+
+def _animate(clip: RealClip, count: int, rng: np.random.Generator) -> RealClip:
+    """A still becomes `count` frames by a smooth walk of its place, size and angle."""
+    if count == 1:
+        return clip
+    size = clip.images.shape[1]
+    phase, speed = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.05, 0.4, 4)
+    reach = np.array([0.03 * size, 0.03 * size, 0.02, 2.0]) * rng.uniform(0, 1)
+    images, landmarks = [], []
+    for index in range(count):
+        x, y, scale, angle = reach * np.sin(phase + speed * index)
+        matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, 1 + scale)
+        matrix[:, 2] += (x, y)
+        images.append(
+            cv2.warpAffine(clip.images[0], matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+        )
+        landmarks.append(clip.landmarks[0] @ matrix[:, :2].T + matrix[:, 2])
+    return RealClip(np.stack(images).astype(np.uint8), np.stack(landmarks).astype(np.float32))
+
+
+class Batch(NamedTuple):
+    """Pairs side by side: clips (2N, T, 3, S, S) uint8, the rest as in `Pair`."""
+
+    clips: Tensor
+    fake: Tensor
+    mask: Tensor
+    known: Tensor
+
+
+def collate(pairs: list[Pair]) -> Batch:
+    """Pairs become one batch; real and fake of one pair stay neighbours."""
+    images = torch.from_numpy(np.concatenate([pair.images for pair in pairs]))
+    return Batch(
+        clips=images.permute(0, 1, 4, 2, 3),
+        fake=torch.from_numpy(np.concatenate([pair.fake for pair in pairs])),
+        mask=torch.from_numpy(np.concatenate([pair.mask for pair in pairs])),
+        known=torch.from_numpy(np.concatenate([pair.known for pair in pairs])),
+    )

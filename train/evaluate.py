@@ -1,0 +1,243 @@
+"""Accuracy, measured on the product itself: videos go through `Detector.analyze`.
+
+    python -m train.evaluate --run runs/fast --shards shards --videos clips/labels.csv \\
+        --group "talking heads=EDTalk,AniPortrait" --out runs/fast/results.json
+
+Calibration is fitted on the face crops of the split `val`, on one half of its people; the other
+half says how good it is. Nothing is chosen on the videos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from detector.card import Card
+from detector.errors import VideoError
+from detector.model import CnnLstm
+from detector.network import Cut, Network
+from detector.pipeline import Detector
+from detector.records import Person, Report, Status
+from detector.rules import ScoringRules
+from detector.settings import Settings
+from detector.weights import UNTRAINED, Loaded
+from train.augment import social_media
+from train.clips import Faces
+from train.index import read_source
+from train.judge import judge_crops
+from train.metrics import auc, bootstrap, calibration_error, fit_calibration, sigmoid, summary
+from train.run import load_run
+from train.sequences import read_sequences, time_matters
+from train.transcode import write_altered
+
+Floats = NDArray[np.floating[Any]]
+
+
+def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
+    """Temperature and bias from labelled logits; no rule besides them is touched."""
+    temperature, bias = fit_calibration(labels, logits)
+    return replace(ScoringRules(), temperature=temperature, bias=bias, calibrated=True)
+
+
+def halves(people: Sequence[str]) -> NDArray[np.bool_]:
+    """Splits people, not pictures, in two; True for the first half."""
+    _, number = np.unique(np.asarray(people), return_inverse=True)
+    return np.asarray(number % 2 == 0)
+
+
+def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], ScoringRules]:
+    """Results on the labelled crops of a split, and the rules fitted on all of them.
+
+    The calibration error is cross-fitted: each half of the people is judged with the rules of
+    the other.
+    """
+    judged = judge_crops(model, faces)
+    labels, logits, people = judged.fake, judged.clip, judged.identity
+    first = halves(people)
+    p = np.empty(len(logits))
+    for half in (first, ~first):
+        rules = calibrate_on(labels[half], logits[half])
+        p[~half] = sigmoid((logits[~half] + rules.bias) / rules.temperature)
+    rules = calibrate_on(labels, logits)
+    results = summary(labels, p, people, rules.threshold)
+    results["auc"] = auc(labels, logits)
+    results["auc_interval"] = bootstrap(auc, labels, logits, people)
+    results["auc_still"] = auc(labels, judged.still)
+    results["ece_uncalibrated"] = calibration_error(labels, sigmoid(logits))
+    return results, rules
+
+
+class Shuffled(Network):
+    """A network that sees the frames of each clip in a random order."""
+
+    def score(self, cuts: Sequence[Cut], **options: Any) -> Any:
+        rng = np.random.default_rng(0)
+        mixed = []
+        for cut in cuts:
+            order = rng.permutation(len(cut.crops))
+            mixed.append(replace(cut, crops=tuple(cut.crops[k] for k in order)))
+        return super().score(mixed, **options)
+
+
+def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
+    """What `Detector` needs, around weights that are not published yet."""
+    card = Card(id="run", model=model.config, rules=rules, trained=True)
+    info = replace(UNTRAINED, id="run", trained=True, calibrated=rules.calibrated)
+    return Loaded(card=card, model=model.eval(), info=info, source="run")
+
+
+def watch_videos(
+    detector: Detector, table: pd.DataFrame, frames: int, *, alter: bool = False
+) -> pd.DataFrame:
+    """`table` with the product's answer to each video: `fake`, `still` (mean pooling) and
+    `status`. With `alter`, each is re-uploaded to a social network first."""
+    rows = []
+    settings = Settings(frames=frames, heat=False)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in tqdm(table["path"], unit="video", desc=f"{frames} frames"):
+            file = Path(path)
+            if alter:
+                file = write_altered(file, Path(folder) / "altered.mp4", social_media)
+            try:
+                rows.append(answer(detector.analyze(file, settings)))
+            except VideoError as error:
+                rows.append({"fake": np.nan, "still": np.nan, "status": error.status.value})
+    return table.reset_index(drop=True).join(pd.DataFrame(rows))
+
+
+def answer(report: Report) -> dict[str, Any]:
+    """What one row of results keeps of a report."""
+    people = [person for person in report.people if person.status is Status.OK]
+    still = max((mean_pooled(person) for person in people), default=np.nan)
+    return {
+        "fake": np.nan if report.fake is None else report.fake,
+        "still": still,
+        "status": report.status.value,
+        "verdict": report.verdict.value,
+    }
+
+
+def mean_pooled(person: Person) -> float:
+    """Mean of the log-odds of single frames: what there is without time."""
+    p = np.clip([score.still for score in person.scores if score.usable], 1e-6, 1 - 1e-6)
+    return float(np.mean(np.log(p / (1 - p))))
+
+
+def results_of(
+    table: pd.DataFrame, groups: Mapping[str, Sequence[str]], threshold: float
+) -> dict[str, Any]:
+    """Metrics over all videos, per group of methods and per method, each against all reals."""
+    judged = table[table["fake"].notna()]
+    real = judged[judged["label"] == "REAL"]
+    fake = judged[judged["label"] == "FAKE"]
+    sets = {"all": fake} | {
+        name: fake[fake["method"].isin(methods)] for name, methods in groups.items()
+    }
+    sets |= {str(method): part for method, part in fake.groupby("method")}
+    results: dict[str, Any] = {"unanswered": int(len(table) - len(judged))}
+    for name, part in sets.items():
+        if len(part) and len(real):
+            both = pd.concat([real, part])
+            labels = (both["label"] == "FAKE").to_numpy(float)
+            results[name] = summary(labels, both["fake"], both["identity"], threshold)
+            results[name]["auc_mean_pooling"] = auc(labels, both["still"].to_numpy(float))
+    return results
+
+
+def parse_groups(texts: Iterable[str]) -> dict[str, list[str]]:
+    """ "name=method,method" each. Raises ValueError for another form."""
+    groups = {}
+    for text in texts:
+        name, sign, methods = text.partition("=")
+        if not sign:
+            raise ValueError(f"a group is NAME=METHOD,METHOD, not {text!r}")
+        groups[name] = methods.split(",")
+    return groups
+
+
+def as_table(results: Mapping[str, Any]) -> str:
+    """The rows for the README, in Markdown."""
+    lines = [
+        "| set | real / fake | AUC (95 %) | EER | false alarms | misses | ECE |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    sets = {"face crops": results.get("crops", {})} | dict(results.get("videos", {}))
+    for name, row in sets.items():
+        if isinstance(row, dict) and "auc" in row:
+            low, high = row["auc_interval"]
+            area = f"{row['auc']:.3f} ({low:.2f}–{high:.2f})"
+            lines.append(
+                f"| {name} | {row['real']} / {row['fake']} | {area}"
+                f" | {row['eer']:.2f} | {row['false_alarms']:.2f} | {row['misses']:.2f}"
+                f" | {row['ece']:.3f} |"
+            )
+    return "\n".join(lines)
+
+
+def evaluate_videos(
+    model: CnnLstm, rules: ScoringRules, table: pd.DataFrame, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Results on videos: as they are, for each number of frames; re-uploaded; shuffled."""
+    loaded = load_unpublished(model, rules)
+    detector = Detector(loaded, "cpu")
+    groups = parse_groups(options.group)
+    results = {}
+    for frames in options.frames:
+        name = "videos" if frames == options.frames[0] else f"videos_{frames}"
+        seen = watch_videos(detector, table, frames)
+        seen.to_csv(options.out.with_name(f"{options.out.stem}.{name}.csv"), index=False)
+        results[name] = results_of(seen, groups, rules.threshold)
+    if options.social:
+        seen = watch_videos(detector, table, options.frames[0], alter=True)
+        results["social"] = results_of(seen, groups, rules.threshold)
+    detector.network = Shuffled(loaded, "cpu")
+    seen = watch_videos(detector, table, options.frames[0])
+    return results | {"shuffled": results_of(seen, groups, rules.threshold)}
+
+
+def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
+    parser.add_argument("--videos", type=Path, help="CSV or folder of labelled videos")
+    parser.add_argument("--split", help="take only the videos of this split")
+    parser.add_argument("--frames", type=int, nargs="+", default=[20])
+    parser.add_argument("--group", action="append", default=[], metavar="NAME=METHOD,...")
+    parser.add_argument("--social", action="store_true", help="also after a transcode")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, required=True, help="results.json to write")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = read_options(argv)
+    torch.set_num_threads(options.threads)
+    model = load_run(options.run)
+    crops, rules = evaluate_crops(model, Faces(options.shards, "val"))
+    results: dict[str, Any] = {"crops": crops, "rules": asdict(rules)}
+    clips = options.run / "features" / "val"
+    if clips.exists():
+        results["time"] = time_matters(model, read_sequences(clips))
+    if options.videos:
+        table = read_source(options.videos, "video")
+        if options.split:
+            table = table[table["split"] == options.split]
+        results |= evaluate_videos(model, rules, table, options)
+    options.out.write_text(json.dumps(results, indent=1))
+    print(as_table(results))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,240 @@
+"""The table of `train.index` becomes faces in shards that training maps into memory.
+
+    python -m train.prepare --table table.parquet --out shards
+
+A shard is `00000.npy`, (N, S, S, 3) uint8, beside `00000.parquet`, a row per face. Shards that
+exist are kept, so a restart continues where the last run stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from detector.crops import CropSettings, cut_face
+from detector.faces import FaceFinder
+from detector.geometry import between, square_around
+from detector.records import Face, FloatArray, Image
+
+SIZE = 224
+"""Side of a stored face in pixels."""
+MARGIN = 0.2
+"""Stored faces are cut wider than the network sees them, so that training can move and zoom."""
+
+# A face crop of unknown origin is taken to lie as DFDC's do. Medians over 60 of its crops,
+# widened by replication and given to MTCNN: the box's side and centre, then five landmarks,
+# all as shares of the crop's side.
+_CROP_BOX = (1.21, 0.49, 0.42)
+_CROP_LANDMARKS = ((0.31, 0.29), (0.67, 0.29), (0.49, 0.52), (0.34, 0.735), (0.64, 0.735))
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareConfig:
+    """`frames` consecutive frames are kept of each video; faces are looked for in every
+    `every`-th of them, in between their boxes are interpolated."""
+
+    frames: int = 96
+    every: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFace:
+    """One stored picture; `box` (3,) is side, centre x and centre y in its pixels."""
+
+    image: Image
+    second: float
+    box: FloatArray
+    landmarks: FloatArray
+
+
+def prepare_row(row: dict[str, Any], finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
+    """The faces of one row of the table, in order of time. Raises ValueError with the reason
+    if there are none."""
+    if row["kind"] == "video":
+        return _faces_of_video(Path(row["path"]), finder, config)
+    picture = decode_picture(read_bytes(row["path"], int(row["row"])))
+    if row["kind"] == "crop":
+        return [_as_crop(picture)]
+    faces = finder.find([picture])[0]
+    if not faces:
+        raise ValueError("no face found")
+    return [_store(picture, 0.0, faces[0])]
+
+
+def read_bytes(path: str, row: int) -> bytes:
+    """An encoded picture: a file, or row `row` of the column `image` of a Parquet file."""
+    if row < 0:
+        return Path(path).read_bytes()
+    value = _pictures_of(path)[row]
+    return bytes(value["bytes"] if isinstance(value, dict) else value)
+
+
+_open_files: dict[str, Any] = {}
+
+
+def _pictures_of(path: str) -> Any:
+    if path not in _open_files:
+        _open_files.clear()
+        _open_files[path] = pd.read_parquet(path, columns=["image"])["image"].to_list()
+    return _open_files[path]
+
+
+def decode_picture(data: bytes) -> Image:
+    """An encoded picture as RGB. Raises ValueError if it cannot be decoded."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError("picture cannot be decoded")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _as_crop(picture: Image) -> StoredFace:
+    image = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    box = np.array(_CROP_BOX, np.float32) * SIZE
+    return StoredFace(
+        image.astype(np.uint8), 0.0, box, np.array(_CROP_LANDMARKS, np.float32) * SIZE
+    )
+
+
+def _store(picture: Image, second: float, face: Face) -> StoredFace:
+    square = square_around(face.box, MARGIN)
+    scale = SIZE / square.width
+    landmarks = (face.landmarks - np.array([square.x0, square.y0])) * scale
+    side = SIZE / (1 + MARGIN)
+    image = cut_face(picture, face.box, CropSettings(size=SIZE, margin=MARGIN))
+    box = np.array([side, SIZE / 2, SIZE / 2], np.float32)
+    return StoredFace(image, second, box, landmarks.astype(np.float32))
+
+
+def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
+    pictures: list[Image] = []
+    seconds: list[float] = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            pictures.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+            seconds.append(float(frame.time or 0.0))
+            if len(pictures) == config.frames:
+                break
+    looked = list(range(0, len(pictures), config.every))
+    found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in looked])]
+    seen = {k: face for k, face in zip(looked, found, strict=True) if face is not None}
+    if not seen:
+        raise ValueError("no face found")
+    return [
+        _store(picture, second, _face_at(seen, k))
+        for k, (picture, second) in enumerate(zip(pictures, seconds, strict=True))
+    ]
+
+
+def _face_at(seen: dict[int, Face], index: int) -> Face:
+    before = max((k for k in seen if k <= index), default=min(seen))
+    after = min((k for k in seen if k >= index), default=max(seen))
+    share = 0.0 if after == before else (index - before) / (after - before)
+    first, second = seen[before], seen[after]
+    landmarks = first.landmarks + (second.landmarks - first.landmarks) * share
+    return Face(between(first.box, second.box, share), landmarks, first.detection)
+
+
+def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[int, int]:
+    """Prepare `rows` into `stem`.npy and .parquet; returns how many rows held and failed.
+
+    Failures are rows too: `status` says why, and they have no face.
+    """
+    torch.set_num_threads(1)
+    finder = FaceFinder()
+    images: list[Image] = []
+    entries: list[dict[str, Any]] = []
+    failed = 0
+    for index, row in rows.iterrows():
+        record = {**row.to_dict(), "clip": int(str(index))}
+        try:
+            faces = prepare_row(record, finder, config)
+        except (ValueError, OSError, av.FFmpegError) as error:
+            failed += 1
+            entries.append({**record, "status": str(error), "place": -1})
+            continue
+        for face in faces:
+            entries.append({**record, "status": "ok", "place": len(images)} | _numbers_of(face))
+            images.append(face.image)
+    pixels = np.stack(images) if images else np.zeros((0, SIZE, SIZE, 3), np.uint8)
+    np.save(stem.with_suffix(".npy"), pixels)
+    # Written last: a shard without it was cut short, and is made again.
+    table = stem.with_suffix(".part")
+    pd.DataFrame(entries).to_parquet(table)
+    table.rename(stem.with_suffix(".parquet"))
+    return len(rows) - failed, failed
+
+
+def _numbers_of(face: StoredFace) -> dict[str, Any]:
+    return {
+        "second": face.second,
+        "box": face.box.tolist(),
+        "landmarks": face.landmarks.ravel().tolist(),
+    }
+
+
+def _write_shard(job: tuple[pd.DataFrame, Path, PrepareConfig]) -> tuple[int, int]:
+    return write_shard(*job)
+
+
+def prepare(
+    table: pd.DataFrame, out: Path, config: PrepareConfig, *, workers: int = 1, rows: int = 500
+) -> tuple[int, int]:
+    """Prepare the whole table; returns how many rows held and how many failed in this run."""
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = []
+    for kind, part in table.groupby("kind", sort=True):
+        step = 8 if kind == "video" else rows
+        for start in range(0, len(part), step):
+            stem = out / f"{kind}-{start:06d}"
+            if not stem.with_suffix(".parquet").exists():
+                jobs.append((part.iloc[start : start + step], stem, config))
+    held = failed = 0
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers) as pool:
+        for good, bad in tqdm(
+            pool.imap_unordered(_write_shard, jobs), total=len(jobs), unit="shard"
+        ):
+            held, failed = held + good, failed + bad
+    return held, failed
+
+
+def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]]]:
+    """All faces of `folder`: a table with `shard` and `place`, and each shard's pixels, mapped."""
+    tables, pixels = [], {}
+    for path in sorted(folder.glob("*.parquet")):
+        tables.append(pd.read_parquet(path).assign(shard=path.stem))
+        pixels[path.stem] = np.load(path.with_suffix(".npy"), mmap_mode="r")
+    if not tables:
+        raise ValueError(f"{folder} holds no shards; run python -m train.prepare first.")
+    table = pd.concat(tables, ignore_index=True)
+    return table[table["status"] == "ok"].reset_index(drop=True), pixels
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.prepare", description=__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="table of train.index")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
+    parser.add_argument("--frames", type=int, default=96, help="consecutive frames per video")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args(argv)
+    config = PrepareConfig(frames=options.frames)
+    table = pd.read_parquet(options.table)
+    held, failed = prepare(table, options.out, config, workers=options.workers)
+    print(f"{held} rows prepared, {failed} failed; reasons are in the column 'status'.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

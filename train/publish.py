@@ -1,0 +1,123 @@
+"""A trained run becomes released weights: safetensors beside their JSON card.
+
+    python -m train.publish --run runs/fast --results runs/fast/results.json --id fast \\
+        --trained-on "..." --out weights
+
+Half precision is used where no score moves by more than `MAX_SHIFT`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from detector.card import Card
+from detector.model import CnnLstm
+from detector.rules import ScoringRules, calibrate
+from detector.weights import save_weights
+from train.clips import Faces
+from train.judge import judge_crops
+from train.run import load_run
+
+MAX_SHIFT = 0.002
+"""By how much a probability may move for half precision."""
+SETS = ("crops", "videos", "videos_10", "videos_100", "social", "shuffled", "time")
+
+
+def half_precision_shift(model: CnnLstm, rules: ScoringRules, faces: Faces) -> float:
+    """The largest change of a probability, over the labelled crops, that float16 storage makes."""
+    halved = deepcopy(model)
+    halved.load_state_dict(
+        {n: v.half().float() if v.is_floating_point() else v for n, v in model.state_dict().items()}
+    )
+    before, after = (calibrate(judge_crops(each, faces).clip, rules) for each in (model, halved))
+    return float(np.abs(before - after).max())
+
+
+def commit_of_code() -> str:
+    """The commit that stands checked out; empty outside a repository."""
+    command = ["git", "rev-parse", "HEAD"]
+    where = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def rules_of(results: Mapping[str, Any]) -> ScoringRules:
+    """The rules that `train.evaluate` fitted, out of its JSON."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in results["rules"].items()
+    }
+    return ScoringRules(**values)
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to four digits, in whatever they are nested."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def fit_settings(run: Path) -> dict[str, Any]:
+    """How each stage was trained, and what its log says."""
+    stages = {
+        path.name.split(".")[0]: json.loads(path.read_text()) for path in run.glob("*.config.json")
+    }
+    for stage in stages.values():
+        stage.pop("model", None)
+    log = run / "log.jsonl"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return {"stages": stages, "log": [json.loads(line) for line in lines]}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.publish", description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="results.json of train.evaluate"
+    )
+    parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
+    parser.add_argument("--id", default="fast", help="name of the model")
+    parser.add_argument("--trained-on", required=True, help="one sentence about the data")
+    parser.add_argument("--out", type=Path, default=Path("weights"))
+    options = parser.parse_args(argv)
+    torch.set_num_threads(2)
+    model = load_run(options.run)
+    results = json.loads(options.results.read_text())
+    rules = rules_of(results)
+    shift = half_precision_shift(model, rules, Faces(options.shards, "val"))
+    card = Card(
+        id=options.id,
+        model=model.config,
+        rules=rules,
+        trained=True,
+        trained_on=options.trained_on,
+        data=fit_settings(options.run),
+        metrics=rounded({name: results[name] for name in SETS if name in results}),
+        commit=commit_of_code(),
+        revision=datetime.now(UTC).strftime("%Y-%m-%d"),
+    )
+    card = save_weights(model, card, options.out, half=shift <= MAX_SHIFT)
+    size = (options.out / f"{card.id}.safetensors").stat().st_size / 1e6
+    print(
+        f"{card.id}: {size:.1f} MB as {card.dtype}; float16 moves a score by {shift:.4f} at most."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,144 @@
+"""The second stage: clips go through the trained CNN once, and the LSTM learns from what it saw.
+
+Caching the CNN's features makes an epoch a matter of seconds; the price is that each clip has
+one history only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from detector.model import CnnLstm, pool
+from train.clips import Pairs, collate
+from train.metrics import auc
+from train.run import FitConfig, Run, note, rate_at, smooth
+
+CHUNK = 100
+"""Pairs per stored part; a restart loses at most one part."""
+
+
+class Sequences(NamedTuple):
+    """features (N, T, C), fake (N, T); row 2k is the real partner of row 2k + 1."""
+
+    features: Tensor
+    fake: Tensor
+
+
+@torch.inference_mode()
+def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0) -> Sequences:
+    """All `pairs` of clips as features, kept in `folder` part by part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = len(pairs)
+    parts = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    for part in tqdm(parts, unit="part", desc=f"encoding {folder.name}"):
+        path = folder / f"{part.start:06d}.safetensors"
+        if not path.exists():
+            loader = DataLoader(Subset(pairs, part), 4, num_workers=workers, collate_fn=collate)
+            batches = [(encode(model, batch.clips), batch.fake) for batch in loader]
+            features, fake = (torch.cat(column) for column in zip(*batches, strict=True))
+            save_file({"features": features, "fake": fake}, path)
+    return read_sequences(folder)
+
+
+def read_sequences(folder: Path) -> Sequences:
+    """What `encode_clips` stored. Raises ValueError if that is nothing."""
+    stored = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
+    if not stored:
+        raise ValueError(f"{folder} holds no encoded clips; run train.fit --stage clips first.")
+    return Sequences(
+        torch.cat([part["features"] for part in stored]).float(),
+        torch.cat([part["fake"] for part in stored]),
+    )
+
+
+def encode(model: CnnLstm, clips: Tensor) -> Tensor:
+    """Clips (B, T, 3, S, S) uint8  ->  pooled features (B, T, C)."""
+    B, T = clips.shape[:2]
+    images = clips.flatten(0, 1).float() / 255
+    return pool(model.encode(images.to(memory_format=torch.channels_last))).view(B, T, -1)
+
+
+def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> None:
+    """Train what follows the CNN, on clips of random length.
+
+    The LSTM's two outputs start at zero: what is learned is a correction of mean pooling, and
+    mean pooling itself is the first candidate. The best by the mean AUC over `judges` is kept.
+    """
+    config = run.config
+    if run.step == 0:
+        for layer in (run.model.frame, run.model.clip):
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
+        note(run, None, judge_sequences(run.averaged(), judges))
+    losses: list[float] = []
+    for step in tqdm(range(run.step, config.steps), unit="step"):
+        torch.manual_seed(config.seed + step)
+        loss = clip_loss(run.model, draw_windows(train, config, step), config)
+        run.learn(loss, rate_at(step, config))
+        losses.append(float(loss.detach()))
+        if run.step % config.judge_every == 0 or run.step == config.steps:
+            note(run, float(np.mean(losses)), judge_sequences(run.averaged(), judges))
+            losses.clear()
+
+
+def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
+    """Some pairs, all cut to the same window: of any length, or of five frames as in the
+    product's clips."""
+    rng = np.random.default_rng((config.seed, step))
+    chosen = rng.integers(0, len(clips.features) // 2, 2 * config.pairs)
+    rows = torch.from_numpy(np.stack([2 * chosen, 2 * chosen + 1], 1).ravel())
+    T = clips.features.shape[1]
+    length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(5, T)
+    start = int(rng.integers(0, T - length + 1))
+    window = slice(start, start + length)
+    return Sequences(clips.features[rows, window], clips.fake[rows, window])
+
+
+def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
+    """Cross-entropy of the clip and of each frame in it, and the price of every departure from
+    mean pooling: with a few hundred people, the LSTM would else learn who they are."""
+    logits = model.judge(clips.features)
+    whole = functional.binary_cross_entropy_with_logits(
+        logits.clip, smooth(clips.fake.amax(dim=1), config.smoothing)
+    )
+    each = functional.binary_cross_entropy_with_logits(
+        logits.frame, smooth(clips.fake, config.smoothing)
+    )
+    correction = (logits.clip - logits.still.mean(dim=1)).square().mean()
+    return whole + each + config.correction_price * correction
+
+
+@torch.inference_mode()
+def judge_sequences(model: CnnLstm, judges: Sequence[Sequences], length: int = 5) -> float:
+    """Mean over `judges` of the AUC of clips of at most `length` frames."""
+    areas = []
+    for clips in judges:
+        logits = model.judge(clips.features[:, :length])
+        areas.append(auc(clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.numpy()))
+    return float(np.mean(areas))
+
+
+@torch.inference_mode()
+def time_matters(model: CnnLstm, clips: Sequences, seed: int = 0) -> dict[str, float]:
+    """The ablation every CNN-LSTM owes: AUC of mean pooling, of the LSTM, and of the LSTM with
+    the frames of each clip shuffled."""
+    fake = clips.fake.amax(dim=1).numpy()
+    T = clips.features.shape[1]
+    order = torch.randperm(T, generator=torch.Generator().manual_seed(seed))
+    ordered, shuffled = model.judge(clips.features), model.judge(clips.features[:, order])
+    return {
+        "mean_pooling": auc(fake, ordered.still.mean(dim=1).numpy()),
+        "lstm": auc(fake, ordered.clip.numpy()),
+        "lstm_shuffled": auc(fake, shuffled.clip.numpy()),
+    }
