@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from train import metrics
+from train.evaluate import calibrate_on
 
 
 def test_auc_counts_the_pairs_in_the_right_order_and_ties_as_half() -> None:
@@ -63,3 +64,13 @@ def test_scores_of_one_class_or_without_a_number_are_refused() -> None:
         metrics.auc([1, 1], [0.2, 0.3])
     with pytest.raises(ValueError, match="not a number"):
         metrics.auc([0, 1], [0.2, float("nan")])
+
+
+def test_at_the_chosen_threshold_one_real_face_in_ten_is_called_fake() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0.0, 1.0], 4000)
+    logits = rng.normal(2 * labels - 1, 1.5)
+    rules = calibrate_on(labels, logits)
+    p = metrics.sigmoid((logits + rules.bias) / rules.temperature)
+    assert np.mean(p[labels == 0] >= rules.threshold) == pytest.approx(0.1, abs=0.005)
+    assert rules.undecided == (0.5, rules.threshold)

@@ -31,7 +31,7 @@ python -m train.fit --shards "$out/shards" --out "$out/fast" --stage frames \
   --init "$imagenet" --steps "$steps" --rate 5e-4 --judge-every "$judge"
 
 python -m train.fit --shards "$out/shards" --out "$out/fast" --stage clips \
-  --steps 600 --clips "$clips" --rate 1e-3 --judge-every 50
+  --steps 600 --clips "$clips" --frames 6 --rate 3e-4 --judge-every 50
 
 python -m train.evaluate --run "$out/fast" --shards "$out/shards" --frames $frames --social \
   --videos "$videos/labels.csv" --split val --out "$out/fast/results.json" \
