@@ -18,7 +18,8 @@ from detector.ui.handlers import Detectors
 from detector.video import Limits
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+EXAMPLES = HERE.parent.parent / "examples"
+EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
 QUEUE_SIZE = 16
 # One heavy event at a time: they share the processor, and a queue is honest about waiting.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 1}
@@ -87,14 +88,18 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
                 label="Your video",
                 sources=["upload", "webcam"],
                 include_audio=True,
-                height=300,
                 elem_id="upload",
             )
-            clips = sorted(str(path) for path in (ROOT / "examples").glob("*.mp4"))
-            if clips:
-                gr.Examples(
-                    clips, inputs=video, label="Or try one of these", api_visibility="private"
-                )
+            gr.Examples(
+                [
+                    [str(EXAMPLES / f"{name.lower().replace(' ', '_')}.mp4")]
+                    for name in EXAMPLE_NAMES
+                ],
+                inputs=video,
+                label="Or try one of these",
+                example_labels=EXAMPLE_NAMES,
+                api_visibility="private",
+            )
         with gr.Tab("Picture") as picture_tab:
             picture = gr.Image(
                 label="Your picture", type="filepath", sources=["upload"], height=280
