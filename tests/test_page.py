@@ -171,6 +171,15 @@ def test_the_numbers_stand_in_a_table_too(answered: Page) -> None:
     assert table.locator("tbody tr").count() == 20
 
 
+def test_an_example_is_one_click_away(browser: Browser, url: str) -> None:
+    page = visit(browser, url)
+    page.get_by_role("button", name="No face").click()
+    expect(page.locator("#upload video")).to_be_visible(timeout=20_000)
+    page.click("#analyse")
+    expect(page.locator("#verdict")).to_contain_text("no face was found", timeout=20_000)
+    page.close()
+
+
 def test_a_bad_file_is_answered_in_the_page(browser: Browser, url: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("this is no video")

@@ -12,7 +12,7 @@ from detector.video import Limits
 
 _STEPS = (
     ("Finds and follows every face", "each person gets a line of their own"),
-    ("Scores runs of frames", "a CNN looks at each face, an LSTM at how it moves"),
+    ("Scores runs of frames", "spread over the whole video, each frame with its neighbours"),
     ("Says how likely, when and why", "or plainly that it cannot tell"),
 )
 
