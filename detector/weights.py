@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from detector.card import Card as Card
 from detector.card import is_model_id
@@ -137,23 +138,24 @@ def pick_device(wanted: str = "auto") -> str:
 def save_weights(model: CnnLstm, card: Card, folder: Path, *, half: bool = False) -> Card:
     """Writes <id>.safetensors and <id>.json, and returns the card with SHA-256 and dtype filled.
 
-    Each file appears whole or not at all. `half` stores float16, at half the size.
+    Each file appears whole or not at all. `half` stores what `to_half` gives, at half the size.
     Raises ValueError if the card describes another network.
     """
     if card.model != model.config:
         raise ValueError(f"the card says {card.model}, the network is {model.config}")
-    dtype = torch.float16 if half else torch.float32
-    state = {
-        name: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
-        for name, value in model.state_dict().items()
-    }
-    content = safetensors.torch.save(state)
+    state = to_half(model.state_dict()) if half else model.state_dict()
+    content = safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
     digest = hashlib.sha256(content).hexdigest()
     card = replace(card, sha256=digest, dtype="float16" if half else "float32")
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / f"{card.id}.safetensors", content)
     _write_whole(folder / f"{card.id}.json", card.to_json().encode())
     return card
+
+
+def to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convolutions and matrices as float16; norms and biases, few and sensitive, stay."""
+    return {name: v.half() if v.ndim > 1 else v for name, v in state.items()}
 
 
 def _at_path(path: Path, source: str) -> Found | None:

@@ -23,7 +23,7 @@ import torch
 from detector.card import Card
 from detector.model import CnnLstm
 from detector.rules import ScoringRules, calibrate
-from detector.weights import save_weights
+from detector.weights import save_weights, to_half
 from train.clips import Faces
 from train.judge import judge_crops
 from train.run import load_run
@@ -36,9 +36,7 @@ SETS = ("crops", "videos", "videos_10", "videos_100", "social", "shuffled", "tim
 def half_precision_shift(model: CnnLstm, rules: ScoringRules, faces: Faces) -> float:
     """The largest change of a probability, over the labelled crops, that float16 storage makes."""
     halved = deepcopy(model)
-    halved.load_state_dict(
-        {n: v.half().float() if v.is_floating_point() else v for n, v in model.state_dict().items()}
-    )
+    halved.load_state_dict(to_half(model.state_dict()))
     before, after = (calibrate(judge_crops(each, faces).clip, rules) for each in (model, halved))
     return float(np.abs(before - after).max())
 
