@@ -44,8 +44,9 @@ from train.transcode import write_altered
 Floats = NDArray[np.floating[Any]]
 
 
-# Of the real faces used for calibration, so many may be called fake.
-FALSE_ALARMS = 0.10
+# Of the real faces used for calibration, so many may be called fake; of the fake ones, so many
+# may be told "no sign".
+FALSE_ALARMS, MISSES = 0.10, 0.20
 # What no training video showed, the model is not asked about: their faces have a sharpness of at
 # least 54 and face the camera by 0.33 or more.
 MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
@@ -55,19 +56,21 @@ def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
     """Temperature, bias and threshold from labelled logits.
 
     Calling a real person fake is the worse error, so the threshold lies where `FALSE_ALARMS` of
-    the real ones pass it. Between even odds and the threshold the answer is "undecided": more
-    likely fake than not, but not likely enough to say so.
+    the real ones pass it. Below it, "no sign" is only said where no more than `MISSES` of the
+    fake ones lie; in between the answer is "undecided".
     """
     temperature, bias = fit_calibration(labels, logits)
     p = sigmoid((np.asarray(logits) + bias) / temperature)
-    threshold = max(0.5, round(float(np.quantile(p[np.asarray(labels) == 0], 1 - FALSE_ALARMS)), 3))
+    real, fake = p[np.asarray(labels) == 0], p[np.asarray(labels) == 1]
+    threshold = max(0.5, round(float(np.quantile(real, 1 - FALSE_ALARMS)), 3))
+    low = min(threshold, round(float(np.quantile(fake, MISSES)), 3))
     return replace(
         ScoringRules(),
         temperature=temperature,
         bias=bias,
         calibrated=True,
         threshold=threshold,
-        undecided=(0.5, threshold),
+        undecided=(low, threshold),
         min_sharpness=MIN_SHARPNESS,
         min_frontal=MIN_FRONTAL,
     )
