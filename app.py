@@ -2,10 +2,11 @@
 
 import os
 
-# Both are read when the libraries load: threads that spin while they wait slow each other down
+# They are read when the libraries load: threads that spin while they wait slow each other down
 # on shared cores, and nothing of a visitor's use is reported anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from detector.pipeline import load_all
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,17 +171,25 @@ def test_visitors_get_their_own_answers(url: str, talking: Path, tmp_path: Path)
             assert asked == answered
 
 
+def working() -> bool:
+    return any(thread.name.startswith("job") for thread in threading.enumerate())
+
+
+def wait_until(met: Callable[[], bool], *, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"not met within {seconds} s"
+        time.sleep(0.05)
+
+
 def test_a_cancelled_job_frees_the_worker(url: str, tmp_path: Path) -> None:
     long = write_clip(tmp_path / "long.mp4", moving_portrait(250))
     client = Client(url, verbose=False, download_files=tmp_path)
     job = client.submit(video=handle_file(long), n_frames=300, api_name="/analyze_video_full")
-    time.sleep(1.5)
-    assert "job_0" in {thread.name for thread in threading.enumerate()}
+    wait_until(working, seconds=60)
+    time.sleep(1)  # the client only asks for a cancel once it has heard of the job
     job.cancel()
-    start = time.monotonic()
-    while "job_0" in {thread.name for thread in threading.enumerate()}:
-        assert time.monotonic() - start < 2
-        time.sleep(0.05)
+    wait_until(lambda: not working(), seconds=20)
     assert ask(client, write_clip(tmp_path / "none.mp4", plain(8)))["status"] == "no_face"
 
 
