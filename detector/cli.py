@@ -13,7 +13,6 @@ The answer goes to standard output, progress to standard error. Exit codes:
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from detector.errors import CancelledError, VideoError, WeightsError
 from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
 from detector.records import Report, Status
-from detector.render.document import error_json, summary_row, to_html, to_json
+from detector.render.document import answer_json, rows_to_csv, summary_row, to_html
 from detector.render.movie import annotate_video
 from detector.settings import PRESETS, Settings
 from detector.video import Limits
@@ -49,11 +48,6 @@ class Outcome:
         if self.result.status is Status.UNTRAINED:
             return NO_WEIGHTS
         return ANSWERED if self.result.status is Status.OK else NO_ANSWER
-
-    def to_json(self) -> dict[str, Any]:
-        if isinstance(self.result, VideoError):
-            return error_json(self.result, self.path.name)
-        return to_json(self.result)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,14 +169,11 @@ def finish(outcomes: Sequence[Outcome], options: argparse.Namespace) -> None:
     """Write the files that speak of all inputs, and print the table when there are several."""
     rows = [summary_row(outcome.result, outcome.path.name) for outcome in outcomes]
     if options.json:
-        documents = [outcome.to_json() for outcome in outcomes]
+        documents = [answer_json(outcome.result, outcome.path.name) for outcome in outcomes]
         text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
         options.json.write_text(text + "\n", encoding="utf-8")
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        options.csv.write_text(rows_to_csv(rows), encoding="utf-8", newline="")
     if len(outcomes) > 1:
         print("\n" + "\n".join(table_lines(rows)))
 

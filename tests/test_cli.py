@@ -95,6 +95,14 @@ def test_a_folder_gives_a_table(
     assert out.count("talking.mp4") >= 2
 
 
+def test_a_hostile_file_name_is_no_formula_in_the_table(weights: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "=1+1.mp4"
+    bad.write_text("no video")
+    run(weights, bad, "--csv", tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["file"] == "'=1+1.mp4"
+
+
 def test_html_of_several_files_goes_to_a_folder(
     weights: Path, talking: Path, bad: Path, tmp_path: Path
 ) -> None:

@@ -26,7 +26,16 @@ from detector.records import (
 from detector.render.report_page import to_html
 from detector.render.schema import SCHEMA
 
-__all__ = ["SCHEMA", "error_json", "rows_to_csv", "summary_row", "to_csv", "to_html", "to_json"]
+__all__ = [
+    "SCHEMA",
+    "answer_json",
+    "error_json",
+    "rows_to_csv",
+    "summary_row",
+    "to_csv",
+    "to_html",
+    "to_json",
+]
 
 Cell = str | float | int | bool | None
 _SUMMARY = (
@@ -89,6 +98,11 @@ def to_json(report: Report) -> dict[str, Any]:
         "app_version": APP_VERSION,
         "created_utc": report.created_utc,
     }
+
+
+def answer_json(answer: Report | VideoError, name: str) -> dict[str, Any]:
+    """One schema for every answer about the file `name`, also where it could not be used."""
+    return error_json(answer, name) if isinstance(answer, VideoError) else to_json(answer)
 
 
 def error_json(error: VideoError, name: str) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.errors import CancelledError, VideoError
+from detector.errors import VideoError
 from detector.explain.words import percent
 from detector.geometry import between
 from detector.records import Box, FaceScore, Frame, Image, Person, Report, SeenFace
 from detector.render.draw import colour_of, draw_face, draw_note, heat_on_frame, shrink
 from detector.video import VideoWriter, read_all
-from detector.watch import OnProgress, ShouldStop
+from detector.watch import OnProgress, ShouldStop, Watch
 
 LONG_SIDE = 1280
 # Boxes interpolated over half a second agree with found ones as well as two neighbouring
@@ -170,6 +170,7 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     way no partial file stays behind.
     """
     annotator = Annotator(report, margin=margin, heat=heat)
+    watch = Watch(on_progress, should_stop)
     frames = _with_show_time(read_all(path))
     first = next(frames, None)
     if first is None:
@@ -179,11 +180,8 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     sound = path if report.video.has_audio else None
     with VideoWriter(out, width, height, report.video.fps or 25.0, sound) as writer:
         for done, (second, frame) in enumerate(itertools.chain([first], frames), start=1):
-            if should_stop is not None and should_stop():
-                raise CancelledError("The video was not finished.")
             writer.write(annotator.draw(frame), second)
-            if on_progress is not None:
-                on_progress("Drawing the video", min(done, total), total)
+            watch.tell("Drawing the video", min(done, total), total)
     return writer.path
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 
 from detector.records import Report
+from detector.render.document import answer_json
 from detector.settings import Settings
-from detector.ui.handlers import Detectors, Question, answer_json, draw, look, write_documents
+from detector.ui.handlers import Detectors, Question, draw, look, write_documents
 from detector.ui.jobs import Step
 from detector.video import Limits
 from detector.weights import list_models
@@ -54,9 +55,10 @@ class Endpoints:
         """
         settings = read_settings(n_frames, max_faces, threshold, heat=False)
         question = self._question(video, settings, model)
+        name = question.given().name
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
-                yield working(item) if isinstance(item, Step) else answer_json(item, question)
+                yield working(item) if isinstance(item, Step) else answer_json(item, name)
 
     def analyze_video_full(
         self,
@@ -87,7 +89,7 @@ class Endpoints:
                 elif isinstance(item, Report):
                     yield from self._files(question, item)
                 else:
-                    yield answer_json(item, question), None, None, None
+                    yield answer_json(item, question.given().name), None, None, None
 
     def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures.
@@ -135,7 +137,7 @@ class Endpoints:
                             yield working(item), None, None, None
                         else:
                             movie = str(item)
-            yield answer_json(report, question), movie, str(page), str(table)
+            yield answer_json(report, question.given().name), movie, str(page), str(table)
 
 
 def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:

@@ -10,14 +10,13 @@ import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from detector.errors import VideoError
 from detector.pipeline import Detector
 from detector.records import Report
-from detector.render.document import error_json, to_csv, to_html, to_json
+from detector.render.document import to_csv, to_html, to_json
 from detector.render.movie import annotate_video
 from detector.settings import Settings
 from detector.ui.jobs import Step, run_job
@@ -88,10 +87,3 @@ def write_documents(report: Report, folder: Path) -> list[Path]:
         path.write_text(text, encoding="utf-8")
         paths.append(path)
     return paths
-
-
-def answer_json(result: Report | VideoError, question: Question) -> dict[str, Any]:
-    """One schema for every answer, also for a file that could not be used."""
-    if isinstance(result, VideoError):
-        return error_json(result, question.given().name)
-    return to_json(result)
