@@ -147,6 +147,15 @@ def _hashed_split(name: str, shares: Sequence[float]) -> str:
     return SPLITS[int(np.searchsorted(edges, place, side="right"))]
 
 
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """As Parquet and, beside it, as CSV; an old file is replaced only by a complete new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    table.to_parquet(part)
+    part.rename(path)
+    table.to_csv(path.with_suffix(".csv"), index=False)
+
+
 def report(table: pd.DataFrame) -> str:
     """How many videos and people of each label each split has, as text."""
     counts = table.groupby(["split", "kind", "dataset", "label"]).agg(
@@ -165,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--shares", nargs=3, type=float, default=(0.8, 0.1, 0.1), help="people in train, val, test"
     )
     parser.add_argument("--out", type=Path, required=True, help="table to write (.parquet)")
+    parser.add_argument("--excel", action="store_true", help="write an .xlsx too")
     options = parser.parse_args(argv)
     tables = []
     for kind in ("crop", "still", "video"):
@@ -179,9 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not tables:
         parser.error("Name at least one source with --crops, --stills or --videos.")
     table = assign_splits(pd.concat(tables, ignore_index=True), options.shares)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(options.out)
-    table.to_csv(options.out.with_suffix(".csv"), index=False)
+    write_table(table, options.out)
+    if options.excel:
+        table.to_excel(options.out.with_suffix(".xlsx"), index=False)
     print(report(table))
     return 0
 

@@ -74,15 +74,39 @@ def balanced_accuracy(fake: ArrayLike, score: ArrayLike, threshold: float) -> fl
     return float((right[labels == 1].mean() + right[labels == 0].mean()) / 2)
 
 
-def calibration_error(fake: ArrayLike, probability: ArrayLike, bins: int = 10) -> float:
-    """Expected calibration error (Naeini et al. 2015) over `bins` equal widths of [0, 1]."""
+def at_threshold(fake: ArrayLike, score: ArrayLike, threshold: float) -> dict[str, float]:
+    """Accuracy, and precision, recall and F1 of "fake", when `threshold` and above is fake.
+    Precision and F1 are 0 where nothing is called fake."""
+    labels, scores = _both_classes(fake, score)
+    called = scores >= threshold
+    right = float((called & (labels == 1)).sum())
+    precision = right / max(float(called.sum()), 1.0)
+    recall = right / float(labels.sum())
+    return {
+        "accuracy": float((called == (labels == 1)).mean()),
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / max(precision + recall, 1e-12),
+    }
+
+
+def reliability(
+    fake: ArrayLike, probability: ArrayLike, bins: int = 10
+) -> list[tuple[float, float, int]]:
+    """For each filled bin of [0, 1]: mean probability, share of fakes, how many."""
     labels, p = np.asarray(fake, float), np.asarray(probability, float)
     place = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [
-        abs(labels[place == k].mean() - p[place == k].mean()) * (place == k).mean()
+    return [
+        (float(p[place == k].mean()), float(labels[place == k].mean()), int((place == k).sum()))
         for k in np.unique(place)
     ]
-    return float(np.sum(gaps))
+
+
+def calibration_error(fake: ArrayLike, probability: ArrayLike, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015) over `bins` equal widths of [0, 1]."""
+    rows = reliability(fake, probability, bins)
+    total = sum(count for _, _, count in rows)
+    return sum(abs(share - mean) * count / total for mean, share, count in rows)
 
 
 def sigmoid(logit: ArrayLike) -> Floats:
@@ -156,6 +180,7 @@ def summary(
         "eer": equal_error_rate(labels, p),
         "tpr_at_fpr": {str(limit): tpr_at_fpr(labels, p, limit) for limit in (0.01, 0.05, 0.1)},
         "balanced_accuracy": balanced_accuracy(labels, p, threshold),
+        **at_threshold(labels, p, threshold),
         "false_alarms": float((p[labels == 0] >= threshold).mean()),
         "misses": float((p[labels == 1] < threshold).mean()),
         "ece": calibration_error(labels, p),

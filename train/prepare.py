@@ -231,6 +231,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     config = PrepareConfig(frames=options.frames)
     table = pd.read_parquet(options.table)
+    if "status" in table:  # what train.hygiene marked stays out
+        table = table[table["status"] == "ok"]
     held, failed = prepare(table, options.out, config, workers=options.workers)
     print(f"{held} rows prepared, {failed} failed; reasons are in the column 'status'.")
     return 0

@@ -1,0 +1,197 @@
+"""Look at a table before training on it: measure, clean, balance.
+
+    python -m train.hygiene measure --table t.parquet --workers 2
+    python -m train.hygiene clean --table t.parquet --min-frames 150 --duplicates 2 --audio-only
+    python -m train.hygiene balance --table t.parquet --out report --weights
+
+`measure` fills the columns frames, seconds, width, height, faces, hash and status; what was
+measured is kept, so that a restart goes on. `clean` marks rows in `status`; nothing is deleted,
+and `train.prepare` leaves marked rows out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imagehash
+import numpy as np
+import pandas as pd
+from PIL import Image as Pillow
+from tqdm import tqdm
+
+from detector.errors import VideoError
+from detector.faces import FaceFinder
+from detector.records import Image
+from detector.video import probe, read_clips
+from train.index import write_table
+from train.plots import draw_balance
+from train.prepare import decode_picture, read_bytes
+
+GOOD = "ok"
+LOOKED_AT = 8
+"""Frames of a video in which faces are counted, and which are compared with its original's."""
+SAME_PICTURE = 2.0
+"""Mean difference, of 255, up to which two videos of 64 px show the same: a second encoding."""
+CHUNK = 100
+
+
+def measure(table: pd.DataFrame, parts: Path, *, workers: int = 1) -> pd.DataFrame:
+    """`table` with what its files are; parts that lie in the folder `parts` are not done again."""
+    parts.mkdir(parents=True, exist_ok=True)
+    starts = range(0, len(table), CHUNK)
+    jobs = [(table.iloc[start : start + CHUNK], parts / f"{start:07d}.parquet") for start in starts]
+    left = [job for job in jobs if not job[1].exists()]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for _ in tqdm(pool.imap_unordered(_measure_part, left), total=len(left), unit="part"):
+            pass
+    measured = pd.concat([pd.read_parquet(path) for _, path in jobs])
+    return table.drop(columns=measured.columns, errors="ignore").join(measured)
+
+
+def _measure_part(job: tuple[pd.DataFrame, Path]) -> None:
+    rows, path = job
+    finder = FaceFinder()
+    found = pd.DataFrame([measure_row(row, finder) for row in rows.to_dict("records")], rows.index)
+    part = path.with_suffix(".part")
+    found.to_parquet(part)
+    part.rename(path)
+
+
+def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
+    """One file: frames, seconds, width, height, faces (the most in one frame; -1 for a picture,
+    in which none are looked for), a perceptual hash of its middle, and `status`."""
+    unknown = {"frames": 0, "seconds": 0.0, "width": 0, "height": 0, "faces": -1, "hash": ""}
+    try:
+        if row["kind"] != "video":
+            picture = decode_picture(read_bytes(row["path"], int(row["row"])))
+            height, width = picture.shape[:2]
+            known = {"frames": 1, "width": width, "height": height, "hash": hash_of(picture)}
+            return unknown | known | {"status": GOOD}
+        info = probe(Path(row["path"]))
+        frames = some_frames(Path(row["path"]))
+    except (VideoError, ValueError, OSError) as error:
+        return unknown | {"status": str(error)}
+    return {
+        "frames": info.frames,
+        "seconds": info.seconds,
+        "width": info.width,
+        "height": info.height,
+        "faces": max(len(faces) for faces in finder.find(frames)),
+        "hash": hash_of(frames[len(frames) // 2]),
+        "status": GOOD,
+    }
+
+
+def some_frames(path: Path) -> list[Image]:
+    """Frames spread over a video, as the product samples it."""
+    return [frame.image for clip in read_clips(path, LOOKED_AT) for frame in clip]
+
+
+def hash_of(picture: Image) -> str:
+    """64 bits that change little when a picture is resized or compressed (a DCT hash)."""
+    return str(imagehash.phash(Pillow.fromarray(picture)))
+
+
+def mark_short(table: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Videos of fewer than `least` frames are marked."""
+    short = _good(table) & (table["kind"] == "video") & (table["frames"] < least)
+    told = [f"only {frames} frames" for frames in table["frames"]]
+    return table.assign(status=table["status"].where(~short, told))
+
+
+def mark_duplicates(table: pd.DataFrame, distance: int) -> pd.DataFrame:
+    """Files of one label and method whose hashes differ by at most `distance` bits: all but the
+    first are marked. Fakes always resemble their original, so labels are not mixed."""
+    status = table["status"].copy()
+    for _, group in table[_good(table)].groupby(["label", "method"]):
+        bits = np.array([[int(b) for b in f"{int(h, 16):064b}"] for h in group["hash"]], np.float32)
+        signs = bits * 2 - 1
+        for place in range(len(group)):
+            if place == 0 or status[group.index[place]] != GOOD:
+                continue
+            apart = (64 - signs[:place] @ signs[place]) / 2
+            near = np.nonzero(apart <= distance)[0]
+            if len(near):
+                status[group.index[place]] = f"duplicate of {group['path'].iloc[near[0]]}"
+    return table.assign(status=status)
+
+
+def mark_audio_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Fakes of DFDC whose pictures are those of their original: only the sound was altered."""
+    status = table["status"].copy()
+    fakes = table[_good(table) & (table["label"] == "FAKE") & (table["kind"] == "video")]
+    for index, row in tqdm(fakes.iterrows(), total=len(fakes), unit="fake"):
+        path = Path(row["path"])
+        original = path.with_name(row["identity"].split("/")[-1] + path.suffix)
+        if original != path and original.exists() and same_pictures(path, original):
+            status[index] = "only the sound is altered"
+    return table.assign(status=status)
+
+
+def same_pictures(first: Path, second: Path) -> bool:
+    """Whether two videos show the same, but for their encoding."""
+    pairs = zip(some_frames(first), some_frames(second), strict=False)
+    small = [[cv2.resize(each, (64, 64)).astype(float) for each in pair] for pair in pairs]
+    return max(float(np.abs(a - b).mean()) for a, b in small) <= SAME_PICTURE
+
+
+def _good(table: pd.DataFrame) -> pd.Series:
+    return table["status"] == GOOD
+
+
+def with_weights(table: pd.DataFrame) -> pd.DataFrame:
+    """A column `weight`: drawn by it, both labels of a split come equally often, and so do the
+    methods of a label, however many files each has."""
+    methods = table.groupby(["split", "label"])["method"].transform("nunique")
+    files = table.groupby(["split", "label", "method"])["path"].transform("size")
+    return table.assign(weight=0.5 / (methods * files))
+
+
+def balance(table: pd.DataFrame) -> pd.DataFrame:
+    """How many good files, people, frames and seconds each label and method of a split has."""
+    good = table[_good(table)] if "status" in table else table
+    columns = {"files": ("path", "size"), "people": ("identity", "nunique")}
+    if "frames" in table:
+        columns |= {"frames": ("frames", "sum"), "seconds": ("seconds", "sum")}
+    return good.groupby(["split", "label", "method"]).agg(**columns).reset_index()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.hygiene", description=__doc__)
+    parser.add_argument("step", choices=("measure", "clean", "balance"))
+    parser.add_argument("--table", type=Path, required=True, help="table of train.index")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--min-frames", type=int, default=150, help="clean: shorter is marked")
+    parser.add_argument("--duplicates", type=int, default=2, help="clean: bits that may differ")
+    parser.add_argument("--audio-only", action="store_true", help="clean: compare with originals")
+    parser.add_argument("--weights", action="store_true", help="balance: add sampling weights")
+    parser.add_argument("--out", type=Path, help="balance: folder for the report and its plot")
+    options = parser.parse_args(argv)
+    table = pd.read_parquet(options.table)
+    if options.step == "clean" and "hash" not in table:
+        parser.error(f"{options.table} was not measured; run python -m train.hygiene measure.")
+    if options.step == "measure":
+        table = measure(table, options.table.with_suffix(".measured"), workers=options.workers)
+    elif options.step == "clean":
+        table = mark_duplicates(mark_short(table, options.min_frames), options.duplicates)
+        table = mark_audio_only(table) if options.audio_only else table
+    else:
+        counted = balance(table)
+        print(counted.to_string(index=False))
+        if options.out:
+            draw_balance(counted, options.out)
+        table = with_weights(table) if options.weights else table
+    write_table(table, options.table)
+    if "status" in table:
+        print(table["status"].where(~table["status"].str.startswith("duplicate"), "duplicate")
+              .value_counts().to_string())  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
