@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ from safetensors.numpy import load_file
 from detector.pipeline import Detector
 from tests.clips import portrait, write_clip
 from train import evaluate, fit, index, prepare, publish
+from train.run import FitConfig, rate_at
+
+ROOT = Path(__file__).parent.parent
 
 
 def draw_faces(folder: Path, count: int = 30) -> Path:
@@ -95,6 +101,58 @@ def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
     ends = [load_file(folder / "frames.best.safetensors") for folder in (whole, broken)]
     for name, value in ends[0].items():
         np.testing.assert_allclose(value, ends[1][name], atol=1e-5, err_msg=name)
+
+
+def small_run(work: Path, out: Path) -> list[str]:
+    """Options of a run that takes a second or two."""
+    common = ["--shards", str(work / "shards"), "--backbone", "test_resnet", "--size", "32"]
+    common += ["--workers", "0", "--threads", "1", "--freeze", "0", "--pairs", "2"]
+    return [*common, "--out", str(out)]
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_train_one_network(work: Path, tmp_path: Path) -> None:
+    """Each on pairs of its own, their gradients averaged: the very command for many GPUs."""
+    run = tmp_path / "run"
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command = [sys.executable, *launch, "-m", "train.fit", *small_run(work, run), "--steps", "3"]
+    subprocess.run(command, check=True, env=os.environ | {"ACCELERATE_USE_CPU": "true"}, cwd=ROOT)
+    assert [(entry["step"], entry["processes"]) for entry in log_of(run)] == [(3, 2)]
+
+
+def test_two_batches_in_one_step_are_one_batch_twice_as_large(work: Path, tmp_path: Path) -> None:
+    """But for batch norm, which sees each batch by itself."""
+    large, split = tmp_path / "large", tmp_path / "split"
+    fit.main([*small_run(work, large), "--steps", "1", "--pairs", "4"])
+    fit.main([*small_run(work, split), "--steps", "1", "--accumulate", "2"])
+    whole, halves = log_of(large)[0]["loss"], log_of(split)[0]["loss"]
+    assert halves == pytest.approx(whole, rel=0.2)
+
+
+def test_a_run_that_no_longer_gains_ends_early_and_slows_down_first(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "judged_auc", lambda *_: 0.5)
+    options = ["--steps", "200", "--judge-every", "1", "--schedule", "plateau", "--patience", "1"]
+    config = FitConfig(warmup=0, schedule="plateau", patience=1, rate=1.0)
+    history = [{"auc": score} for score in (0.5, 0.6, 0.6, 0.6)]
+    assert [rate_at(9, config, history[:n]) for n in (1, 2, 3, 4)] == [1.0, 1.0, 0.5, 0.25]
+    fit.main([*small_run(work, tmp_path), *options, "--stop-after", "2"])
+    assert len(log_of(tmp_path)) == 3
+
+
+def test_sharpness_aware_steps_go_elsewhere_and_leave_nothing_behind(
+    work: Path, tmp_path: Path
+) -> None:
+    plain, sam = tmp_path / "plain", tmp_path / "sam"
+    fit.main([*small_run(work, plain), "--steps", "2"])
+    fit.main([*small_run(work, sam), "--steps", "2", "--sam", "0.5"])
+    first, second = (load_file(run / "frames.best.safetensors") for run in (plain, sam))
+    shift = max(float(np.abs(first[name] - second[name]).max()) for name in first)
+    assert 0 < shift < 0.05, "the climb of 0.5 must have been taken back"
 
 
 def interrupted(function: Callable[..., Any], calls: int) -> Callable[..., Any]:

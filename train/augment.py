@@ -150,6 +150,8 @@ def draw_degradation(rng: np.random.Generator) -> Degradation:
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
 
+    if sometimes(0.2):
+        return draw_upload(rng)
     colour = Colour(
         brightness=float(rng.uniform(-0.12, 0.12)),
         contrast=float(rng.uniform(0.8, 1.2)),
@@ -168,6 +170,12 @@ def draw_degradation(rng: np.random.Generator) -> Degradation:
         jpeg=int(rng.integers(40, 98)) if sometimes(0.45) else None,
         crf=int(rng.integers(18, 38)) if sometimes(0.25) else None,
     )
+
+
+def draw_upload(rng: np.random.Generator) -> Degradation:
+    """What social networks do to a video: a smaller picture, then a strong transcode."""
+    share, down, up = float(rng.uniform(0.35, 0.9)), str(rng.choice(["area", "cubic"])), "linear"
+    return Degradation(rescale=(share, down, up), crf=int(rng.integers(26, 37)))
 
 
 def degrade(clip: Clip, history: Degradation, rng: np.random.Generator) -> Clip:

@@ -75,6 +75,7 @@ class Faces:
     def __init__(self, folder: Path, split: str) -> None:
         table, self._pixels = read_shards(folder)
         self.table = table[table["split"] == split].reset_index(drop=True)
+        self._weights = self.table["weight"].to_numpy() if "weight" in self.table else None
         real = self.table["label"] == "REAL"
         crop = self.table["kind"] == "crop"
         self.crops_real = self._clips(real & crop)
@@ -87,6 +88,13 @@ class Faces:
         part = self.table[chosen]
         keys = part["shard"] + "/" + part["clip"].astype(str)
         return [np.asarray(group.index) for _, group in part.groupby(keys, sort=True)]
+
+    def draw(self, pool: list[NDArray[np.int64]], rng: np.random.Generator) -> NDArray[np.int64]:
+        """One clip of a pool, by the table's column `weight` where it has one."""
+        if self._weights is None:
+            return pool[int(rng.integers(len(pool)))]
+        weights = self._weights[[rows[0] for rows in pool]]
+        return pool[int(rng.choice(len(pool), p=weights / weights.sum()))]
 
     def read(self, rows: NDArray[np.int64]) -> tuple[RealClip, Floats]:
         """Some frames: the clip, and its boxes (T, 3) as side, centre x, centre y."""
@@ -172,7 +180,7 @@ class Pairs(Dataset[Pair]):
     def _read(
         self, pool: list[NDArray[np.int64]], rng: np.random.Generator
     ) -> tuple[RealClip, Floats]:
-        rows = pool[int(rng.integers(len(pool)))]
+        rows = self._faces.draw(pool, rng)
         T = self._config.frames
         if len(rows) == 1:
             clip, boxes = self._faces.read(rows)

@@ -3,7 +3,8 @@
     python -m train.fit --shards shards --out runs/fast --stage frames --init imagenet.pth
     python -m train.fit --shards shards --out runs/fast --stage clips
 
-The same command again continues where the last one stopped.
+The same command again continues where the last one stopped. On several GPUs, or in several
+processes: accelerate launch -m train.fit ..., where every process takes pairs of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +21,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from detector.model import CnnLstm, pool
 from train.clips import CLIP_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops
 from train.metrics import auc
-from train.run import FAST, FitConfig, Run, load_imagenet, note, rate_at, smooth
-from train.sequences import Sequences, encode_clips, fit_sequences
+from train.run import FAST, FitConfig, Run, cross_entropy, load_imagenet, note, set_trainable
+from train.sequences import Sequences, clip_loss, encode_clips, fit_sequences
 
 
 def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
@@ -35,8 +37,7 @@ def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
     maps = model.encode(images)
     logits = model.still(model.dropout(pool(maps))).squeeze(-1)
-    fake = smooth(batch.fake[:, 0], config.smoothing)
-    loss = functional.binary_cross_entropy_with_logits(logits, fake)
+    loss = cross_entropy(logits, batch.fake[:, 0], config)
     masks = functional.interpolate(batch.mask[:, None], size=maps.shape[2:], mode="area")
     wrong = functional.binary_cross_entropy_with_logits(model.mask(maps), masks, reduction="none")
     known = batch.known[:, None, None, None]
@@ -47,30 +48,43 @@ def fit_frames(run: Run, faces: Faces, judges: Faces, workers: int) -> None:
     """Train until `config.steps`; judge and store every `judge_every`."""
     config = run.config
     losses: list[float] = []
-    batches = frame_batches(faces, config, run.step, workers)
-    with tqdm(total=config.steps, initial=run.step, unit="step", mininterval=10) as bar:
-        for batch in batches:
-            torch.manual_seed(config.seed + run.step)
-            loss = frame_loss(run.model, batch, config)
-            run.learn(loss, rate_at(run.step, config))
-            losses.append(float(loss.detach()))
+    batches = frame_batches(faces, run, workers)
+    with tqdm(
+        total=config.steps,
+        initial=run.step,
+        unit="step",
+        mininterval=10,
+        disable=not run.leads,
+    ) as bar:
+        while not run.finished:
+            losses.append(run.learn(list(islice(batches, config.accumulate))))
             bar.update()
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
             if run.step % config.judge_every == 0 or run.step == config.steps:
-                judged = judge_crops(run.averaged(), judges)
-                note(run, float(np.mean(losses)), auc(judged.fake, judged.still))
+                note(run, float(np.mean(losses)), lambda model: judged_auc(model, judges))
                 losses.clear()
 
 
-def frame_batches(faces: Faces, config: FitConfig, start: int, workers: int) -> Iterator[Batch]:
-    """Batches from step `start` on; each pair depends on its number alone."""
+def judged_auc(model: CnnLstm, judges: Faces) -> float:
+    """AUC of single crops of the split kept for judging."""
+    judged = judge_crops(model, judges)
+    return auc(judged.fake, judged.still)
+
+
+def frame_batches(faces: Faces, run: Run, workers: int) -> Iterator[Batch]:
+    """This process's batches from the run's step on; each pair depends on its number alone."""
+    config, processes = run.config, int(run.accelerator.num_processes)
     clip = ClipConfig(config.model.size, config.model.margin, seed=config.seed)
-    total = config.steps * config.pairs
-    rest = Subset(Pairs(faces, clip, total), range(start * config.pairs, total))
-    ahead = 4 if workers else None
+    blocks = range(run.step * config.accumulate, config.steps * config.accumulate)
+    starts = [(k * processes + run.accelerator.process_index) * config.pairs for k in blocks]
     return iter(
         DataLoader(
-            rest, config.pairs, num_workers=workers, collate_fn=collate, prefetch_factor=ahead
+            Pairs(faces, clip, config.steps * config.accumulate * processes * config.pairs),
+            config.pairs,
+            sampler=[start + k for start in starts for k in range(config.pairs)],
+            num_workers=workers,
+            collate_fn=collate,
+            prefetch_factor=4 if workers else None,
         )
     )
 
@@ -86,12 +100,13 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     config = run.config
     clip = ClipConfig(config.model.size, config.model.margin, config.frames, config.seed, CLIP_MIX)
     folder = run.folder / "features"
-    train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
-    some = Pairs(judges, clip, max(count // 5, 4))
-    val = encode_clips(encoder, some, folder / "val", workers=workers)
+    with run.accelerator.main_process_first():
+        train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
+        some = Pairs(judges, clip, max(count // 5, 4))
+        val = encode_clips(encoder, some, folder / "val", workers=workers)
     crops = judge_crops(encoder, judges)
     alone = Sequences(crops.features[:, None].clone(), torch.from_numpy(crops.fake)[:, None])
-    run.choose_parameters()
+    set_trainable(run.model, config)
     fit_sequences(run, train, [val, alone] if judges.crops_fake else [val])
 
 
@@ -100,7 +115,11 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log")
     parser.add_argument("--stage", choices=("frames", "clips"), default="frames")
-    parser.add_argument("--init", type=Path, help="ImageNet state dict for the backbone")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="ImageNet state dict for the backbone, or .safetensors of an earlier run",
+    )
     parser.add_argument("--backbone", default=FAST.backbone, help="timm name")
     parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
     parser.add_argument("--steps", type=int, default=FitConfig.steps)
@@ -109,6 +128,13 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--freeze", type=int, default=FitConfig.freeze, help="stages kept as is")
     parser.add_argument("--clips", type=int, default=1500, help="pairs of clips in stage two")
     parser.add_argument("--frames", type=int, default=FitConfig.frames, help="frames per clip")
+    parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
+    parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
+    parser.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
+    parser.add_argument("--patience", type=int, default=2, help="judgements until a plateau ends")
+    parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
+    parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
+    parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -118,13 +144,16 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)
-    names = ("stage", "steps", "pairs", "rate", "freeze", "frames", "judge_every")
     model = replace(FAST, backbone=options.backbone, size=options.size)
-    config = FitConfig(model=model, **{name: getattr(options, name) for name in names})
+    names = {each.name for each in fields(FitConfig)}
+    asked = {name: value for name, value in vars(options).items() if name in names}
+    config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
-    run = Run(options.out, config)
-    if options.init:
+    run = Run(options.out, config, frame_loss if config.stage == "frames" else clip_loss)
+    if options.init and options.init.suffix == ".safetensors":
+        run.model.load_state_dict(load_file(options.init))
+    elif options.init:
         load_imagenet(run.model, options.init)
     run.start()
     faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")

@@ -1,18 +1,25 @@
-"""What a training run is: its settings, its state, and how both survive a restart."""
+"""What a training run is: its settings, its state, a step of it, and how it survives a restart."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.tensorboard import SummaryWriter
 
 from detector.model import CnnLstm, ModelConfig
 
@@ -25,10 +32,19 @@ FAST = ModelConfig(
 )
 
 
+Loss = Callable[[CnnLstm, Any, "FitConfig"], Tensor]
+"""A batch of tensors, what the model says about it, and how wrong that is."""
+
+
 @dataclass(frozen=True)
 class FitConfig:
     """`freeze` counts the backbone's first stages that keep their weights, stem included;
-    `average` is the decay of the running mean of weights that is judged and kept."""
+    `average` is the decay of the running mean of weights that is judged and kept. A step learns
+    from `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
+    minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
+    after `patience` judgements without a better one. After `stop_after` of those the run ends
+    (0: never). `fake_weight` is what a fake weighs beside a real. `precision` is "float32",
+    "bf16", or "auto": bf16 where there is CUDA."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -43,15 +59,38 @@ class FitConfig:
     freeze: int = 2
     average: float = 0.997
     judge_every: int = 400
+    accumulate: int = 1
+    sam: float = 0.0
+    schedule: str = "cosine"
+    patience: int = 2
+    stop_after: int = 0
+    fake_weight: float = 1.0
+    precision: str = "auto"
     seed: int = 0
     model: ModelConfig = field(default_factory=lambda: FAST)
 
 
-class Run:
-    """Everything that must survive a restart, and how it is stored."""
+class Objective(nn.Module):
+    """A loss as a module: calling it is what makes many processes share their gradients."""
 
-    def __init__(self, folder: Path, config: FitConfig) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, model: CnnLstm, loss: Loss, config: FitConfig) -> None:
+        super().__init__()
+        self.model, self.loss, self.config = model, loss, config
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.loss(self.model, batch, self.config)
+
+
+class Run:
+    """Everything that must survive a restart, and how it is stored.
+
+    The same on a CPU, on a GPU, and in many processes under `accelerate launch`, of which the
+    main one judges and writes.
+    """
+
+    def __init__(self, folder: Path, config: FitConfig, loss: Loss) -> None:
+        self.folder, self.config, self.loss = folder, config, loss
+        self.accelerator = Accelerator(mixed_precision=_precision(config.precision))
         torch.manual_seed(config.seed)
         self.model = CnnLstm(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step, self.best = 0, -1.0
@@ -59,23 +98,69 @@ class Run:
         self.began = time.monotonic()
         self.average: dict[str, Tensor] = {}
         self.optimiser: torch.optim.Optimizer
+        self.objective: nn.Module
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that judges, tells and writes."""
+        return bool(self.accelerator.is_main_process)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or hope is given up (`FitConfig.stop_after`)."""
+        limit = self.config.stop_after
+        return self.step >= self.config.steps or 0 < limit <= stale(self.history)
+
+    @cached_property
+    def board(self) -> SummaryWriter:
+        return SummaryWriter(str(self.folder / "tensorboard"))
 
     def start(self) -> None:
         """Begin, or continue from this stage's checkpoint."""
-        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.choose_parameters()
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.resume()
 
-    def learn(self, loss: Tensor, rate: float) -> None:
-        """One step down `loss`, and the running mean after it."""
+    def learn(self, batches: Sequence[Any]) -> float:
+        """One step down the mean loss over `batches`, and the running mean after it; returns
+        the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+            group["lr"] = rate_at(self.step, self.config, self.history)
+        loss = self._descend(batches)
+        if self.config.sam:
+            moved = self._climb()
+            with norms_unmoved(self.model):
+                self._descend(batches)
+            for parameter, shift in moved:
+                parameter.data -= shift
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
         self.follow()
+        return loss
+
+    def _descend(self, batches: Sequence[Any]) -> float:
+        """Gradients of the mean loss over `batches`."""
+        self.optimiser.zero_grad()
+        process = int(self.accelerator.process_index)
+        torch.manual_seed(self.config.seed + self.step + 1_000_003 * process)
+        total = 0.0
+        for batch in batches:
+            here = type(batch)(*(tensor.to(self.accelerator.device) for tensor in batch))
+            loss = self.objective(here) / len(batches)
+            self.accelerator.backward(loss)
+            total += float(loss.detach())
+        return total
+
+    def _climb(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """To the worst place near by; returns who moved, and how far."""
+        moving = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.stack([p.grad.norm() for p in moving if p.grad is not None]).norm()
+        scale = self.config.sam / (norm + 1e-12)
+        moved = [(p, p.grad * scale) for p in moving if p.grad is not None]
+        for parameter, shift in moved:
+            parameter.data += shift
+        return moved
 
     def choose_parameters(self) -> None:
         """Only what this stage trains asks for gradients; biases and norms do not decay."""
@@ -85,6 +170,7 @@ class Run:
             {"params": [p for p in named if p.ndim > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0},
         ]
+        self.objective = self.accelerator.prepare(Objective(self.model, self.loss, self.config))
         self.optimiser = torch.optim.AdamW(groups, lr=self.config.rate)
 
     def follow(self) -> None:
@@ -101,10 +187,12 @@ class Run:
         """A copy of the model with the mean weights, ready to judge."""
         model = CnnLstm(self.config.model)
         model.load_state_dict(self.average)
-        return ready(model)
+        return ready(model.to(self.accelerator.device))
 
     def save(self) -> None:
         """Write the checkpoint; the old one is replaced only by a complete new one."""
+        if not self.leads:
+            return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for index, state in self.optimiser.state_dict()["state"].items():
@@ -120,7 +208,7 @@ class Run:
         path = self.folder / f"{self.config.stage}.checkpoint.safetensors"
         if not path.exists():
             return False
-        tensors = load_file(path)
+        tensors = load_file(path, device=str(self.accelerator.device))
         self.model.load_state_dict(_below(tensors, "model."))
         self.average = _below(tensors, "average.")
         state: dict[int, dict[str, Tensor]] = {}
@@ -144,14 +232,28 @@ def _notes_of(path: Path) -> dict[str, Any]:
     return notes
 
 
+@contextmanager
+def norms_unmoved(model: nn.Module) -> Iterator[None]:
+    """Batch norms keep their running statistics: those of a place that is left again are not
+    the network's."""
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    yield
+    for norm in norms:
+        norm.track_running_stats = True
+
+
 def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     """Stage `frames` trains the CNN above the frozen stages, `clips` what comes after it."""
     model.train()
-    clips = config.stage == "clips"
-    early = _early_stages(model, config.freeze)
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
-    for module in [model.encoder, model.still, model.mask] if clips else early:
+    model.requires_grad_(True)
+    after = [model.narrow, model.lstm, model.frame, model.clip, model.family]
+    frozen = [*_early_stages(model, config.freeze), *(part for part in after if part is not None)]
+    if config.stage == "clips":
+        frozen = [model.encoder, model.still, model.mask]
+        frozen += [model.family] if model.family is not None else []
+    for module in frozen:
         module.requires_grad_(False)
         module.eval()
 
@@ -178,37 +280,67 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
     model.encoder.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
 
 
-def rate_at(step: int, config: FitConfig) -> float:
-    """Linear warm-up, level, and half a cosine down to a hundredth over the last 45 %.
-
-    Level for long, so that a run may be made longer while it is under way.
-    """
+def rate_at(step: int, config: FitConfig, history: Sequence[Mapping[str, Any]] = ()) -> float:
+    """Linear warm-up, then level. "cosine": half a cosine down to a hundredth over the last 45 %,
+    so late that a run may be made longer while it is under way. "plateau": see `FitConfig`."""
     if step < config.warmup:
         return config.rate * (step + 1) / config.warmup
+    if config.schedule == "plateau":
+        return config.rate * 0.5 ** (stale(history) // max(config.patience, 1))
     share = (step / max(config.steps, 1) - 0.55) / 0.45
     return config.rate * (
         0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(max(share, 0.0), 1.0))))
     )
 
 
-def smooth(fake: Tensor, amount: float) -> Tensor:
-    """Labels 0 and 1 moved towards each other by `amount`."""
-    return fake * (1 - 2 * amount) + amount
+def stale(history: Sequence[Mapping[str, Any]]) -> int:
+    """How many judgements in a row brought no better AUC."""
+    scores = [entry["auc"] for entry in history]
+    return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
 
-def note(run: Run, loss: float | None, score: float) -> None:
-    """Log, store the checkpoint, and keep the best weights apart."""
-    seconds = round(time.monotonic() - run.began)
+def _precision(asked: str) -> str:
+    if asked == "auto":
+        asked = "bf16" if torch.cuda.is_available() else "float32"
+    return "no" if asked == "float32" else asked
+
+
+def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
+    """Of labels in {0, 1} moved towards each other by `smoothing`, fakes weighing `fake_weight`."""
+    smooth = fake * (1 - 2 * config.smoothing) + config.smoothing
+    weight = 1 + (config.fake_weight - 1) * fake
+    return functional.binary_cross_entropy_with_logits(logits, smooth, weight=weight)
+
+
+def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> None:
+    """Judge the mean weights, tell the score to all processes, log it, store the checkpoint, and
+    keep the best weights apart."""
+    told = [judge(run.averaged()) if run.leads else 0.0]
+    broadcast_object_list(told)
+    score = float(told[0])
     entry = {"stage": run.config.stage, "step": run.step, "loss": loss, "auc": score}
-    run.history.append(entry | {"seconds": seconds})
+    entry["rate"] = rate_at(run.step, run.config, run.history)
+    entry["processes"] = int(run.accelerator.num_processes)
+    run.history.append(entry | {"seconds": round(time.monotonic() - run.began)})
+    better = score > run.best
+    run.best = max(run.best, score)
+    if run.leads:
+        _write_note(run, better)
+    run.save()
+
+
+def _write_note(run: Run, better: bool) -> None:
+    entry = run.history[-1]
     with (run.folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(run.history[-1]) + "\n")
-    print(json.dumps(run.history[-1]), flush=True)
-    if score > run.best:
-        run.best = score
+        file.write(json.dumps(entry) + "\n")
+    print(json.dumps(entry), flush=True)
+    for name in ("loss", "auc", "rate"):
+        if entry[name] is not None:
+            run.board.add_scalar(f"{run.config.stage}/{name}", entry[name], run.step)
+    run.board.flush()
+    if better:
         weights = {name: value.contiguous() for name, value in run.average.items()}
         save_file(weights, run.folder / f"{run.config.stage}.best.safetensors")
-    run.save()
 
 
 def load_run(folder: Path) -> CnnLstm:

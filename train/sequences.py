@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from detector.model import CnnLstm, pool
 from train.clips import Pairs, collate
 from train.metrics import auc
-from train.run import FitConfig, Run, note, rate_at, smooth
+from train.run import FitConfig, Run, cross_entropy, note
 
 CHUNK = 100
 """Pairs per stored part; a restart loses at most one part."""
@@ -64,8 +63,9 @@ def read_sequences(folder: Path) -> Sequences:
 def encode(model: CnnLstm, clips: Tensor) -> Tensor:
     """Clips (B, T, 3, S, S) uint8  ->  pooled features (B, T, C)."""
     B, T = clips.shape[:2]
-    images = clips.flatten(0, 1).float() / 255
-    return pool(model.encode(images.to(memory_format=torch.channels_last))).view(B, T, -1)
+    images = clips.flatten(0, 1).to(model.mean.device).float() / 255
+    features = pool(model.encode(images.to(memory_format=torch.channels_last)))
+    return features.view(B, T, -1).cpu()
 
 
 def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> None:
@@ -80,16 +80,16 @@ def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> No
             torch.nn.init.zeros_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
         run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
-        note(run, None, judge_sequences(run.averaged(), judges))
+        note(run, None, lambda model: judge_sequences(model, judges))
     losses: list[float] = []
-    for step in tqdm(range(run.step, config.steps), unit="step"):
-        torch.manual_seed(config.seed + step)
-        loss = clip_loss(run.model, draw_windows(train, config, step), config)
-        run.learn(loss, rate_at(step, config))
-        losses.append(float(loss.detach()))
-        if run.step % config.judge_every == 0 or run.step == config.steps:
-            note(run, float(np.mean(losses)), judge_sequences(run.averaged(), judges))
-            losses.clear()
+    with tqdm(total=config.steps, initial=run.step, unit="step", disable=not run.leads) as bar:
+        while not run.finished:
+            part = run.step * int(run.accelerator.num_processes) + run.accelerator.process_index
+            losses.append(run.learn([draw_windows(train, config, part)]))
+            bar.update()
+            if run.step % config.judge_every == 0 or run.step == config.steps:
+                note(run, float(np.mean(losses)), lambda model: judge_sequences(model, judges))
+                losses.clear()
 
 
 def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
@@ -109,12 +109,8 @@ def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
     """Cross-entropy of the clip and of each frame in it, and the price of every departure from
     mean pooling: with a few hundred people, the LSTM would else learn who they are."""
     logits = model.judge(clips.features)
-    whole = functional.binary_cross_entropy_with_logits(
-        logits.clip, smooth(clips.fake.amax(dim=1), config.smoothing)
-    )
-    each = functional.binary_cross_entropy_with_logits(
-        logits.frame, smooth(clips.fake, config.smoothing)
-    )
+    whole = cross_entropy(logits.clip, clips.fake.amax(dim=1), config)
+    each = cross_entropy(logits.frame, clips.fake, config)
     correction = (logits.clip - logits.still.mean(dim=1)).square().mean()
     return whole + each + config.correction_price * correction
 
@@ -124,8 +120,8 @@ def judge_sequences(model: CnnLstm, judges: Sequence[Sequences], length: int = 5
     """Mean over `judges` of the AUC of clips of at most `length` frames."""
     areas = []
     for clips in judges:
-        logits = model.judge(clips.features[:, :length])
-        areas.append(auc(clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.numpy()))
+        logits = model.judge(clips.features[:, :length].to(model.mean.device))
+        areas.append(auc(clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.cpu().numpy()))
     return float(np.mean(areas))
 
 
