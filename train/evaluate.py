@@ -28,15 +28,25 @@ from detector.errors import VideoError
 from detector.model import CnnLstm
 from detector.network import Cut, Network
 from detector.pipeline import Detector
-from detector.records import Person, Report, Status
+from detector.records import Person, Report, Status, Verdict
 from detector.rules import ScoringRules
 from detector.settings import Settings
 from detector.weights import UNTRAINED, Loaded
 from train.augment import social_media
 from train.clips import Faces
+from train.controls import student, untrained
 from train.index import read_source
 from train.judge import judge_crops
-from train.metrics import auc, bootstrap, calibration_error, fit_calibration, sigmoid, summary
+from train.metrics import (
+    auc,
+    bootstrap,
+    calibration_error,
+    fit_calibration,
+    reliability,
+    sigmoid,
+    summary,
+)
+from train.perturbations import perturbed_crops
 from train.run import load_run
 from train.sequences import read_sequences, time_matters
 from train.transcode import write_altered
@@ -100,6 +110,7 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     results["auc"] = auc(labels, logits)
     results["auc_interval"] = bootstrap(auc, labels, logits, people)
     results["auc_still"] = auc(labels, judged.still)
+    results["reliability"] = reliability(labels, p)
     results["ece_uncalibrated"] = calibration_error(labels, sigmoid(logits))
     return results, rules
 
@@ -177,8 +188,20 @@ def results_of(
             both = pd.concat([real, part])
             labels = (both["label"] == "FAKE").to_numpy(float)
             results[name] = summary(labels, both["fake"], both["identity"], threshold)
+            results[name] |= abstention(both)
             results[name]["auc_mean_pooling"] = auc(labels, both["still"].to_numpy(float))
     return results
+
+
+def abstention(table: pd.DataFrame) -> dict[str, float]:
+    """The share of scored videos answered "undecided", and of the others, how many wrongly."""
+    undecided = table["verdict"] == Verdict.UNDECIDED.value
+    answered = table[~undecided]
+    wrong = (answered["verdict"] == Verdict.FAKE.value) != (answered["label"] == "FAKE")
+    return {
+        "abstained": float(undecided.mean()),
+        "error_answered": float(wrong.mean()) if len(answered) else 0.0,
+    }
 
 
 def parse_groups(texts: Iterable[str]) -> dict[str, list[str]]:
@@ -241,6 +264,8 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, nargs="+", default=[20])
     parser.add_argument("--group", action="append", default=[], metavar="NAME=METHOD,...")
     parser.add_argument("--social", action="store_true", help="also after a transcode")
+    parser.add_argument("--perturb", type=int, metavar="N", help="perturb each N-th crop of val")
+    parser.add_argument("--controls", type=Path, metavar="IMAGENET", help="train controls too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True, help="results.json to write")
     return parser.parse_args(argv)
@@ -252,14 +277,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = load_run(options.run)
     crops, rules = evaluate_crops(model, Faces(options.shards, "val"))
     results: dict[str, Any] = {"crops": crops, "rules": asdict(rules)}
+    if options.perturb:
+        faces = Faces(options.shards, "val")
+        results["perturbed"] = perturbed_crops(model, faces, options.perturb)
     clips = options.run / "features" / "val"
     if clips.exists():
         results["time"] = time_matters(model, read_sequences(clips))
+    table = pd.DataFrame()
     if options.videos:
         table = read_source(options.videos, "video")
         if options.split:
             table = table[table["split"] == options.split]
         results |= evaluate_videos(model, rules, table, options)
+    if options.controls:
+        train, val = Faces(options.shards, "train"), Faces(options.shards, "val")
+        results["untrained"] = untrained(model, val)
+        results["student"] = student(options.controls, train, val, table)
     options.out.write_text(json.dumps(results, indent=1))
     print(as_table(results))
     return 0

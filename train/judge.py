@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from detector.crops import CropSettings, cut_face, to_tensor
 from detector.model import CnnLstm, pool
-from detector.records import Box, FloatArray
+from detector.records import Box, FloatArray, Image
 from train.clips import Faces
 
 
@@ -27,23 +28,34 @@ class Judged(NamedTuple):
 
 
 @torch.inference_mode()
-def judge_crops(model: CnnLstm, faces: Faces, batch: int = 32) -> Judged:
-    """The labelled crops of a split, whole pictures resized to the network's input."""
-    crops = faces.crops_real + faces.crops_fake
+def judge_crops(
+    model: CnnLstm,
+    faces: Faces,
+    batch: int = 32,
+    *,
+    alter: Callable[[Image], Image] | None = None,
+    every: int = 1,
+) -> Judged:
+    """The labelled crops of a split, whole pictures resized to the network's input. With `alter`,
+    each picture is altered first; with `every`, only each so-many-th of both labels is judged."""
+    reals, fakes = faces.crops_real[::every], faces.crops_fake[::every]
+    crops = reals + fakes
     settings = CropSettings(size=model.config.size, margin=0.0)
     features: list[Tensor] = []
     still: list[float] = []
     clip: list[float] = []
     for start in range(0, len(crops), batch):
         pictures = [faces.read(rows)[0].images[0] for rows in crops[start : start + batch]]
+        pictures = [alter(picture) for picture in pictures] if alter else pictures
         side = float(pictures[0].shape[0])
         images = to_tensor([cut_face(p, Box(0, 0, side, side), settings) for p in pictures])
-        seen = pool(model.encode(images.to(memory_format=torch.channels_last)))
+        images = images.to(model.mean.device, memory_format=torch.channels_last)
+        seen = pool(model.encode(images))
         logits = model.judge(seen[:, None])
-        features.append(seen)
+        features.append(seen.cpu())
         still += logits.still[:, 0].tolist()
         clip += logits.clip.tolist()
-    fake = np.repeat([0.0, 1.0], [len(faces.crops_real), len(faces.crops_fake)])
+    fake = np.repeat([0.0, 1.0], [len(reals), len(fakes)])
     return Judged(
         features=torch.cat(features),
         fake=fake.astype(np.float32),
