@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 KEPT_SECONDS = 1800
@@ -37,23 +38,28 @@ class Storage:
         self._over = threading.Event()
 
     def adopt(self) -> None:
-        os.environ["TMPDIR"] = os.environ["GRADIO_TEMP_DIR"] = str(self.folder)
-        tempfile.tempdir = str(self.folder)
+        served, work = self.folder / "served", self.folder / "work"
+        for folder in (served, work):
+            folder.mkdir()
+        # Two, since Gradio copies no file that lies in its own folder, and work is removed at once.
+        os.environ["GRADIO_TEMP_DIR"] = str(served)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(work)
+        self.keep()
 
     def keep(self) -> None:
         """Never sweep what is there now: the page's own files, such as its examples."""
-        self._kept = frozenset(_files(self.folder))
+        self._kept = frozenset(self._written())
 
     def sweep(self, age: float = KEPT_SECONDS) -> None:
         """Remove what was last changed more than `age` seconds ago, and folders left empty."""
         oldest = time.time() - age
-        for path in _files(self.folder):
-            if path not in self._kept and _changed(path) < oldest:
-                path.unlink(missing_ok=True)
-        folders = (path for path in self.folder.rglob("*") if path.is_dir())
-        for path in sorted(folders, reverse=True):
-            if _changed(path) < oldest and not any(path.iterdir()):
-                path.rmdir()
+        old = [path for path in self._written() if _changed(path) < oldest]
+        for path in sorted(old, reverse=True):  # what is in a folder before the folder
+            with suppress(OSError):  # gone meanwhile, or a folder that is in use
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
 
     def sweep_on_schedule(self) -> None:
         """Sweep every five minutes, in a thread, until closed."""
@@ -63,6 +69,10 @@ class Storage:
                 self.sweep()
 
         threading.Thread(target=sweep_until_closed, name="sweeper", daemon=True).start()
+
+    def _written(self) -> Iterator[Path]:
+        lock = self.folder / LOCK
+        return (p for p in self.folder.rglob("*") if p != lock and p not in self._kept)
 
     def close(self) -> None:
         """Remove the folder."""
@@ -91,10 +101,6 @@ def _locked(folder: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if not path.is_dir() and path.name != LOCK)
 
 
 def _changed(path: Path) -> float:
