@@ -89,7 +89,7 @@ def test_every_source_that_is_copied_is_there_and_admitted() -> None:
 
 
 def test_the_image_holds_what_the_service_needs_and_no_more() -> None:
-    needed = {"app.py", "detector", "requirements.txt", "examples", "weights"}
+    needed = {"app.py", "detector", "requirements.txt", "requirements.lock", "examples", "weights"}
     assert set(admitted()) == needed | {"LICENSE"}
     for path in needed - {"weights"}:  # weights come with a release
         assert (ROOT / path).exists(), path

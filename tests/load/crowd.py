@@ -112,7 +112,7 @@ def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str,
     rng = random.Random(5)
     errands = files.mixed(jobs, rng)
     plans = [errands[k::visitors] for k in range(visitors)]
-    before = service.count("detector_jobs_total", job="analysis")
+    before = accounted(service)
     rows, samples = [], []
     start = time.monotonic()
     for row in visiting(service.url, plans):
@@ -121,7 +121,7 @@ def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str,
             samples.append(sample(service, len(rows)))
     spent = time.monotonic() - start
     until_idle(service)
-    ended = service.count("detector_jobs_total", job="analysis") - before
+    after = accounted(service)
     return {
         "visitors": visitors,
         "jobs": len(rows),
@@ -130,7 +130,8 @@ def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str,
         "wrong": sum(row.status not in EXPECTED.get(row.kind, {row.status}) for row in rows),
         "not_mine": sum(not row.mine for row in rows),
         "turned_away": sum(row.turned_away for row in rows),
-        "ended_by_the_service": int(ended),
+        "asked": len(rows) + sum(row.turned_away for row in rows),
+        "served_or_refused": after - before,
         "median_s": round(median(row.seconds for row in rows if row.kind == "good"), 2),
         "longest_s": round(max(row.seconds for row in rows), 2),
         "samples": samples,
@@ -148,6 +149,12 @@ def killed(service: Service, files: Files, visitors: int = 4) -> dict[str, Any]:
                 time.sleep(0.01)
             os.kill(service.worker, signal.SIGKILL)
     return {"jobs": len(rows), **Counter(row.status for row in rows)}
+
+
+def accounted(service: Service) -> int:
+    """How many analyses came to an end so far, and how many were refused because of the line."""
+    ended = service.count("detector_jobs_total", job="analysis")
+    return int(ended + service.count("detector_refusals_total", reason="busy"))
 
 
 def sample(service: Service, jobs: int) -> Sample:
