@@ -40,7 +40,13 @@ class Outcome:
 def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]) -> None:
     """Run all errands, one after the other, behind an address of one's own."""
     headers = {"x-forwarded-for": f"10.0.{number // 250}.{number % 250 + 1}"}
-    client = Client(url, verbose=False, headers=headers, download_files=False)
+    client = Client(
+        url,
+        verbose=False,
+        headers=headers,
+        download_files=False,
+        httpx_kwargs={"timeout": PATIENCE},
+    )
     for errand in errands:
         if errand.kind == "cancelled":
             outcomes.put(_cancel(client, number, errand))
