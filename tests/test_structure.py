@@ -15,11 +15,12 @@ FLOORS = [
     ["settings"],
     ["records"],
     ["errors"],
-    ["geometry", "model", "rules"],
+    ["claims", "geometry", "model", "rules"],
     ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
     ["weights"],
     ["network", "render"],
     ["pipeline"],
+    ["live", "verify"],
     ["ui", "cli"],
     ["__main__"],
 ]
