@@ -191,7 +191,9 @@ def verify(detector: Detector, path: Path, report: Path) -> int:
         print(f"{question}: {'not asked' if holds is None else 'yes' if holds else 'NO'}")
         print(f"    {sentence}")
     for difference in found.differences[:LISTED]:
-        print(f"    {difference.where}: {difference.reported!r} reported, {difference.found!r} found")
+        print(
+            f"    {difference.where}: {difference.reported!r} reported, {difference.found!r} found"
+        )
     return ANSWERED if found.ok else NOT_VERIFIED
 
 

@@ -20,7 +20,7 @@ FLOORS = [
     ["weights"],
     ["network", "render"],
     ["pipeline"],
-    ["live", "verify"],
+    ["batch", "live", "verify"],
     ["ui", "cli"],
     ["__main__"],
 ]
