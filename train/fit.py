@@ -28,16 +28,31 @@ from detector.model import CnnLstm, pool
 from train.clips import CLIP_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops
 from train.metrics import auc
-from train.run import FAST, FitConfig, Run, cross_entropy, load_imagenet, note, set_trainable
+from train.run import (
+    FAST,
+    FitConfig,
+    Run,
+    cross_entropy,
+    load_earlier,
+    load_imagenet,
+    note,
+    set_trainable,
+)
 from train.sequences import Sequences, clip_loss, encode_clips, fit_sequences
 
 
 def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
-    """Cross-entropy of single frames, plus that of the coarse blend mask where it is known."""
+    """Cross-entropy of single frames, plus that of the coarse blend mask where it is known, and
+    that of the family among fakes."""
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
     maps = model.encode(images)
-    logits = model.still(model.dropout(pool(maps))).squeeze(-1)
-    loss = cross_entropy(logits, batch.fake[:, 0], config)
+    features = model.dropout(pool(maps))
+    loss = cross_entropy(model.still(features).squeeze(-1), batch.fake[:, 0], config)
+    if model.family is not None:
+        kinds = functional.cross_entropy(
+            model.family(features), batch.family, ignore_index=-1, reduction="sum"
+        )
+        loss = loss + config.family_weight * kinds / (batch.family >= 0).sum().clamp(min=1)
     masks = functional.interpolate(batch.mask[:, None], size=maps.shape[2:], mode="area")
     wrong = functional.binary_cross_entropy_with_logits(model.mask(maps), masks, reduction="none")
     known = batch.known[:, None, None, None]
@@ -136,6 +151,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
+    parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(argv)
@@ -152,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
     run = Run(options.out, config, frame_loss if config.stage == "frames" else clip_loss)
     if options.init and options.init.suffix == ".safetensors":
-        run.model.load_state_dict(load_file(options.init))
+        load_earlier(run.model, options.init)
     elif options.init:
         load_imagenet(run.model, options.init)
     run.start()

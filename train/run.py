@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 
 from detector.model import CnnLstm, ModelConfig
+from train.clips import FAMILIES
 
 FAST = ModelConfig(
     backbone="tf_efficientnet_lite0",
@@ -29,6 +30,7 @@ FAST = ModelConfig(
     margin=0.0,
     mean=(127 / 255, 127 / 255, 127 / 255),
     std=(128 / 255, 128 / 255, 128 / 255),
+    families=FAMILIES,
 )
 
 
@@ -55,6 +57,7 @@ class FitConfig:
     weight_decay: float = 0.05
     smoothing: float = 0.02
     mask_weight: float = 0.3
+    family_weight: float = 0.2
     correction_price: float = 0.1
     freeze: int = 2
     average: float = 0.997
@@ -248,8 +251,8 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     """Stage `frames` trains the CNN above the frozen stages, `clips` what comes after it."""
     model.train()
     model.requires_grad_(True)
-    after = [model.narrow, model.lstm, model.frame, model.clip, model.family]
-    frozen = [*_early_stages(model, config.freeze), *(part for part in after if part is not None)]
+    after = [model.narrow, model.lstm, model.frame, model.clip]
+    frozen = [*_early_stages(model, config.freeze), *after]
     if config.stage == "clips":
         frozen = [model.encoder, model.still, model.mask]
         frozen += [model.family] if model.family is not None else []
@@ -278,6 +281,22 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
         if place.shape != value.shape:
             raise ValueError(f"{path.name} does not fit {name}: {value.shape}, not {place.shape}.")
     model.encoder.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
+
+
+def load_earlier(model: CnnLstm, path: Path) -> None:
+    """The weights of an earlier run, at any input size. A family head for other families than
+    `model`'s stays out. Raises ValueError if anything else does not fit."""
+    weights = load_file(path)
+    own = model.state_dict()
+    fits = {k: v for k, v in weights.items() if not k.startswith("family.") or _same(own, k, v)}
+    answer = model.load_state_dict(fits, strict=False)
+    wrong = [*answer.unexpected_keys, *(k for k in answer.missing_keys if "family." not in k)]
+    if wrong:
+        raise ValueError(f"{path.name} is of another network: {wrong[0]} does not fit.")
+
+
+def _same(own: Mapping[str, Tensor], name: str, value: Tensor) -> bool:
+    return name in own and own[name].shape == value.shape
 
 
 def rate_at(step: int, config: FitConfig, history: Sequence[Mapping[str, Any]] = ()) -> float:
