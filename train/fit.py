@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 
@@ -32,8 +32,10 @@ from train.run import (
     FAST,
     FitConfig,
     Run,
+    config_of,
     cross_entropy,
     load_earlier,
+    load_hub,
     load_imagenet,
     note,
     set_trainable,
@@ -125,6 +127,16 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     fit_sequences(run, train, [val, alone] if judges.crops_fake else [val])
 
 
+def begin(model: CnnLstm, init: str | None) -> None:
+    """Weights to start from, as `--init` names them; those of a new network without it."""
+    if init == "hub":
+        load_hub(model)
+    elif init and init.endswith(".safetensors"):
+        load_earlier(model, Path(init))
+    elif init:
+        load_imagenet(model, Path(init))
+
+
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
@@ -132,8 +144,8 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stage", choices=("frames", "clips"), default="frames")
     parser.add_argument(
         "--init",
-        type=Path,
-        help="ImageNet state dict for the backbone, or .safetensors of an earlier run",
+        help="hub (timm's ImageNet weights), a file with an ImageNet state dict, or .safetensors "
+        "of an earlier run; from scratch without it",
     )
     parser.add_argument("--backbone", default=FAST.backbone, help="timm name")
     parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
@@ -160,17 +172,14 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)
-    model = replace(FAST, backbone=options.backbone, size=options.size)
+    model = config_of(options.backbone, options.size)
     names = {each.name for each in fields(FitConfig)}
     asked = {name: value for name, value in vars(options).items() if name in names}
     config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
     run = Run(options.out, config, frame_loss if config.stage == "frames" else clip_loss)
-    if options.init and options.init.suffix == ".safetensors":
-        load_earlier(run.model, options.init)
-    elif options.init:
-        load_imagenet(run.model, options.init)
+    begin(run.model, options.init)
     run.start()
     faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")
     try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
@@ -262,12 +264,35 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
 
 
 def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
-    names = ("conv_stem", "bn1") if hasattr(model.encoder, "conv_stem") else ("conv1", "bn1")
-    blocks = getattr(model.encoder, "blocks", None)
+    """The stem and the first `count` - 1 stages or blocks after it, by timm's names."""
     if count == 0:
         return []
-    stem = [getattr(model.encoder, name) for name in names if hasattr(model.encoder, name)]
-    return stem + (list(blocks[:count]) if blocks is not None else [])
+    parts = dict(model.encoder.named_children())
+    stages = [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
+    blocks = parts.get("blocks")
+    if isinstance(blocks, nn.Sequential):
+        stages = list(blocks)
+    names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
+    stem = [parts[name] for name in names if name in parts]
+    return [*stem, *stages[:count]]
+
+
+def config_of(backbone: str, size: int) -> ModelConfig:
+    """`FAST` with another backbone, which is fed as its ImageNet weights expect."""
+    if backbone == FAST.backbone:
+        return replace(FAST, size=size)
+    known: Any = timm.get_pretrained_cfg(backbone)
+    if known is None:
+        raise ValueError(f"timm knows no backbone {backbone!r}.")
+    mean, std = tuple(known.mean), tuple(known.std)
+    return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=256)
+
+
+def load_hub(model: CnnLstm) -> None:
+    """ImageNet weights into the encoder, as timm fetches them from the Hub."""
+    name = model.config.backbone
+    pretrained = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
+    model.encoder.load_state_dict(pretrained.state_dict())
 
 
 def load_imagenet(model: CnnLstm, path: Path) -> None:
