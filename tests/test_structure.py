@@ -15,7 +15,7 @@ FLOORS = [
     ["settings"],
     ["records"],
     ["errors"],
-    ["geometry", "model", "rules"],
+    ["geometry", "model", "rules", "storage"],
     ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
     ["weights"],
     ["network", "render"],
@@ -25,7 +25,7 @@ FLOORS = [
 ]
 ONLY_HERE = {
     "gradio": ("ui",),
-    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network"),
+    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network", "storage"),
     "cv2": ("faces", "tracks", "quality", "crops", "render.draw"),
 }
 
