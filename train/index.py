@@ -28,7 +28,7 @@ def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     """One data set as a table with `COLUMNS`.
 
     `path` is a Parquet file with a column `image` (encoded bytes), a CSV `file,label[,method,
-    identity,target,split]`, or a folder: one of `train.layouts`, or `real/` and `fake/`.
+    identity,target,split,source]`, or a folder: one of `train.layouts`, or `real/` and `fake/`.
     `kind` says what a row is: a `video`, a `still` (a picture with a face somewhere), or a `crop`
     (the face fills it). `split` overrules what the file says.
 
@@ -66,6 +66,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if "file" not in table:
         raise ValueError(f"{path} has no column 'file'; it has {', '.join(table.columns)}.")
     table["path"] = [str(path.parent / name) for name in table["file"]]
+    if "dataset" not in table and "source" in table:
+        table["dataset"] = table["source"]
     missing = [name for name in table["path"] if not Path(name).exists()]
     if missing:
         raise ValueError(f"{path} names {len(missing)} files that do not exist, as {missing[0]}.")
