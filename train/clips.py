@@ -20,6 +20,7 @@ from detector.records import Box
 from train.augment import Clip, Degradation, degrade, draw_degradation
 from train.fakes import FakeClip, Floats, RealClip, make_fake
 from train.prepare import read_shards
+from train.verbs import DataError
 
 MASK_SIZE = 12
 """Side of the coarse mask that supervises where the blend is."""
@@ -274,7 +275,7 @@ def _possible(mix: Mapping[str, float], faces: Faces) -> dict[str, float]:
     there = {"labelled": crops, "generated": stills}
     left = {name: share for name, share in mix.items() if there.get(name, real)}
     if not left:
-        raise ValueError("there are no real faces to train on in this split")
+        raise DataError("there are no real faces to train on in this split")
     return left
 
 

@@ -53,6 +53,7 @@ from train.pooling import pooling_areas
 from train.run import load_run
 from train.sequences import read_sequences, time_matters
 from train.transcode import write_altered
+from train.verbs import DataError, verb
 
 Floats = NDArray[np.floating[Any]]
 
@@ -226,7 +227,7 @@ def parse_groups(texts: Iterable[str]) -> dict[str, list[str]]:
     for text in texts:
         name, sign, methods = text.partition("=")
         if not sign:
-            raise ValueError(f"a group is NAME=METHOD,METHOD, not {text!r}")
+            raise DataError(f"a group is NAME=METHOD,METHOD, not {text!r}")
         groups[name] = methods.split(",")
     return groups
 
@@ -287,6 +288,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)

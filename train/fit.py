@@ -41,6 +41,7 @@ from train.run import (
     set_trainable,
 )
 from train.sequences import Sequences, clip_loss, encode_clips, fit_sequences
+from train.verbs import DataError, verb
 
 
 def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
@@ -111,7 +112,7 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     best = run.folder / "frames.best.safetensors"
     if run.step == 0:
         if not best.exists():
-            raise ValueError(f"{best} does not exist; run --stage frames first.")
+            raise DataError(f"{best} does not exist; run --stage frames first.")
         run.model.load_state_dict(load_file(best))
     encoder = run.model.eval()
     config = run.config
@@ -169,6 +170,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)
@@ -189,8 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fit_clips(run, faces, judges, options.clips, options.workers)
     except KeyboardInterrupt:
         run.save()
-        print(f"Stopped after step {run.step}; the same command continues.")
-        return 130
+        raise
     return 0
 
 

@@ -36,6 +36,7 @@ from train.index import write_table
 from train.plots import draw_balance
 from train.prepare import decode_picture, read_bytes
 from train.transcode import write_altered
+from train.verbs import verb, whole
 
 GOOD = "ok"
 LOOKED_AT = 8
@@ -62,9 +63,8 @@ def _measure_part(job: tuple[pd.DataFrame, Path]) -> None:
     rows, path = job
     finder = FaceFinder()
     found = pd.DataFrame([measure_row(row, finder) for row in rows.to_dict("records")], rows.index)
-    part = path.with_suffix(".part")
-    found.to_parquet(part)
-    part.rename(path)
+    with whole(path) as part:
+        found.to_parquet(part)
 
 
 def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
@@ -218,15 +218,14 @@ def augment(table: pd.DataFrame, out: Path, seed: int = 0) -> pd.DataFrame:
         row = real.iloc[place % len(real)]
         path = out / f"{Path(row['path']).stem}-{place:06d}.mp4"
         if not path.exists():
-            part = path.with_suffix(".part.mp4")
-            write_altered(
-                Path(row["path"]), part, draw_change(np.random.default_rng((seed, place)))
-            )
-            part.rename(path)
+            change = draw_change(np.random.default_rng((seed, place)))
+            with whole(path) as part:
+                write_altered(Path(row["path"]), part, change)
         copies.append({**row.to_dict(), "path": str(path)})
     return pd.concat([table, pd.DataFrame(copies)], ignore_index=True) if copies else table
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.hygiene", description=__doc__)
     parser.add_argument("step", choices=("measure", "clean", "balance", "augment"))

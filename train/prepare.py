@@ -30,6 +30,7 @@ from detector.faces import FaceFinder
 from detector.geometry import between, square_around
 from detector.quality import quality_of
 from detector.records import Face, FloatArray, Image, Quality
+from train.verbs import DataError, verb, whole
 
 SIZE = 224
 """Side of a stored face in pixels."""
@@ -215,11 +216,11 @@ def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[
             entries.append({**record, "status": "ok", "place": len(images)} | _numbers_of(face))
             images.append(face.image)
     pixels = np.stack(images) if images else np.zeros((0, SIZE, SIZE, 3), np.uint8)
-    np.save(stem.with_suffix(".npy"), pixels)
+    with whole(stem.with_suffix(".npy")) as part:
+        np.save(part, pixels)
     # Written last: a shard without it was cut short, and is made again.
-    table = stem.with_suffix(".part")
-    pd.DataFrame(entries).to_parquet(table)
-    table.rename(stem.with_suffix(".parquet"))
+    with whole(stem.with_suffix(".parquet")) as part:
+        pd.DataFrame(entries).to_parquet(part)
     return len(rows) - failed, failed
 
 
@@ -268,11 +269,12 @@ def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]
         tables.append(pd.read_parquet(path).assign(shard=path.stem))
         pixels[path.stem] = np.load(path.with_suffix(".npy"), mmap_mode="r")
     if not tables:
-        raise ValueError(f"{folder} holds no shards; run python -m train.prepare first.")
+        raise DataError(f"{folder} holds no shards; run python -m train.prepare first.")
     table = pd.concat(tables, ignore_index=True)
     return table[table["status"] == "ok"].reset_index(drop=True), pixels
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.prepare", description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="table of train.index")

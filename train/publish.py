@@ -31,6 +31,7 @@ from train.clips import Faces
 from train.hub_card import upload
 from train.judge import judge_crops
 from train.run import load_run
+from train.verbs import verb
 
 ALLOWED = {"int8": 0.005, "float16": 0.002}
 """By how much a probability may move for the sake of size, the smallest storage first."""
@@ -99,6 +100,7 @@ def fit_settings(run: Path) -> dict[str, Any]:
     return {"stages": stages, "log": [json.loads(line) for line in lines]}
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.publish", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")

@@ -25,6 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from detector.model import CnnLstm, ModelConfig
 from train.clips import FAMILIES
+from train.verbs import DataError, whole
 
 FAST = ModelConfig(
     backbone="tf_efficientnet_lite0",
@@ -204,9 +205,8 @@ class Run:
             tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
         kept = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
         notes = {"step": self.step, "best": self.best, "history": self.history}
-        part = self.folder / f"{self.config.stage}.part"
-        save_file(kept, part, metadata={"notes": json.dumps(notes)})
-        part.rename(self.folder / f"{self.config.stage}.checkpoint.safetensors")
+        with whole(self.folder / f"{self.config.stage}.checkpoint.safetensors") as part:
+            save_file(kept, part, metadata={"notes": json.dumps(notes)})
 
     def resume(self) -> bool:
         """Take up the checkpoint of this stage; False if there is none."""
@@ -283,7 +283,7 @@ def config_of(backbone: str, size: int) -> ModelConfig:
         return replace(FAST, size=size)
     known: Any = timm.get_pretrained_cfg(backbone)
     if known is None:
-        raise ValueError(f"timm knows no backbone {backbone!r}.")
+        raise DataError(f"timm knows no backbone {backbone!r}.")
     mean, std = tuple(known.mean), tuple(known.std)
     return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=256)
 
@@ -304,7 +304,7 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
     values = values[: len(own)]
     for (name, place), value in zip(own.items(), values, strict=True):
         if place.shape != value.shape:
-            raise ValueError(f"{path.name} does not fit {name}: {value.shape}, not {place.shape}.")
+            raise DataError(f"{path.name} does not fit {name}: {value.shape}, not {place.shape}.")
     model.encoder.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
 
 
@@ -317,7 +317,7 @@ def load_earlier(model: CnnLstm, path: Path) -> None:
     answer = model.load_state_dict(fits, strict=False)
     wrong = [*answer.unexpected_keys, *(k for k in answer.missing_keys if "family." not in k)]
     if wrong:
-        raise ValueError(f"{path.name} is of another network: {wrong[0]} does not fit.")
+        raise DataError(f"{path.name} is of another network: {wrong[0]} does not fit.")
 
 
 def _same(own: Mapping[str, Tensor], name: str, value: Tensor) -> bool:
@@ -384,7 +384,8 @@ def _write_note(run: Run, better: bool) -> None:
     run.board.flush()
     if better:
         weights = {name: value.contiguous() for name, value in run.average.items()}
-        save_file(weights, run.folder / f"{run.config.stage}.best.safetensors")
+        with whole(run.folder / f"{run.config.stage}.best.safetensors") as part:
+            save_file(weights, part)
 
 
 def load_run(folder: Path) -> CnnLstm:
@@ -401,7 +402,7 @@ def load_run(folder: Path) -> CnnLstm:
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
             return ready(model)
-    raise ValueError(f"{folder} holds no trained network; run python -m train.fit first.")
+    raise DataError(f"{folder} holds no trained network; run python -m train.fit first.")
 
 
 def ready(model: CnnLstm) -> CnnLstm:

@@ -22,6 +22,7 @@ from detector.model import CnnLstm, pool
 from train.clips import Pairs, collate
 from train.metrics import auc
 from train.run import FitConfig, Run, cross_entropy, note
+from train.verbs import DataError, whole
 
 CHUNK = 100
 """Pairs per stored part; a restart loses at most one part."""
@@ -46,7 +47,8 @@ def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0
             loader = DataLoader(Subset(pairs, part), 4, num_workers=workers, collate_fn=collate)
             batches = [(encode(model, batch.clips), batch.fake) for batch in loader]
             features, fake = (torch.cat(column) for column in zip(*batches, strict=True))
-            save_file({"features": features, "fake": fake}, path)
+            with whole(path) as place:
+                save_file({"features": features, "fake": fake}, place)
     return read_sequences(folder)
 
 
@@ -54,7 +56,7 @@ def read_sequences(folder: Path) -> Sequences:
     """What `encode_clips` stored. Raises ValueError if that is nothing."""
     stored = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
     if not stored:
-        raise ValueError(f"{folder} holds no encoded clips; run train.fit --stage clips first.")
+        raise DataError(f"{folder} holds no encoded clips; run train.fit --stage clips first.")
     return Sequences(
         torch.cat([part["features"] for part in stored]).float(),
         torch.cat([part["fake"] for part in stored]),
@@ -116,7 +118,8 @@ def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
     areas = {factor: area(factor) for factor in VOICES}
     best = max(VOICES, key=lambda factor: (areas[factor], -factor))
     print(json.dumps({"voice": best, "auc": areas}), flush=True)
-    save_file({name: value.contiguous() for name, value in at(best).items()}, path)
+    with whole(path) as place:
+        save_file({name: value.contiguous() for name, value in at(best).items()}, place)
 
 
 def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
