@@ -232,23 +232,43 @@ def parse_groups(texts: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
+SETS = {
+    "videos": "videos",
+    "videos_10": "videos, 10 frames",
+    "videos_100": "videos, 100 frames",
+    "social": "videos after a transcode",
+    "shuffled": "videos, frames shuffled",
+}
+
+
 def as_table(results: Mapping[str, Any]) -> str:
-    """The rows for the README, in Markdown."""
+    """The rows for the README, in Markdown; mean pooling and the controls below."""
     lines = [
-        "| set | real / fake | AUC (95 %) | EER | false alarms | misses | ECE |",
+        "| set | real / fake | AUC (95 %) | EER | false alarms | misses | ECE (by chance) |",
         "|---|---|---|---|---|---|---|",
     ]
-    sets = {"face crops": results.get("crops", {})} | dict(results.get("videos", {}))
-    for name, row in sets.items():
-        if isinstance(row, dict) and "auc" in row:
-            low, high = row["auc_interval"]
-            area = f"{row['auc']:.3f} ({low:.2f}–{high:.2f})"
-            lines.append(
-                f"| {name} | {row['real']} / {row['fake']} | {area}"
-                f" | {row['eer']:.2f} | {row['false_alarms']:.2f} | {row['misses']:.2f}"
-                f" | {row['ece']:.3f} |"
-            )
+    rows = {"face crops": results.get("crops", {})}
+    for key, told in SETS.items():
+        for name, row in results.get(key, {}).items():
+            if isinstance(row, Mapping) and "auc_interval" in row:
+                rows[f"{told}: {name}"] = row
+    lines += [_table_row(name, row) for name, row in rows.items() if row]
+    for name, row in results.get("videos", {}).items():
+        if isinstance(row, Mapping) and "auc_mean_pooling" in row and name == "all":
+            lines.append(f"| videos, mean pooling instead | | {row['auc_mean_pooling']:.3f} |||||")
+    if "untrained" in results:
+        lines.append(f"| face crops, untrained | | {results['untrained']['auc']:.3f} |||||")
+    for name, row in results.get("student", {}).items():
+        lines.append(f"| the usual student project: {name} | | {row['auc']:.3f} |||||")
     return "\n".join(lines)
+
+
+def _table_row(name: str, row: Mapping[str, Any]) -> str:
+    low, high = row["auc_interval"]
+    area = f"{row['auc']:.3f} ({low:.2f}–{high:.2f})"
+    errors = f"{row['eer']:.2f} | {row['false_alarms']:.2f} | {row['misses']:.2f}"
+    calibration = f"{row['ece']:.3f} ({row['ece_floor']:.3f})"
+    return f"| {name} | {row['real']} / {row['fake']} | {area} | {errors} | {calibration} |"
 
 
 def evaluate_videos(
