@@ -10,14 +10,15 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from detector.claims import Claims, read_claims
 from detector.errors import VideoError
 from detector.explain.texts import VERIFY
 from detector.hub import sha256_of
-from detector.pipeline import Detector
+from detector.records import ModelInfo, Report, Status
 from detector.render.document import answer_json
+from detector.settings import Settings
 from detector.watch import OnProgress, ShouldStop
 
 # Another processor rounds otherwise; a GPU in half precision moved no score by more than this.
@@ -30,6 +31,31 @@ _SLACK = {"t": 0.02, "start": 0.02, "end": 0.02, "box": 2.0, "size": 2.0, "sharp
 _UNCOMPARED = ("timing_ms", "created_utc", "app_version", "video.name", "settings")
 _WORDS = ("headline", "explanation")
 _ABSENT = "(absent)"
+# Errors that say something about the file; others, such as a service that is busy, do not.
+_OF_THE_FILE = (
+    Status.UNREADABLE,
+    Status.EMPTY,
+    Status.NO_VIDEO,
+    Status.UNSUPPORTED,
+    Status.TOO_LARGE,
+    Status.TOO_LONG,
+)
+
+
+class Analyst(Protocol):
+    """A `Detector`, here or in another process."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +106,7 @@ class Verification:
         }
 
 
-def verify_origin(
-    claims: Claims, path: str | Path, detectors: Collection[Detector]
-) -> Verification:
+def verify_origin(claims: Claims, path: str | Path, detectors: Collection[Analyst]) -> Verification:
     """Only what needs no analysis: the file and the weights."""
     same_file = claims.video_sha256 and sha256_of(Path(path)) == claims.video_sha256
     known = speaker(claims, detectors) is not None
@@ -95,7 +119,7 @@ def verify_origin(
 def verify_report(
     text: str | bytes,
     path: str | Path,
-    detectors: Collection[Detector],
+    detectors: Collection[Analyst],
     *,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -104,8 +128,8 @@ def verify_report(
 
     `detectors` are those at hand; the one whose weights the report names looks again, with the
     report's own settings. It does not where the file or the weights are others. Raises
-    ReportError if the report cannot be read, CancelledError if stopped. A file that cannot be
-    used is no error: its report says so.
+    ReportError if the report cannot be read, CancelledError if stopped, VideoError if the
+    analysis was refused. A file that cannot be used is no error: its report says so.
     """
     claims = read_claims(text)
     found = verify_origin(claims, path, detectors)
@@ -117,11 +141,13 @@ def verify_report(
             path, claims.settings, on_progress=on_progress, should_stop=should_stop
         )
     except VideoError as error:
+        if error.status not in _OF_THE_FILE:
+            raise
         return compared(found, claims, answer_json(error, ""))
     return compared(found, claims, answer_json(answer, ""))
 
 
-def speaker(claims: Claims, detectors: Collection[Detector]) -> Detector | None:
+def speaker(claims: Claims, detectors: Collection[Analyst]) -> Analyst | None:
     """The detector with the weights that the report names; None if it is not among them."""
     if claims.model_sha256 is None:
         return None

@@ -13,7 +13,7 @@ import pytest
 from detector import Detector
 from detector.claims import MAX_BYTES, read_claims
 from detector.errors import CancelledError, ReportError, VideoError
-from detector.records import Report
+from detector.records import Report, Status
 from detector.render.document import error_json, to_json
 from detector.verify import TOLERANCE, verify_origin, verify_report
 from tests.clips import plain, write_clip
@@ -165,6 +165,17 @@ def test_the_weights_that_the_report_names_speak_again(
 def test_a_rerun_can_be_called_off(honest: Json, talking: Path, detector: Detector) -> None:
     with pytest.raises(CancelledError):
         check(honest, talking, detector, should_stop=lambda: True)
+
+
+def test_a_busy_service_is_not_held_against_the_report(
+    honest: Json, talking: Path, detector: Detector
+) -> None:
+    class Busy(Detector):
+        def analyze(self, *_: Any, **__: Any) -> Report:
+            raise VideoError("Others are waiting already.", Status.CANCELLED)
+
+    with pytest.raises(VideoError, match="waiting"):
+        check(honest, talking, Busy(detector.loaded, "cpu"))
 
 
 HOSTILE: dict[str, str | bytes] = {

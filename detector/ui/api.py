@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector.errors import ReportError
+from detector.errors import ReportError, VideoError
 from detector.records import Report
 from detector.render.document import answer_json
 from detector.settings import Settings
@@ -111,7 +111,7 @@ class Endpoints:
             raise gr.Error("Give a file and the JSON report about it.", print_exception=False)
         with closing(compare(self.detectors, video, report, rerun)) as steps:
             for item in steps:
-                if isinstance(item, ReportError):
+                if isinstance(item, ReportError | VideoError):
                     raise gr.Error(str(item), print_exception=False)
                 yield working(item) if isinstance(item, Step) else item.to_json()
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from detector.claims import MAX_BYTES, read_claims
-from detector.errors import ReportError
+from detector.errors import ReportError, VideoError
 from detector.ui import cards
 from detector.ui.handlers import Detectors
 from detector.ui.jobs import Step, run_job
@@ -34,7 +34,7 @@ INTRODUCTION = (
 
 def compare(
     detectors: Detectors, video: str, report: str, rerun: bool
-) -> Generator[Step | Verification | ReportError, None, None]:
+) -> Generator[Step | Verification | ReportError | VideoError, None, None]:
     """The steps of a second analysis, then what came of the comparison, or why there is none."""
     text, path = Path(report).read_bytes()[: MAX_BYTES + 1], Path(video)
     everyone = list(detectors.values())
@@ -46,7 +46,7 @@ def compare(
 
     try:
         yield from run_job(work)
-    except ReportError as error:
+    except (ReportError, VideoError) as error:
         yield error
 
 
@@ -85,8 +85,10 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     )
 
 
-def verification_card(found: Verification | ReportError) -> str:
+def verification_card(found: Verification | ReportError | VideoError) -> str:
     """What holds, question by question, and where the report says something else."""
+    if isinstance(found, VideoError):
+        return cards.problem(found)
     if isinstance(found, ReportError):
         return cards.no_answer(str(found), "Nothing was compared.")
     rows = "".join(_row(*answer) for answer in found.answers())
