@@ -36,9 +36,9 @@ class Terms:
     """
 
     longest_line: int = 16
-    burst: int = 20
+    burst: int = 40  # two full batches
     per_minute: float = 6.0
-    uploads_burst: int = 40
+    uploads_burst: int = 60
     uploads_per_minute: float = 20.0
     job_seconds: float = 600.0
 
