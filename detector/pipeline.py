@@ -21,6 +21,7 @@ from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
 from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
+from detector.render.movie import annotate_video
 from detector.rules import ScoringRules
 from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
 from detector.settings import Settings
@@ -92,6 +93,21 @@ class Detector:
             analysis.look_at(clip)
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
+        margin = self.config.margin
+        return annotate_video(
+            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        )
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, and where it was found."""
