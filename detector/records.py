@@ -124,6 +124,7 @@ class Status(StrEnum):
     UNTRAINED = "untrained"
     # A file that gave no report at all; see `VideoError.status`.
     UNREADABLE = "unreadable"
+    UNSAFE = "unsafe"
     EMPTY = "empty"
     NO_VIDEO = "no_video"
     UNSUPPORTED = "unsupported"

@@ -25,6 +25,7 @@ from detector.video import (
     probe,
     read_all,
     read_clips,
+    read_sound,
 )
 from detector.video import writer as movie_writer
 from detector.video.opening import PRODUCT_LIMITS
@@ -492,9 +493,13 @@ def test_reading_from_the_middle_starts_there(tmp_path: Path) -> None:
 
 
 def write_movie(
-    path: Path, seconds: list[float], size: tuple[int, int] = SIZE, **options: Path
+    path: Path,
+    seconds: list[float],
+    size: tuple[int, int] = SIZE,
+    audio_from: Path | None = None,
 ) -> Path:
-    with VideoWriter(path, *size, 25.0, **options) as writer:
+    sound = read_sound(audio_from) if audio_from else None
+    with VideoWriter(path, *size, 25.0, sound) as writer:
         for second, image in zip(seconds, numbered(len(seconds), size), strict=True):
             writer.write(image, second)
     return writer.path
@@ -525,7 +530,7 @@ def test_odd_sizes_are_written_even(tmp_path: Path) -> None:
 def test_the_sound_of_the_original_is_kept_and_lies_beside_the_picture(
     tmp_path: Path, suffix: str
 ) -> None:
-    """AAC is copied; PCM in AVI, which no browser plays in MP4, becomes AAC."""
+    """Whatever it was, it becomes AAC, which every browser plays in MP4."""
     source = tmp_path / f"source{suffix}"
     if suffix == ".avi":
         write_pcm_avi(source)

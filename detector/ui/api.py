@@ -16,6 +16,7 @@ from detector.settings import Settings
 from detector.ui.handlers import Detectors, Question, draw, look, write_documents
 from detector.ui.jobs import Step
 from detector.video import Limits
+from detector.video.isolated import protections
 from detector.weights import list_models
 
 Full = tuple[Any, str | None, str | None, str | None]
@@ -94,11 +95,17 @@ class Endpoints:
     def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures.
 
-        Those that are not trained yet are named, and cannot be chosen.
+        Those that are not trained yet are named, and cannot be chosen. `decoding` says what
+        confines the process that reads a visitor's file; empty where none does.
         """
         models = [detector.describe() for detector in self.detectors.values()]
         untrained = [card.id for card in list_models() if not card.trained]
-        return {"default": self.default, "models": models, "untrained": untrained}
+        return {
+            "default": self.default,
+            "models": models,
+            "untrained": untrained,
+            "decoding": protections(),
+        }
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def look(
 def draw(
     detector: Detector, question: Question, report: Report, folder: Path
 ) -> Generator[Step | Path, None, None]:
-    """The steps of drawing the annotated video into `folder`, then its path."""
+    """The steps of drawing the annotated video into `folder`, then its path; only steps where
+    the file could not be read once more."""
     out = folder / f"{Path(report.video.name).stem}-annotated.mp4"
     path, margin = question.given(), detector.config.margin
 
@@ -70,7 +72,8 @@ def draw(
             path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
         )
 
-    yield from run_job(work)
+    with suppress(VideoError):
+        yield from run_job(work)
 
 
 def write_documents(report: Report, folder: Path) -> list[Path]:
