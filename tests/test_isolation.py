@@ -318,9 +318,9 @@ def test_a_server_that_is_killed_takes_its_children_along(long: Path) -> None:
 CONFINED = """
 import json, os, socket, sys
 from pathlib import Path
-from detector.video.sandbox import Bounds, confine
+from detector.video.sandbox import Bounds, confine, leave_network
 mine, other, folder, port = sys.argv[1:]
-in_force = confine(Bounds(), Path(mine))
+in_force = confine(Bounds(), Path(mine), offline=leave_network())
 def tried(deed):
     try:
         deed()

@@ -23,14 +23,14 @@ from detector.video.sound import read_sound
 DONE, OUT_OF_MEMORY = 0, 71
 
 
-def serve(connection: int, memory: int) -> int:
+def serve(connection: int, memory: int, *, offline: bool) -> int:
     """Answer the one request that comes through `connection`; returns the exit status."""
     channel = Connection(connection)
     arena = mmap.mmap(memory, os.fstat(memory).st_size)
     os.close(memory)
     request = wire.receive(channel)
     path = Path(request["path"])
-    in_force = confine(Bounds(**request["bounds"]), path)
+    in_force = confine(Bounds(**request["bounds"]), path, offline=offline)
     wire.send(channel, {"began": in_force})
     try:
         _Answer(channel, arena, request, path).give()

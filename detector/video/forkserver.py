@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from detector.video import child
 from detector.video.rehearsal import rehearse
+from detector.video.sandbox import leave_network
 
 ASK, DESCRIPTORS = b"?", 2
 CRASHED = 70  # exit status for what nobody foresaw
@@ -32,8 +33,9 @@ CRASHED = 70  # exit status for what nobody foresaw
 class Nursery:
     """The children at work: process id and a copy of their connection, by its descriptor."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, *, offline: bool) -> None:
         self.control = control
+        self.offline = offline
         self.children: dict[int, int] = {}
         self.woken, self.wake = socket.socketpair()
         for end in (self.woken, self.wake):
@@ -91,7 +93,7 @@ class Nursery:
             self.control.close()
             for other in (self.woken.fileno(), self.wake.fileno(), null, *self.children):
                 os.close(other)
-            status = child.serve(connection, memory)
+            status = child.serve(connection, memory, offline=self.offline)
         finally:
             os._exit(status)
 
@@ -115,8 +117,9 @@ class Nursery:
 def main(descriptor: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     rehearse()
+    offline = leave_network()
     gc.freeze()  # children share what is loaded, and do not copy it by collecting
-    Nursery(socket.socket(fileno=int(descriptor))).serve()
+    Nursery(socket.socket(fileno=int(descriptor)), offline=offline).serve()
 
 
 if __name__ == "__main__":

@@ -39,21 +39,28 @@ class Bounds:
     open_files: int = 32
 
 
-def confine(bounds: Bounds, readable: Path) -> list[str]:
+def leave_network() -> bool:
+    """Move this process, and all that it will fork, where there is no network; whether the
+    kernel allows that. Must be called from the only thread."""
+    return int(ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNET)) == 0
+
+
+def confine(bounds: Bounds, readable: Path, *, offline: bool) -> list[str]:
     """Apply all limits to this process; from now on it can open `readable` and nothing else.
 
-    Must be called from the only thread. Returns what is in force, in words.
+    Must be called from the only thread. `offline` is what `leave_network` said. Returns what is
+    in force, in words.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit(bounds)
     in_force = ["processor time, memory and open files bounded", "no new files"]
-    alone = libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
+    libc.unshare(CLONE_NEWUSER)  # gives up the rights over the namespace it was forked in
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = _landlock(libc, readable)
     if version:
         in_force.append("no other file can be read")
-    if alone:
+    if offline:
         in_force.append("no network")
     elif version >= TCP_FROM:
         in_force.append("no TCP connections")

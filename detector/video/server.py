@@ -23,7 +23,18 @@ from detector.video.forkserver import ASK
 PACKAGES = Path(__file__).parents[2]
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 # One thread, so that forking is safe; few arenas, so that address space is a measure of memory.
-SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+# Large blocks are kept and in huge pages: a young process would spend its time on page faults.
+MALLOC = {
+    "arena_max": 2,
+    "mmap_threshold": 32 * 2**20,
+    "trim_threshold": 256 * 2**20,
+    "hugetlb": 1,
+}
+SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in MALLOC.items()),
+}
 START_SECONDS, STALL_SECONDS = 60.0, 10.0
 log = logging.getLogger(__name__)
 
