@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tracemalloc
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from detector.video import (
 )
 from detector.video import writer as movie_writer
 from detector.video.opening import PRODUCT_LIMITS
+from detector.video.sound import Block
 from tests.clips import barcode, plain, read_barcode, write_clip
 
 SIZE = (96, 64)
@@ -570,6 +572,36 @@ def test_sound_that_starts_before_the_picture_is_moved_with_it(tmp_path: Path) -
         times = [frame.time for frame in container.decode(audio=0)]
     assert times[0] == pytest.approx(0.0, abs=0.05)
     assert times[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_sound_whose_times_run_backwards_is_still_written(tmp_path: Path) -> None:
+    """As in a transport stream whose pieces were put together in another order."""
+    samples = np.full((4800, 1), 9000, np.int16)
+    blocks = iter([Block(second, samples) for second in (0.0, 0.3, 0.1, 0.05, 0.4)])
+    with VideoWriter(tmp_path / "out.mp4", *SIZE, 25.0, blocks) as writer:
+        for number, image in enumerate(numbered(30)):
+            writer.write(image, number / 25)
+    assert probe(writer.path).has_audio
+
+
+def test_side_data_newer_than_the_library_is_no_obstacle(tmp_path: Path) -> None:
+    """A Motion JPEG picture with EXIF: PyAV does not know that kind of side data."""
+    exif = Pillow.Exif()
+    exif[0x010E] = "a face"
+    path = tmp_path / "clip.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
+        container.start_encoding()
+        for number in range(5):
+            still = io.BytesIO()
+            Pillow.fromarray(barcode(number)).save(still, "JPEG", exif=exif)
+            packet = av.Packet(still.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.is_keyframe = True
+            container.mux(packet)
+    assert probe(path).frames == 5
+    assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(5))
 
 
 def test_a_silent_original_adds_no_sound(tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ Shown = tuple[float, Callable[[], Image]]  # the second, and its pixels, made wh
 # Colour matrices (ITU-T H.273, table 4) that FFmpeg converts; it refuses frames with others.
 CONVERTIBLE = {0, 1, 2, 4, 5, 6, 7, 9}
 UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE, FULL_RANGE = 2, 0, 2
+# The display matrix that turns a frame counter-clockwise by so many degrees.
+TURNED = {
+    0: ((1, 0), (0, 1)),
+    90: ((0, -1), (1, 0)),
+    180: ((-1, 0), (0, -1)),
+    270: ((0, 1), (-1, 0)),
+}
 THREADS = min(4, os.cpu_count() or 1)  # each holds a frame of its own
 
 
@@ -219,8 +226,11 @@ def _upright(image: Image, frame: VideoFrame) -> Image:
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV gives up on all side data where one kind is newer than itself
+        return TURNED[round(frame.rotation / 90) % 4 * 90]
     if matrix is None:
-        return (1, 0), (0, 1)
+        return TURNED[0]
     a, b, _, c, d = np.frombuffer(cast(bytes, matrix), np.int32)[:5].tolist()
     return (a, b), (c, d)

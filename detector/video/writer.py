@@ -137,6 +137,7 @@ class _Sound:
     def __init__(self, out: OutputContainer, blocks: Iterator[Block]) -> None:
         self._out = out
         self._blocks = blocks
+        self._end = 0  # of what was written, in samples: time never runs backwards
         self._next = self._following()
         if self._next is not None:
             self._layout = "mono" if self._next.samples.shape[1] == 1 else "stereo"
@@ -151,7 +152,8 @@ class _Sound:
                 np.ascontiguousarray(self._next.samples).reshape(1, -1), "s16", self._layout
             )
             frame.rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
-            frame.pts = round(self._next.second * SOUND_RATE)
+            frame.pts = max(round(self._next.second * SOUND_RATE), self._end)
+            self._end = frame.pts + frame.samples
             self._out.mux(self._stream.encode(frame))
             self._next = self._following()
 
