@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -409,6 +411,10 @@ def test_what_lies_beyond_the_limits_is_refused_before_it_is_decoded(tmp_path: P
     photo = tmp_path / "photo.png"
     Pillow.fromarray(barcode(3)).save(photo)
     assert status_of(photo, Limits(max_still_pixels=95 * 64)) is Status.TOO_LARGE
+    claims = bytearray(photo.read_bytes())
+    claims[16:24] = struct.pack(">II", 60_000, 60_000)
+    claims[29:33] = struct.pack(">I", zlib.crc32(bytes(claims[12:29])))
+    assert status_of(file_of(tmp_path / "bomb.png", bytes(claims))) is Status.TOO_LARGE
     two_hours = write_clip(tmp_path / "film.mp4", numbered(3), seconds=[0, 10, 7200])
     assert status_of(two_hours) is Status.TOO_LONG
 
@@ -586,22 +592,31 @@ def test_sound_whose_times_run_backwards_is_still_written(tmp_path: Path) -> Non
 
 def test_side_data_newer_than_the_library_is_no_obstacle(tmp_path: Path) -> None:
     """A Motion JPEG picture with EXIF: PyAV does not know that kind of side data."""
-    exif = Pillow.Exif()
-    exif[0x010E] = "a face"
-    path = tmp_path / "clip.avi"
+    path = motion_jpeg(tmp_path / "clip.avi", orientations=[1] * 5)
+    assert probe(path).frames == 5
+    assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(5))
+
+
+def test_all_frames_are_of_one_size_even_if_some_lie_on_their_side(tmp_path: Path) -> None:
+    path = motion_jpeg(tmp_path / "clip.avi", orientations=[1, 1, 6, 1])
+    assert {frame.image.shape for frame in read_all(path)} == {(SIZE[1], SIZE[0], 3)}
+
+
+def motion_jpeg(path: Path, orientations: list[int]) -> Path:
+    """An AVI of one JPEG per frame, with EXIF."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
         container.start_encoding()
-        for number in range(5):
-            still = io.BytesIO()
+        for number, orientation in enumerate(orientations):
+            exif, still = Pillow.Exif(), io.BytesIO()
+            exif[0x0112] = orientation
             Pillow.fromarray(barcode(number)).save(still, "JPEG", exif=exif)
             packet = av.Packet(still.getvalue())
             packet.stream, packet.pts, packet.dts = stream, number, number
             packet.is_keyframe = True
             container.mux(packet)
-    assert probe(path).frames == 5
-    assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(5))
+    return path
 
 
 def test_a_silent_original_adds_no_sound(tmp_path: Path) -> None:
