@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from detector.records import Status
+from detector.records import Status, shown
+
+LONGEST = 600  # characters; room for a long name
 
 
 class VideoError(Exception):
     """The visitor's file cannot be judged. The text is one sentence, written for a person,
-    that says what is wrong and what to do; `status` is its type."""
+    that says what is wrong and what to do, and is fit to be `shown`; `status` is its type."""
 
     def __init__(self, message: str, status: Status = Status.UNREADABLE) -> None:
-        super().__init__(message)
+        super().__init__(shown(message, LONGEST))
         self.status = status
 
 

@@ -19,7 +19,7 @@ import gradio as gr
 from detector.batch import Batch, Item, Place
 from detector.errors import VideoError
 from detector.explain.words import clock, headline, percent, verdict_text
-from detector.records import Report, Status
+from detector.records import Report, Status, shown
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
 from detector.settings import PRESETS, Settings
@@ -226,9 +226,8 @@ def _row(item: Item, step: Step | None) -> str:
         said, tone = str(item.answer), f"{tone} undecided"
     elif item.place is Place.WORKING and step is not None:
         said, bar = f"{step.stage}: {step.done} of {step.total}", _bar(step)
-    return (
-        f'<li class="{tone}"><b>{escape(item.path.name)}</b><span>{escape(said)}</span>{bar}</li>'
-    )
+    name = escape(shown(item.path.name))
+    return f'<li class="{tone}"><b>{name}</b><span>{escape(said)}</span>{bar}</li>'
 
 
 def _bar(step: Step) -> str:

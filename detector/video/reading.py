@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.records import Frame, VideoInfo
+from detector.records import Frame, VideoInfo, shown
 from detector.video.decode import Shown, Source, nothing_decoded
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes
@@ -117,7 +117,7 @@ def _probe_video(source: Source) -> VideoInfo:
     survey = source.survey()
     seconds, fps = _length(survey.index.seconds)
     return VideoInfo(
-        name=source.path.name,
+        name=shown(source.path.name),
         bytes=source.path.stat().st_size,
         sha256="",
         container=source.kind,
@@ -143,7 +143,7 @@ def _probe_picture(source: Source) -> VideoInfo:
     check_length(source.path, float(moments[-1]), source.limits)
     seconds, fps = _length(moments)
     return VideoInfo(
-        name=source.path.name,
+        name=shown(source.path.name),
         bytes=source.path.stat().st_size,
         sha256="",
         container=source.kind,

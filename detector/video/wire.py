@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import VideoError
-from detector.records import Status, VideoInfo
+from detector.records import Status, VideoInfo, shown
 from detector.video.opening import Limits
 
 LONGEST = 64 * 1024  # bytes of one message
-LONGEST_TEXT = 400
 SLOTS = 4  # frames that may wait to be fetched
 Message = dict[str, Any]
 
@@ -57,7 +56,7 @@ def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInf
     if not (codec.isascii() and codec.replace("_", "").isalnum() and len(codec) < 32):
         raise ValueError("no codec has such a name")
     return VideoInfo(
-        name=path.name,
+        name=shown(path.name),
         bytes=path.stat().st_size,
         sha256="",
         container=kind,
@@ -73,9 +72,8 @@ def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInf
 
 
 def error_of(message: Message) -> VideoError:
-    """The process's own words, without what could do harm in a terminal or be endless."""
-    text, status = str(message["error"]), Status(message["status"])
-    return VideoError(text[:LONGEST_TEXT], status)
+    """In the process's own words; `VideoError` sees to it that they do no harm."""
+    return VideoError(str(message["error"]), Status(message["status"]))
 
 
 def whole(value: Any, most: int = 2**31) -> int:
