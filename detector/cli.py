@@ -23,10 +23,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from detector.errors import CancelledError, ReportError, VideoError, WeightsError
+from detector.errors import CancelledError, ReportError, VideoError, WeightsError, shown
 from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
-from detector.records import Report, Status, shown
+from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import summary_row, to_html
 from detector.render.movie import annotate_video

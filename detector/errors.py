@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from detector.records import Status, shown
+import unicodedata
+
+from detector.records import Status
 
 LONGEST = 600  # characters; room for a long name
+
+
+def shown(text: str, most: int = 120) -> str:
+    """A stranger's text, such as a file's name, on one line and at most `most` characters long.
+
+    Characters that steer a terminal, turn the direction of reading, break the line or belong to
+    no alphabet (Unicode categories C, Zl, Zp) become U+FFFD; a long middle becomes an ellipsis.
+    """
+    kinds = ((letter, unicodedata.category(letter)) for letter in text)
+    clean = "".join("\ufffd" if kind[0] == "C" or kind in ("Zl", "Zp") else a for a, kind in kinds)
+    if len(clean) <= most:
+        return clean
+    tail = most // 4
+    return f"{clean[: most - tail - 1]}…{clean[-tail:]}"
 
 
 class VideoError(Exception):

@@ -10,7 +10,6 @@ One meaning each, everywhere in this project:
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -50,20 +49,6 @@ class Box(NamedTuple):
     @property
     def centre(self) -> tuple[float, float]:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
-
-
-def shown(text: str, most: int = 120) -> str:
-    """A stranger's text, such as a file's name, on one line and at most `most` characters long.
-
-    Characters that steer a terminal, turn the direction of reading, break the line or belong to
-    no alphabet (Unicode categories C, Zl, Zp) become U+FFFD; a long middle becomes an ellipsis.
-    """
-    kinds = ((letter, unicodedata.category(letter)) for letter in text)
-    clean = "".join("\ufffd" if kind[0] == "C" or kind in ("Zl", "Zp") else a for a, kind in kinds)
-    if len(clean) <= most:
-        return clean
-    tail = most // 4
-    return f"{clean[: most - tail - 1]}…{clean[-tail:]}"
 
 
 @dataclass(frozen=True, slots=True)

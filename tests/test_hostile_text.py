@@ -21,8 +21,8 @@ import pytest
 from detector import Detector
 from detector.batch import Batch
 from detector.cli import main as cli
-from detector.errors import VideoError
-from detector.records import Report, shown
+from detector.errors import VideoError, shown
+from detector.records import Report
 from detector.render.answer_card import answer_card
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import error_json, to_csv, to_html, to_json

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from detector.errors import VideoError
+from detector.errors import VideoError, shown
 from detector.explain.words import headline, peak_of, sentences
 from detector.records import (
     APP_VERSION,
@@ -23,7 +23,6 @@ from detector.records import (
     SeenFace,
     Status,
     Verdict,
-    shown,
 )
 from detector.render.report_page import to_html
 from detector.render.schema import SCHEMA

@@ -17,9 +17,9 @@ from typing import Any
 import gradio as gr
 
 from detector.batch import Batch, Item, Place
-from detector.errors import VideoError
+from detector.errors import VideoError, shown
 from detector.explain.words import clock, headline, percent, verdict_text
-from detector.records import Report, Status, shown
+from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
 from detector.settings import PRESETS, Settings

@@ -15,6 +15,7 @@ from detector.ui.batch import build_batch
 from detector.ui.check import build_check
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.untouched import forbid_conversion
 from detector.ui.verify import build_verify
 from detector.video import Limits
 
@@ -57,6 +58,7 @@ def page_css() -> str:
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
+    forbid_conversion()
     with gr.Blocks(
         title="Is this face real?", analytics_enabled=False, delete_cache=(300, 1800)
     ) as page:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.records import Frame, VideoInfo, shown
+from detector.errors import shown
+from detector.records import Frame, VideoInfo
 from detector.video.decode import Shown, Source, nothing_decoded
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes

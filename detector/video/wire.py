@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from detector.errors import VideoError
-from detector.records import Status, VideoInfo, shown
+from detector.errors import VideoError, shown
+from detector.records import Status, VideoInfo
 from detector.video.opening import Limits
 
 LONGEST = 64 * 1024  # bytes of one message
