@@ -3,7 +3,8 @@
 Every file goes through `Detector.analyze`, the annotated video and all documents, as a visitor's
 would. A file may be answered or refused; it must not make anything else happen. File k of a seed
 is always the same. Results go to LOG, a line of JSON per file: a run that is broken off goes on
-where it was, and files with bad results are kept beside it. The last line is one JSON object.
+where it was (a file that ended the run itself shows as the last one not told of), and files with
+bad results are kept beside it. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -117,15 +118,12 @@ def movie(path: Path, report: Report) -> None:
 
 def run(count: int, log: Path, keep: Path) -> list[Row]:
     """All rows, those of an earlier run included."""
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    rows = [row for row in rows if row["file"] < count]
-    done = {row["file"] for row in rows}
-    rest = [k for k in range(count) if k not in done]
+    rows = earlier(log)[:count]
     memory = Memory()
     with tempfile.TemporaryDirectory() as name, log.open("a") as out:
         files, detector = Files(Path(name)), Detector(None, "cpu")
         memory.start()
-        for k in rest:
+        for k in range(len(rows), count):
             row = try_one(detector, files, k, keep)
             row |= {"child_mb": round(memory.highest), "service_mb": round(own_peak())}
             rows.append(row)
@@ -135,6 +133,15 @@ def run(count: int, log: Path, keep: Path) -> list[Row]:
         memory.stop.set()
         memory.join()
     return rows
+
+
+def earlier(log: Path) -> list[Row]:
+    """What a run that was broken off has found; a last line that was cut short is left out."""
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]
+    if len(whole) < len(lines):
+        log.write_text("".join(whole))
+    return [json.loads(line) for line in whole]
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:
