@@ -122,7 +122,7 @@ def many_pictures(suffix: str) -> bytes:
     images = [Pillow.fromarray(np.full((8, 8), k % 256, np.uint8)) for k in range(10_000)]
     out = io.BytesIO()
     kind = Pillow.registered_extensions()[suffix]
-    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=20)
+    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=20, lossless=True)
     return out.getvalue()
 
 
