@@ -15,6 +15,7 @@ from detector.ui.batch import build_batch
 from detector.ui.check import build_check
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.model import build_model
 from detector.ui.verify import build_verify
 from detector.video import Limits
 
@@ -70,6 +71,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_batch(detectors, HEAVY)
             with gr.Tab("Verify", id="verify"):
                 build_verify(detectors, HEAVY)
+            with gr.Tab("Model", id="model"):
+                build_model(detectors)
         add_api(Endpoints(detectors, limits), HEAVY)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page
