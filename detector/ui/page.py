@@ -15,6 +15,7 @@ from detector.ui.batch import build_batch
 from detector.ui.check import build_check
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.help import build_help
 from detector.ui.model import build_model
 from detector.ui.verify import build_verify
 from detector.video import Limits
@@ -73,6 +74,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_verify(detectors, HEAVY)
             with gr.Tab("Model", id="model"):
                 build_model(detectors)
+            with gr.Tab("Help / API", id="help"):
+                build_help(page)
         add_api(Endpoints(detectors, limits), HEAVY)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page
