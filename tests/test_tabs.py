@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from detector.render.document import to_json
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
-from tests.test_page import browser, pytestmark, visit
+from tests.test_page import browser, pytestmark, upload, visit
 
 __all__ = ["browser", "pytestmark"]
 
@@ -136,3 +137,61 @@ def test_what_is_no_report_is_answered_with_a_next_step(
     answer = page.locator("#verification")
     expect(answer).to_contain_text("no report of this detector", timeout=20_000)
     expect(answer).to_contain_text("Choose the JSON report")
+
+
+def analyse(page: Page, path: Path) -> None:
+    upload(page, path)
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
+
+
+def on_disk(stem: str) -> list[Path]:
+    """Files of this name that the service holds."""
+    return list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob(f"*{stem}*"))
+
+
+def test_a_past_result_is_shown_again_and_deleted_for_good(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    clip = tmp_path / "my own clip.mp4"
+    clip.write_bytes(talking.read_bytes() + b"mine")  # a hash of its own
+    analyse(page, clip)
+    open_tab(page, "History")
+    page.locator("#history").get_by_text("my own clip.mp4").click()
+    past = page.frame_locator("#history-shown iframe")
+    expect(past.get_by_role("heading", name="People")).to_be_visible(timeout=10_000)
+    assert len(on_disk("my own clip")) >= 5
+    page.click("#delete-files")
+    expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
+    assert on_disk("my own clip") == []
+    expect(page.locator("#history")).not_to_contain_text("my own clip")
+    open_tab(page, "Check")
+    expect(page.locator("#answer")).to_be_hidden()
+    expect(page.locator("#verdict")).to_contain_text("What it does with your video")
+    analyse(page, talking)
+    expect(page.locator("#answer")).to_be_visible()
+
+
+def test_leaving_the_page_deletes_what_was_sent(browser: Browser, url: str, talking: Path) -> None:
+    clip = talking.with_name("left behind.mp4")
+    clip.write_bytes(talking.read_bytes() + b"left")
+    page = visit(browser, url)
+    upload(page, clip)
+    page.wait_for_timeout(500)
+    assert on_disk("left behind")
+    page.close()
+    end = time.monotonic() + 30
+    while on_disk("left behind"):
+        assert time.monotonic() < end, "still there"
+        time.sleep(0.2)
+
+
+def test_the_model_tab_says_what_the_card_says(page: Page, detector: Detector) -> None:
+    open_tab(page, "Model")
+    expect(page.get_by_text(detector.info.sha256)).to_be_visible()
+
+
+def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
+    open_tab(page, "Help / API")
+    expect(page.locator("#snippet-ask-sh")).to_contain_text(url.removesuffix("/"), timeout=10_000)

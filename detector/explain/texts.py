@@ -137,10 +137,6 @@ SERVICE = {
         "The processor time that this service grants you is used up. Wait until it is granted "
         "anew, sign in where that is offered, or run the program on your own machine."
     ),
-    "weights missing": (
-        "The released weights are not installed, so faces are found and not scored. "
-        "Whoever runs this service puts them into weights/ and starts it again."
-    ),
     "language model unreachable": (
         "The language model that was asked to rewrite the findings did not answer. "
         "The sentences shown are the detector's own; nothing is missing from them."

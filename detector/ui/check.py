@@ -54,7 +54,11 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
             )
         with gr.Tab("Picture") as picture_tab:
             picture = gr.Image(
-                label="Your picture", type="filepath", sources=["upload"], height=280
+                label="Your picture",
+                type="filepath",
+                image_mode=None,  # else a picture of another mode is stored a second time
+                sources=["upload"],
+                height=280,
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")

@@ -16,6 +16,7 @@ from detector.ui.check import build_check
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
 from detector.ui.help import build_help
+from detector.ui.history import build_history
 from detector.ui.model import build_model
 from detector.ui.verify import build_verify
 from detector.video import Limits
@@ -72,6 +73,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_batch(detectors, HEAVY)
             with gr.Tab("Verify", id="verify"):
                 build_verify(detectors, HEAVY)
+            with gr.Tab("History", id="past"):
+                build_history(page)
             with gr.Tab("Model", id="model"):
                 build_model(detectors)
             with gr.Tab("Help / API", id="help"):
