@@ -18,7 +18,7 @@ from detector.render.document import to_json
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
-from tests.test_page import browser, pytestmark, upload, visit
+from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, upload, visit
 
 __all__ = ["browser", "pytestmark"]
 
@@ -195,3 +195,30 @@ def test_the_model_tab_says_what_the_card_says(page: Page, detector: Detector) -
 def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
     open_tab(page, "Help / API")
     expect(page.locator("#snippet-ask-sh")).to_contain_text(url.removesuffix("/"), timeout=10_000)
+
+
+def test_a_camera_is_scored_while_it_runs(browser: Browser, url: str, tmp_path: Path) -> None:
+    film = write_clip(
+        tmp_path / "camera.mjpeg",
+        moving_portrait(50, size=(640, 480), face=420),
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+    )
+    fake = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    camera = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *fake])
+    before = set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*"))
+    page = visit(camera, url)
+    open_tab(page, "Live")
+    page.get_by_text("Click to Access Webcam").click()
+    page.locator("#camera").get_by_text("Record").click()
+    live = page.locator("#live")
+    expect(live.locator(".number")).to_contain_text("%", timeout=30_000)
+    for fact in ("Answer after", "Dropped", "Time left"):
+        expect(live).to_contain_text(fact)
+    expect(live.locator("circle").nth(1)).to_be_attached(timeout=20_000)
+    camera.close()
+    assert set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")) == before, "pictures were stored"

@@ -17,6 +17,7 @@ from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
 from detector.ui.help import build_help
 from detector.ui.history import build_history
+from detector.ui.live import build_live
 from detector.ui.model import build_model
 from detector.ui.verify import build_verify
 from detector.video import Limits
@@ -71,6 +72,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
             with gr.Tab("Several files", id="batch"):
                 build_batch(detectors, HEAVY)
+            with gr.Tab("Live", id="live"):
+                build_live(detectors)
             with gr.Tab("Verify", id="verify"):
                 build_verify(detectors, HEAVY)
             with gr.Tab("History", id="past"):
