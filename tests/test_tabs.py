@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
@@ -222,3 +223,23 @@ def test_a_camera_is_scored_while_it_runs(browser: Browser, url: str, tmp_path: 
     expect(live.locator("circle").nth(1)).to_be_attached(timeout=20_000)
     camera.close()
     assert set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")) == before, "pictures were stored"
+
+
+def test_a_german_visitor_reads_german_and_a_program_english(
+    browser: Browser, url: str, talking: Path, tmp_path: Path
+) -> None:
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#analyse")).to_have_text("Analysieren", timeout=30_000)
+    expect(page.get_by_role("tab", name="Mehrere Dateien")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text("Was mit Ihrem Video geschieht")
+    page.click("#analyse")
+    expect(page.get_by_text("Wählen Sie zuerst ein Video oder ein Bild.")).to_be_visible()
+    upload(page, write_clip(tmp_path / "leer.mp4", plain(12)))
+    page.click("#analyse")
+    verdict = page.locator("#verdict")
+    expect(verdict).to_contain_text("wurde kein Gesicht gefunden", timeout=30_000)
+    context.close()
+    answer = Client(url, verbose=False).predict(handle_file(talking), api_name="/analyze_video")
+    assert answer["headline"].isascii()

@@ -17,6 +17,7 @@ from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
 from detector.ui.help import build_help
 from detector.ui.history import build_history
+from detector.ui.languages import speak, translations
 from detector.ui.live import build_live
 from detector.ui.model import build_model
 from detector.ui.verify import build_verify
@@ -41,6 +42,7 @@ def launch_options(detectors: Detectors, limits: Limits) -> dict[str, Any]:
         "enable_monitoring": False,
         "run_history": False,
         "strict_cors": True,
+        "i18n": translations(),
         "mcp_server": True,
         "footer_links": ["api"],
     }
@@ -83,5 +85,6 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
             with gr.Tab("Help / API", id="help"):
                 build_help(page)
         add_api(Endpoints(detectors, limits), HEAVY)
+    speak(page)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page
