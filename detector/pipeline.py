@@ -126,6 +126,24 @@ class Detector:
             path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
         )
 
+    def analyze_clips(
+        self,
+        clips: Sequence[Sequence[Frame]],
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """Look at pictures that are in memory, such as a camera's, clip by clip in the order of
+        time. The report's file has no name and no hash. Raises CancelledError if stopped."""
+        settings = settings or Settings()
+        watch = Watch(on_progress, should_stop)
+        analysis = _Analysis(self, settings, _camera(clips), Stopwatch())
+        for clip in clips:
+            watch.tell("Looking at faces", len(analysis.seconds), sum(map(len, clips)))
+            analysis.look_at(clip)
+        return analysis.report(damaged=False)
+
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, and where it was found."""
         if self.loaded is None:
@@ -262,6 +280,29 @@ class _Analysis:
         return tuple(
             judge_person(k, clips, rules, still=still) for k, clips in enumerate(people, start=1)
         )
+
+
+def _camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
+    """What is known of pictures that are no file. Raises ValueError without two of them."""
+    frames = [frame for clip in clips for frame in clip]
+    if len(frames) < 2:
+        raise ValueError("a stream needs at least two pictures")
+    height, width = frames[0].image.shape[:2]
+    seconds = frames[-1].second - frames[0].second
+    return VideoInfo(
+        name="",
+        bytes=0,
+        sha256="",
+        container="",
+        codec="",
+        seconds=seconds,
+        frames=len(frames),
+        fps=(len(frames) - 1) / seconds if seconds else 0.0,
+        width=width,
+        height=height,
+        rotation=0,
+        has_audio=False,
+    )
 
 
 def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:

@@ -138,6 +138,8 @@ ADDRESSES = [
     "\\\\127.0.0.1\\clip.mp4",
     "file:///etc/passwd",
     "data:video/mp4;base64,AAAA",
+    "data:image/svg+xml;base64,AAAA",
+    "data:image/jpeg;base64,AAAA,http://127.0.0.1/",
     "http://127.0.0.1/gradio_api/file=/tmp/clip.mp4",
     "http://[",
 ]
@@ -151,6 +153,15 @@ def test_every_kind_of_address_is_refused(api: str, address: str, field: str) ->
         assert httpx.post(f"{api}/{endpoint}", json=body).status_code == 422
     named = {"video": body["data"][0]}  # type: ignore[index]
     assert httpx.post(f"{api}/call/v2/analyze_video", json=named).status_code == 422
+
+
+def test_a_camera_sends_its_pictures_within_the_request(api: str) -> None:
+    """As the address of a file they are refused like any other."""
+    picture = "data:image/jpeg;base64,AAAA"
+    for field, refused in (("url", False), ("path", True)):
+        body = {"data": [file_data("/tmp/clip.mp4") | {field: picture}], "session_hash": "a"}
+        answer = httpx.post(f"{api}/queue/join", json=body)
+        assert (answer.status_code == 422) is refused
 
 
 def test_no_spelling_of_the_body_hides_an_address(api: str) -> None:

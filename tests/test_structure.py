@@ -32,7 +32,8 @@ ONLY_HERE = {
 
 
 def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+    """Snippets are shown, not imported."""
+    return sorted(p for p in (ROOT / folder).rglob("*.py") if p.parent.name != "snippets")
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
@@ -17,7 +19,7 @@ from detector.render.document import to_json
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
-from tests.test_page import browser, pytestmark, visit
+from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, upload, visit
 
 __all__ = ["browser", "pytestmark"]
 
@@ -136,3 +138,108 @@ def test_what_is_no_report_is_answered_with_a_next_step(
     answer = page.locator("#verification")
     expect(answer).to_contain_text("no report of this detector", timeout=20_000)
     expect(answer).to_contain_text("Choose the JSON report")
+
+
+def analyse(page: Page, path: Path) -> None:
+    upload(page, path)
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
+
+
+def on_disk(stem: str) -> list[Path]:
+    """Files of this name that the service holds."""
+    return list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob(f"*{stem}*"))
+
+
+def test_a_past_result_is_shown_again_and_deleted_for_good(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    clip = tmp_path / "my own clip.mp4"
+    clip.write_bytes(talking.read_bytes() + b"mine")  # a hash of its own
+    analyse(page, clip)
+    open_tab(page, "History")
+    page.locator("#history").get_by_text("my own clip.mp4").click()
+    past = page.frame_locator("#history-shown iframe")
+    expect(past.get_by_role("heading", name="People")).to_be_visible(timeout=10_000)
+    assert len(on_disk("my own clip")) >= 5
+    page.click("#delete-files")
+    expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
+    assert on_disk("my own clip") == []
+    expect(page.locator("#history")).not_to_contain_text("my own clip")
+    open_tab(page, "Check")
+    expect(page.locator("#answer")).to_be_hidden()
+    expect(page.locator("#verdict")).to_contain_text("What it does with your video")
+    analyse(page, talking)
+    expect(page.locator("#answer")).to_be_visible()
+
+
+def test_leaving_the_page_deletes_what_was_sent(browser: Browser, url: str, talking: Path) -> None:
+    clip = talking.with_name("left behind.mp4")
+    clip.write_bytes(talking.read_bytes() + b"left")
+    page = visit(browser, url)
+    upload(page, clip)
+    page.wait_for_timeout(500)
+    assert on_disk("left behind")
+    page.close()
+    end = time.monotonic() + 30
+    while on_disk("left behind"):
+        assert time.monotonic() < end, "still there"
+        time.sleep(0.2)
+
+
+def test_the_model_tab_says_what_the_card_says(page: Page, detector: Detector) -> None:
+    open_tab(page, "Model")
+    expect(page.get_by_text(detector.info.sha256)).to_be_visible()
+
+
+def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
+    open_tab(page, "Help / API")
+    expect(page.locator("#snippet-ask-sh")).to_contain_text(url.removesuffix("/"), timeout=10_000)
+
+
+def test_a_camera_is_scored_while_it_runs(browser: Browser, url: str, tmp_path: Path) -> None:
+    film = write_clip(
+        tmp_path / "camera.mjpeg",
+        moving_portrait(50, size=(640, 480), face=420),
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+    )
+    fake = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    camera = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *fake])
+    before = set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*"))
+    page = visit(camera, url)
+    open_tab(page, "Live")
+    page.get_by_text("Click to Access Webcam").click()
+    page.locator("#camera").get_by_text("Record").click()
+    live = page.locator("#live")
+    expect(live.locator(".number")).to_contain_text("%", timeout=30_000)
+    for fact in ("Answer after", "Dropped", "Time left"):
+        expect(live).to_contain_text(fact)
+    expect(live.locator("circle").nth(1)).to_be_attached(timeout=20_000)
+    camera.close()
+    assert set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")) == before, "pictures were stored"
+
+
+def test_a_german_visitor_reads_german_and_a_program_english(
+    browser: Browser, url: str, talking: Path, tmp_path: Path
+) -> None:
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#analyse")).to_have_text("Analysieren", timeout=30_000)
+    expect(page.get_by_role("tab", name="Mehrere Dateien")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text("Was mit Ihrem Video geschieht")
+    page.click("#analyse")
+    expect(page.get_by_text("Wählen Sie zuerst ein Video oder ein Bild.")).to_be_visible()
+    upload(page, write_clip(tmp_path / "leer.mp4", plain(12)))
+    page.click("#analyse")
+    verdict = page.locator("#verdict")
+    expect(verdict).to_contain_text("wurde kein Gesicht gefunden", timeout=30_000)
+    context.close()
+    answer = Client(url, verbose=False).predict(handle_file(talking), api_name="/analyze_video")
+    assert answer["headline"].isascii()

@@ -143,3 +143,19 @@ VERIFY = {
         "analysis.",
     ),
 }
+
+# What can stand in the way besides the file.
+SERVICE = {
+    "queue full": (
+        "Too many people are waiting already. Your file was not looked at; try again in a few "
+        "minutes."
+    ),
+    "quota": (
+        "The processor time that this service grants you is used up. Wait until it is granted "
+        "anew, sign in where that is offered, or run the program on your own machine."
+    ),
+    "language model unreachable": (
+        "The language model that was asked to rewrite the findings did not answer. "
+        "The sentences shown are the detector's own; nothing is missing from them."
+    ),
+}

@@ -55,7 +55,13 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
             )
         with gr.Tab("Picture") as picture_tab:
             picture = untouched(
-                gr.Image(label="Your picture", type="filepath", sources=["upload"], height=280)
+                gr.Image(
+                    label="Your picture",
+                    type="filepath",
+                    image_mode=None,  # else a picture of another mode is stored a second time
+                    sources=["upload"],
+                    height=280,
+                )
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from detector.errors import CancelledError, VideoError
-from detector.records import ModelInfo, Report, Status
+from detector.records import Frame, ModelInfo, Report, Status
 from detector.rules import ScoringRules
 from detector.settings import Settings
 from detector.ui.jobs import WAITING
@@ -62,6 +62,10 @@ class Analyst(Protocol):
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
+    ) -> Report: ...
+
+    def analyze_clips(
+        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
     ) -> Report: ...
 
     def annotate(
@@ -185,6 +189,14 @@ class Served:
             )
         self.desk.metrics.answered(report.status.value, report.timing_ms)
         return report
+
+    def analyze_clips(
+        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
+    ) -> Report:
+        """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
+        name_request()
+        with self.desk.serving("live", None, None):
+            return self._analyst.analyze_clips(clips, settings)
 
     def annotate(
         self,

@@ -49,6 +49,8 @@ CLOSED = ("/gradio_api/process_recording", "/gradio_api/deep_link")
 
 # "//host", "\\host" and "scheme:"; a single letter is a drive, not a scheme.
 ADDRESS = re.compile(r"[/\\]{2}|[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+# A camera's picture within the request; nothing is looked up for it.
+PICTURE = re.compile(r"data:image/(?:jpeg|png|webp);base64,[A-Za-z0-9+/=]*\Z")
 IGNORED_FIRST = "".join(map(chr, range(33)))  # what URL parsers skip before the scheme
 
 
@@ -183,7 +185,8 @@ def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
     """Raises RefusedError if `path` or `url` of any object in a JSON body is an address.
 
     The browser sends the `url` at which this server shows an upload; that one, on one of
-    `own_hosts`, is let through, since Gradio reads the file by its `path`. What is no JSON is
+    `own_hosts`, is let through, since Gradio reads the file by its `path`; and so is a camera's
+    picture that stands in the `url` itself. What is no JSON is
     left to Gradio, which reads it with the same parser and answers for itself.
     """
 
@@ -191,7 +194,8 @@ def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
         for key, value in pairs:  # all of them, should a key stand there twice
             if key not in ("path", "url") or not isinstance(value, str):
                 continue
-            if _is_address(value) and not (key == "url" and _shows_upload(value, own_hosts)):
+            ours = key == "url" and (PICTURE.match(value) or _shows_upload(value, own_hosts))
+            if _is_address(value) and not ours:
                 raise RefusedError(
                     422, "Files cannot be named by an address here. Upload the file instead."
                 )

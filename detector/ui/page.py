@@ -17,7 +17,12 @@ from detector.ui.check import build_check
 from detector.ui.desk import Served
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.help import build_help
+from detector.ui.history import build_history
+from detector.ui.languages import speak, translations
+from detector.ui.live import build_live
 from detector.ui.metrics import wanted as metrics_wanted
+from detector.ui.model import build_model
 from detector.ui.operation import Operation
 from detector.ui.storage import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui.untouched import forbid_conversion
@@ -55,6 +60,7 @@ def launch_options(
         "enable_monitoring": False,
         "run_history": False,
         "strict_cors": True,
+        "i18n": translations(),
         "mcp_server": True,
         "footer_links": ["api"],
     }
@@ -89,8 +95,17 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
             with gr.Tab("Several files", id="batch"):
                 build_batch(detectors, HEAVY)
+            with gr.Tab("Live", id="live"):
+                build_live(detectors)
             with gr.Tab("Verify", id="verify"):
                 build_verify(detectors, HEAVY)
+            with gr.Tab("History", id="past"):
+                build_history(page)
+            with gr.Tab("Model", id="model"):
+                build_model(detectors)
+            with gr.Tab("Help / API", id="help"):
+                build_help(page)
         add_api(Endpoints(detectors, limits), HEAVY)
+    speak(page)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import CancelledError, VideoError, WeightsError
-from detector.records import ModelInfo, Report, Status
+from detector.records import Frame, ModelInfo, Report, Status
 from detector.rules import ScoringRules
 from detector.settings import Settings
 from detector.ui.journal import note
@@ -33,6 +33,7 @@ START_SECONDS = 120.0
 GRACE_SECONDS = 5.0
 BROKEN_OFF = "The analysis broke off on our side and was not finished. Send the file once more."
 
+Clips = Sequence[Sequence[Frame]]
 Load = Callable[[], Mapping[str, Any]]
 
 
@@ -273,6 +274,12 @@ class RemoteDetector:
         """As `Detector.analyze`; raises VideoError also when the worker died over it."""
         question = Question(self._name, "analyze", (path, settings))
         report: Report = self._worker.ask(question, on_progress, should_stop)
+        return report
+
+    def analyze_clips(self, clips: Clips, settings: Settings | None = None) -> Report:
+        """As `Detector.analyze_clips`."""
+        question = Question(self._name, "analyze_clips", (clips, settings))
+        report: Report = self._worker.ask(question, None, None)
         return report
 
     def annotate(

@@ -1,0 +1,79 @@
+"""A sliding window over a live picture: which frames are judged, and which were missed. Pure.
+
+A stream that is scored is never whole: while the network works, pictures go by. They are
+counted, not hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from detector.records import Frame, Image, Report, Verdict
+
+EVERY_SECONDS = 0.25
+TIME_LIMIT = 60
+# A window is two clips of neighbouring pictures; half of it is new at each score.
+WINDOW, STEP = 8, 4
+# After a pause this long the camera was off, and a new stream begins.
+PAUSE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one window came to. `took` is in seconds, from its last picture to the answer."""
+
+    second: float
+    fake: float | None
+    verdict: Verdict
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One visitor's camera since it was turned on; every change gives a new stream.
+
+    `start` and `latest` are a clock's seconds; a frame's `second` counts from `start`.
+    """
+
+    start: float = 0.0
+    latest: float = 0.0
+    seen: int = 0
+    fresh: int = 0
+    frames: tuple[Frame, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+    def take(self, image: Image, now: float) -> Stream:
+        """With one more picture, which came at `now`."""
+        if not self.seen or now - self.latest > PAUSE_SECONDS:
+            return Stream(now, now, 1, 1, (Frame(0.0, image),))
+        frames = (*self.frames, Frame(now - self.start, image))[-WINDOW:]
+        return replace(self, latest=now, seen=self.seen + 1, fresh=self.fresh + 1, frames=frames)
+
+    @property
+    def due(self) -> bool:
+        """Whether the window is full, and half of it new since the last score."""
+        return len(self.frames) == WINDOW and self.fresh >= STEP
+
+    @property
+    def missing(self) -> int:
+        """How many more pictures the first window needs."""
+        return WINDOW - len(self.frames)
+
+    @property
+    def elapsed(self) -> float:
+        return self.latest - self.start
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that the camera should have sent by now, and that were not looked at."""
+        return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.seen, 0)
+
+    def scored(self, report: Report, took: float) -> Stream:
+        """With what its window came to."""
+        score = Score(self.frames[-1].second, report.fake, report.verdict, took)
+        return replace(self, fresh=0, scores=(*self.scores, score))
+
+
+def clips_of(frames: tuple[Frame, ...]) -> list[tuple[Frame, ...]]:
+    """A window as clips of neighbours, as the detector looks at a video."""
+    return [frames[start : start + STEP] for start in range(0, len(frames), STEP)]

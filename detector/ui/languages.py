@@ -1,0 +1,140 @@
+"""The page in the visitor's language: labels by Gradio, and all that the server says by catalogue.
+
+It works on the finished page, so no tab knows of it: labels become keys that the browser looks
+up, and what an event of the page shows is told in the language that the visitor's browser asks
+for. The endpoints for programs are left alone: their JSON is English, always.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+
+from detector.explain.language import (
+    LANGUAGES,
+    catalogue,
+    opened,
+    preferred,
+    say,
+    say_markdown,
+    tell,
+)
+from detector.ui.check import PRESET_LABELS
+
+PRESET_NAMES = [name for name, _ in PRESET_LABELS]
+_TEXTS = ("label", "placeholder", "info")
+
+
+def translations() -> gr.I18n:
+    """What the browser looks labels up in, in every language."""
+    texts = [text for text in catalogue("de") if "{" not in text] + PRESET_NAMES
+    known = {name: {text: say(text, name) for text in texts} for name in LANGUAGES}
+    return gr.I18n(**known)
+
+
+def speak(page: gr.Blocks) -> None:
+    """Make the finished page speak the visitor's language."""
+    i18n = translations()
+    for block in page.blocks.values():
+        if isinstance(block, gr.Radio):
+            block.choices = [(_key(str(name), i18n), value) for name, value in block.choices]
+        for name in (*_TEXTS, "value") if isinstance(block, gr.Button) else _TEXTS:
+            _label(block, name, i18n)
+    for event in page.fns.values():
+        if event.fn is not None and event.api_visibility == "private":
+            event.fn = told(event.fn)
+    _greet(page)
+
+
+def visitor_language() -> str:
+    """The language that the browser behind the running event asks for."""
+    request = LocalContext.request.get(None)
+    return preferred(request.headers.get("accept-language", "")) if request else "en"
+
+
+def told(event: Callable[..., Any]) -> Callable[..., Any]:
+    """`event`, with whatever it shows, and refuses, in the visitor's language."""
+    if inspect.isgeneratorfunction(event):
+
+        @functools.wraps(event)
+        def steps(*values: Any, **more: Any) -> Iterator[Any]:
+            language = visitor_language()
+            try:
+                for shown in event(*values, **more):
+                    yield translated(shown, language)
+            except gr.Error as error:
+                raise _refusal(error, language) from error
+
+        return steps
+
+    @functools.wraps(event)
+    def once(*values: Any, **more: Any) -> Any:
+        language = visitor_language()
+        try:
+            return translated(event(*values, **more), language)
+        except gr.Error as error:
+            raise _refusal(error, language) from error
+
+    return once
+
+
+def translated(shown: Any, language: str) -> Any:
+    """Updates with every text and piece of HTML in them told in `language`."""
+    if language == "en":
+        return shown
+    if isinstance(shown, str):
+        return tell(shown, language)
+    if isinstance(shown, dict):
+        return {key: translated(value, language) for key, value in shown.items()}
+    if type(shown) in (list, tuple):
+        return type(shown)(translated(value, language) for value in shown)
+    return shown
+
+
+def _refusal(error: gr.Error, language: str) -> gr.Error:
+    return gr.Error(
+        say(str(error.message), language),
+        title=say(error.title, language),
+        print_exception=error.print_exception,
+    )
+
+
+def _label(block: Any, name: str, i18n: gr.I18n) -> None:
+    text = getattr(block, name, None)
+    if not isinstance(text, str) or text not in catalogue("de"):
+        return
+    setattr(block, name, i18n(text))
+    if name in block.constructor_args:  # an update builds the component anew from these
+        block.constructor_args[name] = i18n(text)
+
+
+def _key(text: str, i18n: gr.I18n) -> str:
+    return str(i18n(text)) if opened(text)[0] in catalogue("de") else text
+
+
+def _greet(page: gr.Blocks) -> None:
+    """What the page says before anything is asked, told anew for each visitor."""
+    blocks = [
+        block
+        for block in page.blocks.values()
+        if isinstance(block, gr.HTML | gr.Markdown) and isinstance(block.value, str) and block.value
+    ]
+
+    def greet() -> list[Any]:
+        language = visitor_language()
+        if language == "en":
+            return [gr.skip() for _ in blocks]
+        return [
+            (say_markdown if isinstance(block, gr.Markdown) else tell)(block.value, language)
+            for block in blocks
+        ]
+
+    with page:
+        page.load(
+            greet, None, blocks, queue=False, show_progress="hidden", api_visibility="private"
+        )

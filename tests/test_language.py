@@ -1,0 +1,109 @@
+"""The product speaks five languages, and says the same in all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from detector.explain.language import LANGUAGES, catalogue, opened, preferred, say, tell, untold
+from detector.explain.texts import BANDS, SERVICE, STATUS, VERIFY, WARNINGS
+from detector.explain.words import headline, sentences, verdict_text
+from detector.records import Verdict
+from detector.render.answer_card import answer_card
+from detector.render.sections import moments, people
+from tests import reports
+
+OTHERS = [name for name in LANGUAGES if name != "en"]
+in_every_language = pytest.mark.parametrize("language", OTHERS)
+
+
+def fixed() -> Iterator[str]:
+    """Every text that the detector can say by itself."""
+    yield from (*BANDS.values(), *STATUS.values(), *WARNINGS.values(), *SERVICE.values())
+    yield from (text for answers in VERIFY.values() for text in answers)
+    yield from (verdict_text(verdict) for verdict in Verdict)
+    for make in reports.EVERY_KIND.values():
+        yield headline(make())
+        yield from (sentence.text for sentence in sentences(make()))
+
+
+@in_every_language
+def test_no_catalogue_lacks_a_text_that_another_has(language: str) -> None:
+    assert set(catalogue(language)) == set(catalogue("de"))
+    assert all(text.strip() for text in catalogue(language).values())
+
+
+@in_every_language
+def test_every_number_keeps_its_place_in_the_translation(language: str) -> None:
+    for text, said in catalogue(language).items():
+        assert set(re.findall(r"\{\d+\}", said)) == set(re.findall(r"\{\d+\}", text)), text
+
+
+@in_every_language
+def test_no_verdict_status_warning_or_sentence_stays_english(language: str) -> None:
+    assert [text for text in fixed() if language != "de" and say(text, language) == text] == []
+
+
+@in_every_language
+def test_numbers_are_the_same_in_every_language(language: str) -> None:
+    def figures(text: str) -> list[str]:
+        return sorted(re.findall(r"\d+", text))
+
+    for text in fixed():
+        assert figures(say(text, language)) == figures(text), text
+
+
+@pytest.mark.parametrize("make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys())
+def test_the_answer_shows_no_english_to_a_spanish_reader(make: object) -> None:
+    report = make()  # type: ignore[operator]
+    for html in (answer_card(report), people(report), moments(report)):
+        assert list(untold(html, "es")) == []
+
+
+def test_finding_no_sign_is_called_no_proof_in_every_language() -> None:
+    text = headline(reports.calm())
+    denials = {"es": "no prueba", "de": "kein Beweis", "zh": "并不证明", "hi": "प्रमाण नहीं"}
+    for language, denial in denials.items():
+        assert denial in say(text, language)
+
+
+def test_what_is_not_in_the_catalogue_stays_as_it_is() -> None:
+    assert say("my holiday.mp4", "de") == "my holiday.mp4"
+    assert say("No sign found", "en") == "No sign found"
+
+
+def test_markup_in_a_file_name_stays_text() -> None:
+    html = '<b>&lt;img src=x onerror=alert(1)&gt;</b><p title="&quot;x&quot;">No score</p>'
+    said = tell(html, "de")
+    assert "&lt;img" in said
+    assert "<img" not in said
+    assert "Kein Wert" in said
+    assert 'title="&quot;x&quot;"' in said
+
+
+def test_style_and_markup_are_left_alone() -> None:
+    html = '<style>.no > .yes { color: red }</style><i style="left:3%"></i><b>yes</b>'
+    assert tell(html, "de") == html.replace("<b>yes</b>", "<b>ja</b>")
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.8", "de"),
+        ("fr;q=0.9, hi;q=0.4, es;q=0.7", "es"),
+        ("zh-Hans-CN", "zh"),
+        ("fr, ja", "en"),
+        ("", "en"),
+        ("de;q=x,,;q=1", "de"),
+    ],
+)
+def test_the_browser_s_first_known_wish_is_taken(accept: str, language: str) -> None:
+    assert preferred(accept) == language
+
+
+def test_numbers_are_left_open_and_names_are_not() -> None:
+    key, numbers = opened("Person 2 at 0:03.5: under 1 % of a1b2")
+    assert key == "Person {0} at {1}: {2} of a1b2"
+    assert numbers == ["2", "0:03.5", "under 1 %"]

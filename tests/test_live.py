@@ -1,0 +1,70 @@
+"""A camera is scored window by window, and what goes by meanwhile is counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector import Detector
+from detector.live import EVERY_SECONDS, PAUSE_SECONDS, STEP, WINDOW, Stream, clips_of
+from detector.records import Frame, Status
+from detector.settings import Settings
+from tests import reports
+from tests.clips import moving_portrait, plain
+
+DARK = plain(1)[0]
+
+
+def after(count: int, every: float = EVERY_SECONDS, stream: Stream | None = None) -> Stream:
+    """A stream after `count` more pictures, `every` seconds apart."""
+    stream = stream or Stream()
+    begin = stream.latest + every if stream.seen else 100.0
+    for k in range(count):
+        stream = stream.take(DARK, begin + k * every)
+    return stream
+
+
+def test_the_first_score_waits_for_a_full_window() -> None:
+    assert not after(WINDOW - 1).due
+    assert after(WINDOW - 1).missing == 1
+    assert after(WINDOW).due
+
+
+def test_the_next_score_waits_until_half_of_the_window_is_new() -> None:
+    stream = after(WINDOW).scored(reports.calm(), 0.3)
+    assert not after(STEP - 1, stream=stream).due
+    assert after(STEP, stream=stream).due
+
+
+def test_the_window_slides_and_does_not_grow() -> None:
+    stream = after(3 * WINDOW)
+    assert len(stream.frames) == WINDOW
+    assert stream.frames[-1].second == pytest.approx((3 * WINDOW - 1) * EVERY_SECONDS)
+
+
+def test_pictures_that_went_by_are_counted() -> None:
+    assert after(20).dropped == 0
+    assert after(20, every=2 * EVERY_SECONDS).dropped == 19
+
+
+def test_a_camera_that_was_off_starts_anew() -> None:
+    stream = after(WINDOW).scored(reports.calm(), 0.3)
+    stream = stream.take(DARK, stream.latest + PAUSE_SECONDS + 1)
+    assert (stream.seen, stream.scores, stream.elapsed) == (1, (), 0.0)
+
+
+def test_every_picture_of_a_window_is_in_one_clip() -> None:
+    frames = after(WINDOW).frames
+    assert [frame for clip in clips_of(frames) for frame in clip] == list(frames)
+
+
+def test_a_face_before_the_camera_is_judged_like_one_in_a_video(detector: Detector) -> None:
+    frames = tuple(Frame(0.25 * k, image) for k, image in enumerate(moving_portrait(WINDOW)))
+    report = detector.analyze_clips(clips_of(frames), Settings(frames=WINDOW, heat=False))
+    assert report.status is Status.OK
+    assert report.frames_with_face == WINDOW
+    assert [person.id for person in report.people] == [1]
+
+
+def test_nobody_before_the_camera_gets_no_score(detector: Detector) -> None:
+    report = detector.analyze_clips(clips_of(after(WINDOW).frames))
+    assert (report.status, report.fake) == (Status.NO_FACE, None)
