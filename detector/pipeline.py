@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ from detector.rules import ScoringRules
 from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
 from detector.settings import Settings
 from detector.tracks import ClipTrack, PeopleTracker
-from detector.video import DecodeNotes, Limits, probe, read_clips
+from detector.video import DecodeNotes, Limits
+from detector.video.isolated import prepare, reader
 from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -42,10 +44,22 @@ class Detector:
     """Loaded networks, and nothing of any one analysis: it may be shared between visitors.
 
     Without trained weights it still finds people, and answers `untrained` instead of a score.
+    Files are decoded in a confined process of their own; `isolate=False` decodes them here, for
+    files that are trusted.
     """
 
-    def __init__(self, loaded: Loaded | None, device: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded | None,
+        device: str,
+        limits: Limits | None = None,
+        *,
+        isolate: bool = True,
+    ) -> None:
         self.device = device
+        self.isolate = isolate
+        if isolate:
+            prepare()
         self.limits = limits or Limits()
         self.finder = FaceFinder(device)
         self.network = Network(loaded, device) if loaded else None
@@ -82,15 +96,18 @@ class Detector:
         watch = Watch(on_progress, should_stop)
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
+        read = reader(watch.check, isolate=self.isolate)
         with spent("probe"):
-            info = probe(Path(path), self.limits)
+            info = read.probe(Path(path), self.limits)
         notes = DecodeNotes()
         analysis = _Analysis(self, settings, info, spent)
         total = min(settings.frames, info.frames or settings.frames)
-        clips = read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
-        for clip in spent.each("decode", clips):
-            watch.tell("Looking at faces", len(analysis.seconds), total)
-            analysis.look_at(clip)
+        with closing(
+            read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
+        ) as clips:
+            for clip in spent.each("decode", clips):
+                watch.tell("Looking at faces", len(analysis.seconds), total)
+                analysis.look_at(clip)
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
 

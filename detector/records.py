@@ -92,7 +92,8 @@ class Quality:
 class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
-    `seconds` is 0.0 for a still image; `width` and `height` are those of the upright picture.
+    `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
+    of the upright picture.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Status(StrEnum):
     UNTRAINED = "untrained"
     # A file that gave no report at all; see `VideoError.status`.
     UNREADABLE = "unreadable"
+    UNSAFE = "unsafe"
     EMPTY = "empty"
     NO_VIDEO = "no_video"
     UNSUPPORTED = "unsupported"

@@ -37,6 +37,10 @@ STATUS = {
         "The file could not be read as a video. "
         "Play it on your computer to check that it is complete, then export it as MP4."
     ),
+    Status.UNSAFE: (
+        "Reading the file was stopped, because it crashed the decoder or took more time or memory "
+        "than any file needs. Open it in a video editor and export it anew as MP4 (H.264)."
+    ),
     Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
     Status.NO_VIDEO: (
         "The file holds no pictures, perhaps only sound. Choose a file that contains video."

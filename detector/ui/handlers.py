@@ -7,6 +7,7 @@ own session. `VideoError` is an answer and is shown as one; anything else is our
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def draw(
 ) -> Generator[Step | Path | VideoError, None, None]:
     """The steps of drawing the annotated video into `folder`, then its path, or why there is
     none: the report stands without it."""
-    out = folder / f"{Path(report.video.name).stem}-annotated.mp4"
+    out = folder / f"{stem_of(report)}-annotated.mp4"
     path = question.given()
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
@@ -76,9 +77,15 @@ def draw(
         yield error
 
 
+def stem_of(report: Report) -> str:
+    """What the visitor's file is called, as the beginning of a file name of ours."""
+    letters = re.sub(r"[^\w-]+", "_", Path(report.video.name).stem).strip("_")
+    return letters[:60] or "video"
+
+
 def write_documents(report: Report, folder: Path) -> list[Path]:
     """The report as JSON, CSV and one HTML page, named after the visitor's file."""
-    stem = Path(report.video.name).stem
+    stem = stem_of(report)
     texts = {
         f"{stem}-report.html": to_html(report),
         f"{stem}-report.json": json.dumps(to_json(report), indent=2),

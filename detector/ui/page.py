@@ -20,6 +20,7 @@ from detector.ui.handlers import Detectors
 from detector.ui.metrics import wanted as metrics_wanted
 from detector.ui.operation import Operation
 from detector.ui.storage import KEPT_SECONDS, SWEEP_SECONDS
+from detector.ui.untouched import forbid_conversion
 from detector.ui.verify import build_verify
 from detector.video import Limits
 
@@ -74,6 +75,7 @@ def page_css() -> str:
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
+    forbid_conversion()
     with gr.Blocks(
         title="Is this face real?",
         analytics_enabled=False,
