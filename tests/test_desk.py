@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -248,6 +250,14 @@ def test_uploads_have_a_share_too(cache: None) -> None:
     assert [answer.status_code for answer in sent] == [200, 200, 200, 429]
     assert int(sent[-1].headers["retry-after"]) > 30
     assert sent[-1].json()["detail"].startswith("You have sent many files")
+
+
+def test_no_upload_fills_the_disk(cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({"tiny": Standin()}, LIMITS) as url:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LIMITS.max_bytes))
+        answer = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.mp4", b"a")})
+    assert answer.status_code == 507
+    assert answer.json()["detail"].startswith("This machine's disk is full")
 
 
 def test_a_caller_sees_the_place_in_line(cache: None, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def tables(results: dict[str, Any]) -> str:
         "|---" * 5 + "|",
     ]
     for row in results["waits"]:
-        lines.append("| " + " | ".join(str(value) for value in row.values()) + " |")
+        lines.append("| " + " | ".join(str(value or "too few") for value in row.values()) + " |")
     lines += ["", "| jobs done | server, MB | worker, MB | open files |", "|---" * 4 + "|"]
     samples: list[Sample] = crowd["samples"]
     for each in samples:

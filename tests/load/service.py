@@ -33,7 +33,7 @@ class Service:
 
     def count(self, name: str, **labels: str) -> float:
         """The sum of one of its metrics."""
-        families = text_string_to_metric_families(httpx.get(f"{self.url}metrics").text)
+        families = text_string_to_metric_families(httpx.get(f"{self.url}metrics", timeout=60).text)
         return sum(
             sample.value
             for family in families
@@ -76,7 +76,7 @@ def until_ready(url: str, *, seconds: float) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            if httpx.get(f"{url}readyz").status_code == 200:
+            if httpx.get(f"{url}readyz", timeout=60).status_code == 200:
                 return
         except httpx.TransportError:
             pass

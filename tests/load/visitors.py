@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 
 UNDERWAY = ("working", "waiting")
 PATIENCE = 240.0  # seconds that a visitor waits for one answer
@@ -48,12 +49,16 @@ def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]
         httpx_kwargs={"timeout": PATIENCE},
     )
     for errand in errands:
-        if errand.kind == "cancelled":
-            outcomes.put(_cancel(client, number, errand))
-        elif errand.kind == "vanished":
-            outcomes.put(_vanish(url, headers, number, errand))
-        else:
-            outcomes.put(_ask(client, number, errand))
+        try:
+            if errand.kind == "cancelled":
+                outcome = _cancel(client, number, errand)
+            elif errand.kind == "vanished":
+                outcome = _vanish(url, headers, number, errand)
+            else:
+                outcome = _ask(client, number, errand)
+        except (httpx.HTTPError, TimeoutError, AppError) as error:
+            outcome = Outcome(number, errand.kind, f"failed: {type(error).__name__}", False, 0.0)
+        outcomes.put(outcome)
 
 
 def _ask(client: Client, number: int, errand: Errand) -> Outcome:
