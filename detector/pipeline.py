@@ -8,7 +8,7 @@ many people are followed, and not on how long the video is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,8 @@ from detector.weights import (
     load_model,
     pick_device,
 )
+
+OnPartial = Callable[[Report], None]
 
 
 class Detector:
@@ -71,11 +73,14 @@ class Detector:
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
     ) -> Report:
         """Look at one video or picture.
 
         `on_progress(stage, done, total)` is called as frames are done; `should_stop()` is asked
-        just as often. Raises VideoError if the file cannot be used, CancelledError if stopped.
+        just as often. `on_partial(report)` gets the answer as it stands after every batch, as if
+        the video ended there: for drawing, not for deciding. Raises VideoError if the file cannot
+        be used, CancelledError if stopped.
         """
         settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
@@ -89,7 +94,8 @@ class Detector:
         clips = read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
         for clip in spent.each("decode", clips):
             watch.tell("Looking at faces", len(analysis.seconds), total)
-            analysis.look_at(clip)
+            if analysis.look_at(clip) and on_partial is not None:
+                on_partial(analysis.report(damaged=notes.damaged))
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
 
@@ -142,8 +148,8 @@ class _Analysis:
     scored: dict[int, list[ScoredClip]] = field(default_factory=dict)
     seen: dict[int, list[SeenFace]] = field(default_factory=dict)
 
-    def look_at(self, clip: Sequence[Frame]) -> None:
-        """Find who is in one clip, and score when enough faces wait."""
+    def look_at(self, clip: Sequence[Frame]) -> bool:
+        """Find who is in one clip, and score when enough faces wait; whether that was now."""
         with self.spent("detect"):
             tracks = self.tracker.follow(clip, self.detector.finder.find)
         self.seconds += [frame.second for frame in clip]
@@ -154,8 +160,10 @@ class _Analysis:
         self.followed.update(track.id for track in tracks)
         with self.spent("crop"):
             self.waiting += [self._cut(clip, track) for track in tracks]
-        if sum(len(cut.crops) for cut in self.waiting) >= BATCH[self.detector.device]:
+        full = sum(len(cut.crops) for cut in self.waiting) >= BATCH[self.detector.device]
+        if full:
             self._score()
+        return full
 
     def _rank(self, track: ClipTrack) -> tuple[bool, float]:
         """Whom to follow where not all can be: who already is, then the largest."""

@@ -7,8 +7,10 @@ own session. `VideoError` is an answer and is shown as one; anything else is our
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
@@ -18,9 +20,10 @@ from detector.pipeline import Detector
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
 from detector.render.movie import annotate_video
+from detector.render.views import Views, render_views
 from detector.settings import Settings
 from detector.ui.jobs import Step, run_job
-from detector.watch import OnProgress, ShouldStop
+from detector.watch import OnProgress, ShouldStop, Watch
 
 # Models by name; the first is the default.
 Detectors = Mapping[str, Detector]
@@ -46,14 +49,23 @@ def look(
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of the analysis, then its report, or the error that is the answer."""
     path, detector = question.given(), detectors[question.model]
+    partial: deque[Report] = deque(maxlen=1)
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
         return detector.analyze(
-            path, question.settings, on_progress=on_progress, should_stop=should_stop
+            path,
+            question.settings,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            on_partial=partial.append,
         )
 
     try:
-        yield from run_job(work)
+        with closing(run_job(work)) as steps:
+            for item in steps:
+                if isinstance(item, Step) and partial:
+                    item = replace(item, so_far=partial[0])
+                yield item
     except VideoError as error:
         yield error
 
@@ -69,6 +81,19 @@ def draw(
         return annotate_video(
             path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
         )
+
+    yield from run_job(work)
+
+
+def draw_views(
+    detector: Detector, question: Question, report: Report, folder: Path
+) -> Generator[Step | Views, None, None]:
+    """The steps of drawing what the viewer shows into `folder`, then its files."""
+    path, margin = question.given(), detector.config.margin
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Views:
+        watch = Watch(on_progress, should_stop)
+        return render_views(path, report, folder, margin=margin, watch=watch)
 
     yield from run_job(work)
 
