@@ -49,8 +49,10 @@ def _not_ready(detectors: Detectors) -> str:
 
 def page_css() -> str:
     """The page's own style, and the report's, kept to where reports are shown."""
-    own = (HERE / "style.css").read_text(encoding="utf-8")
-    return f"{own}\n.report {{\n{sections_css()}\n}}\n"
+    own, viewer = (
+        (HERE / name).read_text(encoding="utf-8") for name in ("style.css", "viewer.css")
+    )
+    return f"{own}\n{viewer}\n.report {{\n{sections_css()}\n}}\n"
 
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
