@@ -8,7 +8,8 @@ many people are followed, and not on how long the video is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +22,15 @@ from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
 from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
+from detector.render.movie import Annotator, annotate_video
+from detector.render.views import Views, render_views
 from detector.rules import ScoringRules
 from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
 from detector.settings import Settings
 from detector.tracks import ClipTrack, PeopleTracker
-from detector.video import DecodeNotes, Limits, probe, read_clips
-from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
+from detector.video import DecodeNotes, Limits
+from detector.video.isolated import prepare, reader
+from detector.watch import OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
     Loaded,
@@ -36,17 +40,27 @@ from detector.weights import (
     pick_device,
 )
 
-OnPartial = Callable[[Report], None]
-
 
 class Detector:
     """Loaded networks, and nothing of any one analysis: it may be shared between visitors.
 
     Without trained weights it still finds people, and answers `untrained` instead of a score.
+    Files are decoded in a confined process of their own; `isolate=False` decodes them here, for
+    files that are trusted.
     """
 
-    def __init__(self, loaded: Loaded | None, device: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded | None,
+        device: str,
+        limits: Limits | None = None,
+        *,
+        isolate: bool = True,
+    ) -> None:
         self.device = device
+        self.isolate = isolate
+        if isolate:
+            prepare()
         self.limits = limits or Limits()
         self.finder = FaceFinder(device)
         self.network = Network(loaded, device) if loaded else None
@@ -78,26 +92,57 @@ class Detector:
         """Look at one video or picture.
 
         `on_progress(stage, done, total)` is called as frames are done; `should_stop()` is asked
-        just as often. `on_partial(report)` gets the answer as it stands after every batch, as if
-        the video ended there: for drawing, not for deciding. Raises VideoError if the file cannot
-        be used, CancelledError if stopped.
+        just as often. `on_partial(report)` gets the answer so far after every batch, to be drawn.
+        Raises VideoError if the file cannot be used, CancelledError if stopped.
         """
         settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
+        read = reader(watch.check, isolate=self.isolate)
         with spent("probe"):
-            info = probe(Path(path), self.limits)
+            info = read.probe(Path(path), self.limits)
         notes = DecodeNotes()
         analysis = _Analysis(self, settings, info, spent)
         total = min(settings.frames, info.frames or settings.frames)
-        clips = read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
-        for clip in spent.each("decode", clips):
-            watch.tell("Looking at faces", len(analysis.seconds), total)
-            if analysis.look_at(clip) and on_partial is not None:
-                on_partial(analysis.report(damaged=notes.damaged))
+        with closing(
+            read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
+        ) as clips:
+            for clip in spent.each("decode", clips):
+                watch.tell("Looking at faces", len(analysis.seconds), total)
+                if analysis.look_at(clip) and on_partial is not None:
+                    on_partial(analysis.report(damaged=notes.damaged))
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
+        margin = self.config.margin
+        return annotate_video(
+            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        )
+
+    def draw_views(
+        self,
+        path: Path,
+        report: Report,
+        stem: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Views:
+        """Writes what a viewer shows of `report`, beginning with `stem`; see `render_views`."""
+        watch = Watch(on_progress, should_stop)
+        read = reader(watch.check, isolate=self.isolate)
+        return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, and where it was found."""

@@ -15,17 +15,18 @@ FLOORS = [
     ["settings"],
     ["records"],
     ["errors"],
-    ["geometry", "model", "rules"],
+    ["claims", "geometry", "model", "rules", "storage"],
     ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
     ["weights"],
     ["network", "render"],
+    ["batch", "live", "verify"],
     ["pipeline"],
     ["ui", "cli"],
     ["__main__"],
 ]
 ONLY_HERE = {
     "gradio": ("ui",),
-    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network"),
+    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network", "storage"),
     "cv2": ("faces", "tracks", "quality", "crops", "render.draw"),
 }
 

@@ -12,9 +12,11 @@ from PIL import Image as Pictures
 
 from detector.errors import CancelledError
 from detector.records import Box, Image, Report
-from detector.render.views import COLUMNS, render_views
+from detector.render.movie import Annotator
+from detector.render.views import COLUMNS, Views, render_views
 from detector.settings import Settings
 from detector.video import probe, read_all
+from detector.video.isolated import reader
 from detector.watch import Watch
 from tests import reports
 from tests.clips import barcode, read_barcode, write_clip
@@ -35,6 +37,11 @@ def report_of(path: Path, sampled: list[float]) -> Report:
     return reports.report((person,), sampled, video=probe(path))
 
 
+def drawn(path: Path, report: Report, folder: Path, watch: Watch = QUIET) -> Views:
+    read = reader(watch.check, isolate=False)
+    return render_views(read, path, Annotator(report, margin=0.0), folder / "clip", watch)
+
+
 def tiles(sheet: Path, tile: tuple[int, int]) -> list[Image]:
     """In the order of `Report.sampled_seconds`."""
     image = np.asarray(Pictures.open(sheet).convert("RGB"))
@@ -49,7 +56,7 @@ def tiles(sheet: Path, tile: tuple[int, int]) -> list[Image]:
 def test_plain_and_heat_show_the_same_frames_at_the_same_times(tmp_path: Path) -> None:
     """Unevenly timed ones too: else a heat map would lie on another moment's face."""
     path = numbered(tmp_path, SECONDS)
-    views = render_views(path, report_of(path, [0.0]), tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report_of(path, [0.0]), tmp_path)
     assert views.heat is not None
     shown = [list(read_all(out)) for out in (views.plain, views.heat, views.annotated)]
     for frames in shown:
@@ -66,7 +73,7 @@ def test_the_plain_video_is_untouched_and_the_heat_has_no_boxes(tmp_path: Path) 
     report = report_of(path, [0.0])
     cold = replace(report.people[0].scores[0], heat=np.zeros((7, 7), np.float32))
     report = replace(report, people=(replace(report.people[0], scores=(cold,)),))
-    views = render_views(path, report, tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report, tmp_path)
     assert views.heat is not None
     for out, touched in ((views.plain, False), (views.heat, False), (views.annotated, True)):
         (first, *_) = read_all(out)
@@ -75,7 +82,7 @@ def test_the_plain_video_is_untouched_and_the_heat_has_no_boxes(tmp_path: Path) 
 
 def test_the_sound_is_heard_once(tmp_path: Path) -> None:
     path = numbered(tmp_path, SECONDS, audio=True)
-    views = render_views(path, report_of(path, [0.0]), tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report_of(path, [0.0]), tmp_path)
     assert views.heat is not None
     assert probe(views.plain).has_audio
     assert not probe(views.heat).has_audio
@@ -86,7 +93,7 @@ def test_the_storyboard_holds_every_sampled_frame_in_order(tmp_path: Path) -> No
     path = numbered(tmp_path, seconds)
     sampled = seconds[::2]
     assert len(sampled) > COLUMNS
-    views = render_views(path, report_of(path, sampled), tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report_of(path, sampled), tmp_path)
     assert views.tile == (192, 144)
     shown = [read_barcode(tile) for tile in tiles(views.storyboard, views.tile)[: len(sampled)]]
     assert shown == list(range(0, 30, 2))
@@ -95,14 +102,14 @@ def test_the_storyboard_holds_every_sampled_frame_in_order(tmp_path: Path) -> No
 def test_without_heat_maps_there_is_no_heat_video(tmp_path: Path) -> None:
     path = numbered(tmp_path, SECONDS)
     report = replace(report_of(path, [0.0]), heat_scale=0.0, settings=Settings(heat=False))
-    views = render_views(path, report, tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report, tmp_path)
     assert views.heat is None
 
 
 def test_a_picture_becomes_pictures(tmp_path: Path) -> None:
     path = tmp_path / "still.png"
     cv2.imwrite(str(path), np.full((240, 320, 3), 120, np.uint8))
-    views = render_views(path, report_of(path, [0.0]), tmp_path, margin=0.0, watch=QUIET)
+    views = drawn(path, report_of(path, [0.0]), tmp_path)
     assert views.heat is not None
     plain, heat = (np.asarray(Pictures.open(out)).astype(int) for out in (views.plain, views.heat))
     assert plain.shape == heat.shape == (240, 320, 3)
@@ -116,5 +123,5 @@ def test_called_off_it_leaves_nothing_behind(tmp_path: Path) -> None:
     out.mkdir()
     stop = Watch(None, lambda: True)
     with pytest.raises(CancelledError):
-        render_views(path, report_of(path, [0.0]), out, margin=0.0, watch=stop)
+        drawn(path, report_of(path, [0.0]), out, stop)
     assert list(out.iterdir()) == []

@@ -37,6 +37,10 @@ STATUS = {
         "The file could not be read as a video. "
         "Play it on your computer to check that it is complete, then export it as MP4."
     ),
+    Status.UNSAFE: (
+        "Reading the file was stopped, because it crashed the decoder or took more time or memory "
+        "than any file needs. Open it in a video editor and export it anew as MP4 (H.264)."
+    ),
     Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
     Status.NO_VIDEO: (
         "The file holds no pictures, perhaps only sound. Choose a file that contains video."
@@ -52,6 +56,19 @@ STATUS = {
         "The video is longer than the limit. Cut out the part that matters and analyse that."
     ),
     Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
+    Status.TIMED_OUT: (
+        "The file took longer than one analysis may. "
+        "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
+    ),
+    Status.INTERRUPTED: (
+        "This is our fault, or the file is built to do harm; the service goes on. "
+        "Send it once more, and if it happens again, export it as MP4 first."
+    ),
+    Status.BUSY: "Nothing was analysed. Come back in a few minutes and send the file again.",
+    Status.QUOTA_USED: (
+        "Everyone gets the same share of this machine. "
+        "Wait as long as is said here, or run the detector on a machine of your own."
+    ),
 }
 
 WARNINGS = {
@@ -100,3 +117,29 @@ LIMIT_VIDEO = (
 )
 LIMIT_PICTURE = "Only faces were examined: not the background or the text."
 LIMIT_MODEL = "The model can be wrong, above all on kinds of manipulation it was not trained on."
+
+# What becomes of a report that is given back: question, yes, no, not asked.
+VERIFY = {
+    "file": (
+        "Same file",
+        "The file is the one that the report is about, to the last byte.",
+        "This is another file than the report is about, or it was changed or saved again. "
+        "Look for the very file that was analysed.",
+        "The report names no file: it is about one that could not be read.",
+    ),
+    "weights": (
+        "Same weights",
+        "The weights that the report names are the ones at work here.",
+        "The report names weights that are not at work here, so its score cannot be repeated. "
+        "Ask whoever made the report which release they used.",
+        "The report names no weights: its file gave no score.",
+    ),
+    "score": (
+        "Same answer",
+        "The same analysis, done again, gives the same answer.",
+        "The same analysis, done again, gives another answer: the report was altered, or made by "
+        "another version. Do not rely on it.",
+        "The answer was not compared; that needs the same file, the same weights and a second "
+        "analysis.",
+    ),
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from detector.explain.words import percent
 from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.draw import colour_of, draw_face, draw_note, heat_on_frame, shrink
-from detector.video import VideoWriter, read_all
+from detector.video import VideoWriter
+from detector.video.isolated import reader
 from detector.watch import OnProgress, ShouldStop, Watch
 
 LONG_SIDE = 1280
@@ -98,7 +100,7 @@ def _scaled(box: Box, factor: float) -> Box:
     return Box(*(edge * factor for edge in box))
 
 
-def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a default
+def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a default
     path: Path,
     report: Report,
     out: Path,
@@ -107,6 +109,7 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     heat: bool = True,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    isolate: bool = True,
 ) -> Path:
     """Writes the video with boxes, scores and heat maps, and its sound, to `out`.
 
@@ -118,29 +121,35 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     Raises VideoError as `read_all` does, and CancelledError once `should_stop()` is true; either
     way no partial file stays behind.
     """
-    annotator = Annotator(report, margin=margin, heat=heat)
     watch = Watch(on_progress, should_stop)
-    first, frames = timed_frames(path)
-    height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
-    total = STILL_FRAMES if report.video.is_still else max(report.video.frames, 1)
-    sound = path if report.video.has_audio else None
-    with VideoWriter(out, width, height, report.video.fps or 25.0, sound) as writer:
-        for done, (second, frame) in enumerate(itertools.chain([first], frames), start=1):
+    read = reader(watch.check, isolate=isolate)
+    info = report.video
+    sound = read.read_sound(path, info=info) if info.has_audio else None
+    with ExitStack() as stack:
+        frames = stack.enter_context(closing(read.read_all(path, info=info)))
+        first, shown = timed_frames(frames, path)
+        height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
+        annotator = Annotator(report, margin=margin, heat=heat)
+        total = STILL_FRAMES if info.is_still else max(info.frames, 1)
+        writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
+        for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
             watch.tell("Drawing the video", min(done, total), total)
     return writer.path
 
 
-def timed_frames(path: Path) -> tuple[tuple[float, Frame], Iterator[tuple[float, Frame]]]:
+def timed_frames(
+    frames: Iterator[Frame], path: Path
+) -> tuple[tuple[float, Frame], Iterator[tuple[float, Frame]]]:
     """The first frame, and those after it, each with the second from which to show it.
 
     Raises VideoError if there is none.
     """
-    frames = _with_show_time(read_all(path))
-    first = next(frames, None)
+    shown = _with_show_time(frames)
+    first = next(shown, None)
     if first is None:
         raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
-    return first, frames
+    return first, shown
 
 
 def _with_show_time(frames: Iterator[Frame]) -> Iterator[tuple[float, Frame]]:

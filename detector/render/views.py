@@ -7,17 +7,19 @@ one over the other. Beside them lies a storyboard: a small picture of every samp
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from detector.records import Frame, Image, Report
+from detector.records import Frame, Image
 from detector.render.draw import shrink, to_jpeg
 from detector.render.movie import Annotator, Layers, timed_frames
 from detector.video import VideoWriter
+from detector.video.isolated import Reader
+from detector.video.sound import Block
 from detector.watch import Watch
 
 TILE = 192
@@ -25,6 +27,7 @@ COLUMNS = 10
 PICTURE_QUALITY, SHEET_QUALITY = 92, 70
 
 TimedFrames = Iterable[tuple[float, Frame]]
+Sounds = Mapping[str, Iterator[Block]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Views:
     """The files: videos, or JPEG pictures where a still picture was judged.
 
     `heat` is None when the report holds no heat maps. The tiles of `storyboard`, each `tile`
-    pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`.
+    pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`. `margin` is the
+    model's crop margin, where the heat lies.
     """
 
     plain: Path
@@ -40,24 +44,32 @@ class Views:
     annotated: Path
     storyboard: Path
     tile: tuple[int, int]
+    margin: float
 
 
-def render_views(path: Path, report: Report, folder: Path, *, margin: float, watch: Watch) -> Views:
-    """Writes the files of `Views` into `folder`, named after the file that was judged.
+def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, watch: Watch) -> Views:
+    """Writes the files of `Views`, whose paths begin with `stem`; every frame is read once.
 
-    `margin` is the model's crop margin (`ModelConfig.margin`). Every frame is read once. Raises
-    VideoError as `read_all` does, and CancelledError when `watch` is told to stop.
+    Raises VideoError as `read_all` does, and CancelledError when `watch` is told to stop.
     """
-    artist = _Artist(Annotator(report, margin=margin), Storyboard(report.sampled_seconds), folder)
-    first, rest = timed_frames(path)
-    if report.video.is_still:
-        made = artist.pictures(first[1])
-    else:
-        sound = path if report.video.has_audio else None
-        made = artist.videos(itertools.chain([first], rest), sound, watch)
+    report = annotator.report
+    artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
+    with closing(read.read_all(path, info=report.video)) as frames:
+        first, rest = timed_frames(frames, path)
+        if report.video.is_still:
+            made = artist.pictures(first[1])
+        else:
+            heard = report.video.has_audio
+            sounds = {
+                kind: read.read_sound(path, info=report.video)
+                for kind in ("plain", "annotated")
+                if heard
+            }
+            made = artist.videos(itertools.chain([first], rest), sounds, watch)
     sheet = artist.place("storyboard", ".jpg")
     sheet.write_bytes(to_jpeg(artist.board.sheet(), SHEET_QUALITY))
-    return Views(made["plain"], made.get("heat"), made["annotated"], sheet, artist.board.tile)
+    tile, margin = artist.board.tile, annotator.margin
+    return Views(made["plain"], made.get("heat"), made["annotated"], sheet, tile, margin)
 
 
 class Storyboard:
@@ -94,13 +106,13 @@ class Storyboard:
 class _Artist:
     """Draws the layers of frames into files."""
 
-    def __init__(self, annotator: Annotator, board: Storyboard, folder: Path) -> None:
+    def __init__(self, annotator: Annotator, board: Storyboard, stem: Path) -> None:
         self.annotator = annotator
         self.board = board
-        self.folder = folder
+        self.stem = stem
 
     def place(self, kind: str, suffix: str) -> Path:
-        return self.folder / f"{Path(self.annotator.report.video.name).stem}-{kind}{suffix}"
+        return self.stem.with_name(f"{self.stem.name}-{kind}{suffix}")
 
     def pictures(self, frame: Frame) -> dict[str, Path]:
         made = {}
@@ -109,7 +121,7 @@ class _Artist:
             made[kind].write_bytes(to_jpeg(image, PICTURE_QUALITY))
         return made
 
-    def videos(self, frames: TimedFrames, sound: Path | None, watch: Watch) -> dict[str, Path]:
+    def videos(self, frames: TimedFrames, sounds: Sounds, watch: Watch) -> dict[str, Path]:
         video = self.annotator.report.video
         total = max(video.frames, 1)
         writers: dict[str, VideoWriter] = {}
@@ -117,10 +129,10 @@ class _Artist:
             for done, (second, frame) in enumerate(frames, start=1):
                 for kind, image in self._images(frame):
                     if kind not in writers:
-                        heard = None if kind == "heat" else sound
                         height, width = image.shape[:2]
-                        out = VideoWriter(self.place(kind, ".mp4"), width, height, video.fps, heard)
-                        writers[kind] = stack.enter_context(out)
+                        place, sound = self.place(kind, ".mp4"), sounds.get(kind)
+                        writer = VideoWriter(place, width, height, video.fps, sound)
+                        writers[kind] = stack.enter_context(writer)
                     writers[kind].write(image, second)
                 watch.tell("Drawing the videos", min(done, total), total)
         return {kind: writer.path for kind, writer in writers.items()}

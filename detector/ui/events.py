@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from detector.errors import VideoError
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
@@ -93,7 +94,7 @@ class Events:
             shown.verdict: cards.working(Step("Starting", 0, 1)),
         }
         drawn: Report | None = None
-        with closing(look(self.detectors, question)) as steps:
+        with closing(look(self.detectors, question, partial=True)) as steps:
             for item in steps:
                 if isinstance(item, Report):
                     yield from self._answer(question, item)
@@ -133,8 +134,7 @@ class Events:
     def _viewed(
         self, question: Question, report: Report, views: Views | None = None, note: str = ""
     ) -> ViewerData:
-        margin = self.detectors[question.model].config.margin
-        return viewer_data(report, question.given(), margin=margin, views=views, note=note)
+        return viewer_data(report, question.given(), views=views, note=note)
 
     def _answer(self, question: Question, report: Report) -> Iterator[Updates]:
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
@@ -143,7 +143,7 @@ class Events:
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
             if report.people:
                 yield from self._views(question, report, folder, files)
-            yield {self.shown.drawing: ""} | self._idle()
+            yield self._idle()
 
     def _report(self, question: Question, report: Report) -> Updates:
         shown = self.shown
@@ -165,8 +165,11 @@ class Events:
             for item in steps:
                 if isinstance(item, Step):
                     yield {self.shown.drawing: cards.working(item)}
+                elif isinstance(item, VideoError):
+                    yield {self.shown.drawing: cards.undrawn(item)}
                 else:
                     yield {
+                        self.shown.drawing: "",
                         self.shown.viewer: self._viewed(question, report, item),
                         self.shown.files: [str(item.annotated), *map(str, files)],
                     }

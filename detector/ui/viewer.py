@@ -136,10 +136,13 @@ def build_viewer(elem_id: str) -> gr.HTML:
 
 
 def viewer_data(
-    report: Report, upload: Path, *, margin: float, views: Views | None = None, note: str = ""
+    report: Report, upload: Path, *, views: Views | None = None, note: str = ""
 ) -> ViewerData:
-    """A report, partial or whole, and the files drawn from it, as the viewer shows them."""
-    video = report.video
+    """A report, partial or whole, and the files drawn from it, as the viewer shows them.
+
+    Until they are drawn, the inspector shows the square of the face, not of the network's crop.
+    """
+    video, margin = report.video, views.margin if views else 0.0
     people = [_person(person, report, margin) for person in report.people]
     peak = peak_of(report.suspect) if report.suspect else None
     return ViewerData(
