@@ -10,26 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from detector.crops import CropSettings, cut_face
+from detector.analysis import Analysis, camera
 from detector.errors import VideoError
 from detector.faces import FaceFinder
 from detector.model import ModelConfig
-from detector.network import BATCH, Cut, Network
-from detector.quality import quality_of
-from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
-from detector.render.movie import annotate_video
+from detector.network import Network
+from detector.records import Frame, Report
+from detector.render.movie import Annotator, annotate_video
+from detector.render.views import Views, render_views
 from detector.rules import ScoringRules
-from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
 from detector.settings import Settings
-from detector.tracks import ClipTrack, PeopleTracker
 from detector.video import DecodeNotes, Limits
 from detector.video.isolated import prepare, reader
-from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
+from detector.watch import OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
     Loaded,
@@ -86,11 +82,13 @@ class Detector:
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
     ) -> Report:
         """Look at one video or picture.
 
         `on_progress(stage, done, total)` is called as frames are done; `should_stop()` is asked
-        just as often. Raises VideoError if the file cannot be used, CancelledError if stopped.
+        just as often. `on_partial(report)` gets the answer so far after every batch, to be drawn.
+        Raises VideoError if the file cannot be used, CancelledError if stopped.
         """
         settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
@@ -100,14 +98,15 @@ class Detector:
         with spent("probe"):
             info = read.probe(Path(path), self.limits)
         notes = DecodeNotes()
-        analysis = _Analysis(self, settings, info, spent)
+        analysis = Analysis(self, settings, info, spent)
         total = min(settings.frames, info.frames or settings.frames)
         with closing(
             read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
         ) as clips:
             for clip in spent.each("decode", clips):
                 watch.tell("Looking at faces", len(analysis.seconds), total)
-                analysis.look_at(clip)
+                if analysis.look_at(clip) and on_partial is not None:
+                    on_partial(analysis.report(damaged=notes.damaged))
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
 
@@ -138,11 +137,25 @@ class Detector:
         time. The report's file has no name and no hash. Raises CancelledError if stopped."""
         settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
-        analysis = _Analysis(self, settings, _camera(clips), Stopwatch())
+        analysis = Analysis(self, settings, camera(clips), Stopwatch())
         for clip in clips:
             watch.tell("Looking at faces", len(analysis.seconds), sum(map(len, clips)))
             analysis.look_at(clip)
         return analysis.report(damaged=False)
+
+    def draw_views(
+        self,
+        path: Path,
+        report: Report,
+        stem: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Views:
+        """Writes what a viewer shows of `report`, beginning with `stem`; see `render_views`."""
+        watch = Watch(on_progress, should_stop)
+        read = reader(watch.check, isolate=self.isolate)
+        return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, and where it was found."""
@@ -174,148 +187,3 @@ def load_all(device: str = "auto") -> dict[str, Detector]:
             if card.trained and card.id not in detectors:
                 detectors[card.id] = Detector.load(card.id, device)
     return detectors
-
-
-@dataclass
-class _Analysis:
-    """What one run has seen so far."""
-
-    detector: Detector
-    settings: Settings
-    info: VideoInfo
-    spent: Stopwatch
-    tracker: PeopleTracker = field(default_factory=PeopleTracker)
-    seconds: list[float] = field(default_factory=list)
-    with_face: int = 0
-    too_many: bool = False
-    followed: set[int] = field(default_factory=set)
-    waiting: list[Cut] = field(default_factory=list)
-    scored: dict[int, list[ScoredClip]] = field(default_factory=dict)
-    seen: dict[int, list[SeenFace]] = field(default_factory=dict)
-
-    def look_at(self, clip: Sequence[Frame]) -> None:
-        """Find who is in one clip, and score when enough faces wait."""
-        with self.spent("detect"):
-            tracks = self.tracker.follow(clip, self.detector.finder.find)
-        self.seconds += [frame.second for frame in clip]
-        self.with_face += len({index for track in tracks for index in track.indices})
-        if len(tracks) > self.settings.max_faces:
-            self.too_many = True
-            tracks = sorted(tracks, key=self._rank, reverse=True)[: self.settings.max_faces]
-        self.followed.update(track.id for track in tracks)
-        with self.spent("crop"):
-            self.waiting += [self._cut(clip, track) for track in tracks]
-        if sum(len(cut.crops) for cut in self.waiting) >= BATCH[self.detector.device]:
-            self._score()
-
-    def _rank(self, track: ClipTrack) -> tuple[bool, float]:
-        """Whom to follow where not all can be: who already is, then the largest."""
-        return track.id in self.followed, sum(face.box.area for face in track.faces)
-
-    def _cut(self, clip: Sequence[Frame], track: ClipTrack) -> Cut:
-        config = self.detector.config
-        crop = CropSettings(size=config.size, margin=config.margin)
-        frames = [clip[index] for index in track.indices]
-        pairs = list(zip(frames, track.faces, strict=True))
-        return Cut(
-            person=track.id,
-            seconds=tuple(frame.second for frame in frames),
-            faces=track.faces,
-            crops=tuple(cut_face(frame.image, face.box, crop) for frame, face in pairs),
-            qualities=tuple(quality_of(frame.image, face) for frame, face in pairs),
-        )
-
-    def _score(self) -> None:
-        """Run the network on all that waits; without one, only note who was seen."""
-        cuts, self.waiting = self.waiting, []
-        network = self.detector.network
-        if network is None:
-            for cut in cuts:
-                rows = zip(cut.seconds, (f.box for f in cut.faces), cut.qualities, strict=True)
-                self.seen.setdefault(cut.person, []).extend(SeenFace(*row) for row in rows)
-        elif cuts:
-            for person, clip in network.score(cuts, heat=self.settings.heat, spent=self.spent):
-                self.scored.setdefault(person, []).append(clip)
-
-    def report(self, *, damaged: bool) -> Report:
-        """Score what still waits, and judge."""
-        self._score()
-        rules = self.detector.rules.at(self.settings.threshold)
-        with self.spent("judge"):
-            people = self._people(rules)
-            answer = judge_video(people, rules)
-        more = {Warn.MANY_FACES: self.too_many, Warn.DAMAGED_FILE: damaged}
-        warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
-        return Report(
-            status=answer.status,
-            verdict=answer.verdict,
-            fake=answer.fake,
-            interval=answer.interval,
-            band=answer.band,
-            video=self.info,
-            people=people,
-            model=self.detector.info,
-            settings=self.settings,
-            frames_sampled=len(self.seconds),
-            frames_with_face=self.with_face,
-            heat_scale=heat_scale([score for person in people for score in person.scores]),
-            warnings=tuple(warning for warning in Warn if warning in warnings),
-            sampled_seconds=tuple(self.seconds),
-            timing_ms=self.spent.rounded(),
-            created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-
-    def _people(self, rules: ScoringRules) -> tuple[Person, ...]:
-        """Everyone who was followed, numbered from 1 by first appearance, then left to right.
-
-        What was seen in a single frame of a video is a flicker of the finder, not a person.
-        """
-        still = self.info.is_still
-        if self.detector.network is None:
-            seen = [faces for faces in self.seen.values() if still or len(faces) > 1]
-            seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
-            return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
-        people = [clips for clips in self.scored.values() if still or _frames(clips) > 1]
-        people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
-        return tuple(
-            judge_person(k, clips, rules, still=still) for k, clips in enumerate(people, start=1)
-        )
-
-
-def _camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
-    """What is known of pictures that are no file. Raises ValueError without two of them."""
-    frames = [frame for clip in clips for frame in clip]
-    if len(frames) < 2:
-        raise ValueError("a stream needs at least two pictures")
-    height, width = frames[0].image.shape[:2]
-    seconds = frames[-1].second - frames[0].second
-    return VideoInfo(
-        name="",
-        bytes=0,
-        sha256="",
-        container="",
-        codec="",
-        seconds=seconds,
-        frames=len(frames),
-        fps=(len(frames) - 1) / seconds if seconds else 0.0,
-        width=width,
-        height=height,
-        rotation=0,
-        has_audio=False,
-    )
-
-
-def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
-    return Person(
-        id=person,
-        status=Status.UNTRAINED,
-        fake=None,
-        interval=None,
-        verdict=Verdict.UNDECIDED,
-        scores=(),
-        seen=tuple(seen),
-    )
-
-
-def _frames(clips: Sequence[ScoredClip]) -> int:
-    return sum(len(clip.seconds) for clip in clips)

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from detector.errors import CancelledError
+from detector.records import Report
 
 OnProgress = Callable[[str, int, int], None]
 ShouldStop = Callable[[], bool]
+OnPartial = Callable[[Report], None]
 Item = TypeVar("Item")
 
 

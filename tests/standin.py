@@ -37,6 +37,7 @@ class Standin:
         *,
         on_progress: Callable[[str, int, int], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        **_: Any,
     ) -> Report:
         path = Path(path)
         if on_progress is not None:

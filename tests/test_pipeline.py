@@ -220,3 +220,15 @@ def test_frames_are_let_go_while_the_video_is_read(detector: Detector, tmp_path:
     assert len(report.people[0].scores) == 100
     assert not pixels
     assert len(report.people[0].moments) <= 6
+
+
+def test_the_answer_so_far_grows_towards_the_answer(detector: Detector, talking: Path) -> None:
+    parts: list[Report] = []
+    whole = detector.analyze(talking, Settings(frames=30), on_partial=parts.append)
+    counts = [part.frames_sampled for part in parts]
+    assert len(counts) >= 2
+    assert counts == sorted(counts)
+    assert counts[-1] <= whole.frames_sampled
+    known = {(s.second, s.fake) for s in whole.people[0].scores}
+    for part in parts:
+        assert {(s.second, s.fake) for p in part.people for s in p.scores} <= known

@@ -20,6 +20,7 @@ FLOORS = [
     ["weights"],
     ["network", "render"],
     ["batch", "live", "verify"],
+    ["analysis"],
     ["pipeline"],
     ["ui", "cli"],
     ["__main__"],

@@ -20,10 +20,6 @@ _STYLE = (
     ".tl .grid{stroke:currentColor;opacity:.14}.tl .axis{stroke:currentColor;opacity:.45}"
     ".tl .limit{stroke:currentColor;stroke-dasharray:4 3;opacity:.8}"
     ".tl .gap{fill:currentColor;opacity:.1}.tl .track{fill:currentColor;opacity:.1}"
-    ".tl .hit{fill:transparent;pointer-events:all}"
-    ".tl .ring{fill:none;stroke:currentColor;stroke-width:2;opacity:0}"
-    ".tl.live [data-second]{cursor:pointer}.tl [role=button]:focus{outline:none}"
-    ".tl [role=button]:focus .ring,.tl .point:hover .ring{opacity:1}"
 )
 
 
@@ -53,17 +49,14 @@ def drawing(
 ) -> str:
     """The parts as one SVG element with a title and a description for screen readers.
 
-    With `live` a page can tell which second was pointed at, walk through the marks by keys
-    (`data-x0`, `data-x1`, `data-seconds`) and move the line of class `playhead`.
+    With `live` a page can tell which second was pointed at (`data-x0`, `data-x1` and
+    `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size
     name = f"tl-{'live' if live else 'still'}-{width}"
     reach = 'role="img"'
     if live:
-        reach = (
-            f'role="group" tabindex="0" data-x0="{live.left}" data-x1="{live.right}" '
-            f'data-seconds="{live.end:.3f}"'
-        )
+        reach += f' data-x0="{live.left}" data-x1="{live.right}" data-seconds="{live.end:.3f}"'
         parts = [
             *parts,
             f'<line class="playhead" x1="{live.left}" x2="{live.left}" y1="{live.top - 6}" '
@@ -96,9 +89,14 @@ def colour_name(person: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour_of(person))
 
 
+def dash_of(person: int) -> str:
+    """The person's dash pattern as SVG writes it; "" is a solid line."""
+    return _DASHES[(person - 1) % len(_DASHES)]
+
+
 def pen(person: int) -> str:
     """The person's own line: attributes for a polyline."""
-    dash = _DASHES[(person - 1) % len(_DASHES)]
+    dash = dash_of(person)
     return (
         f'fill="none" stroke="{colour_name(person)}" stroke-width="2.2" stroke-linejoin="round"'
         + (f' stroke-dasharray="{dash}"' if dash else "")

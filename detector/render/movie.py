@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.errors import VideoError
 from detector.explain.words import percent
-from detector.geometry import between
-from detector.records import Box, FaceScore, Frame, Image, Person, Report, SeenFace
+from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace
+from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.draw import colour_of, draw_face, draw_note, heat_on_frame, shrink
 from detector.video import VideoWriter
 from detector.video.isolated import reader
 from detector.watch import OnProgress, ShouldStop, Watch
 
 LONG_SIDE = 1280
-# Boxes interpolated over half a second agree with found ones as well as two neighbouring
-# frames do. Over longer gaps they are a guess, drawn dashed so that a viewer can follow the
-# person from sample to sample; over more than four seconds they would be invented.
-STEADY = 0.5
-LONGEST_GAP = 4.0
 # A heat map belongs to its own frame; it is shown around it just long enough to be seen.
 HEAT_NEAR = 0.25
 # A still picture becomes a video of two seconds, so that a player shows it at all.
@@ -31,64 +25,12 @@ STILL_FRAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """What is drawn of one person at one moment."""
+class Layers:
+    """One frame three times, RGB uint8 and of one size."""
 
-    box: Box
-    nearest: FaceScore | SeenFace
-    away: float
-    found: bool
-
-
-class _Path:
-    """One person's boxes over time; `sampled` are all moments that were looked at, in order."""
-
-    def __init__(self, person: Person, sampled: Sequence[float]) -> None:
-        faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
-        self.person = person.id
-        self.faces = sorted(faces, key=lambda face: face.second)
-        self.seconds = [face.second for face in self.faces]
-        self.sampled = sampled
-
-    def at(self, second: float, frame_length: float) -> _Shown | None:
-        """The box at `second`, None where it is not known."""
-        after = bisect.bisect_left(self.seconds, second - 1e-6)
-        around = self.faces[max(0, after - 1) : after + 1]
-        nearest = min(around, key=lambda face: abs(face.second - second), default=None)
-        if nearest is None:
-            return None
-        away = abs(nearest.second - second)
-        if away <= frame_length / 2 + 1e-6:
-            return _Shown(nearest.box, nearest, away, True)
-        if len(around) == 2 and 0 < after < len(self.faces):
-            return self._between(around[0], around[1], second, nearest)
-        if away > LONGEST_GAP / 2 or self._looked(nearest.second, second):
-            return None
-        return _Shown(nearest.box, nearest, away, False)
-
-    def _between(
-        self,
-        a: FaceScore | SeenFace,
-        b: FaceScore | SeenFace,
-        second: float,
-        nearest: FaceScore | SeenFace,
-    ) -> _Shown | None:
-        gap = b.second - a.second
-        if gap > LONGEST_GAP or self._missed(a.second, b.second):
-            return None
-        box = between(a.box, b.box, (second - a.second) / gap)
-        return _Shown(box, nearest, abs(nearest.second - second), gap <= STEADY)
-
-    def _missed(self, start: float, end: float) -> bool:
-        """Whether someone looked between two sightings, and did not see this person."""
-        first = bisect.bisect_right(self.sampled, start + 1e-3)
-        return first < len(self.sampled) and self.sampled[first] < end - 1e-3
-
-    def _looked(self, last: float, second: float) -> bool:
-        """Whether anyone looked further out, on the side of `last` on which `second` lies."""
-        if not self.sampled:
-            return False
-        return self.sampled[-1] > last + 1e-3 if second > last else self.sampled[0] < last - 1e-3
+    plain: Image
+    warm: Image
+    drawn: Image
 
 
 class Annotator:
@@ -102,14 +44,18 @@ class Annotator:
         self.margin = margin
         self.heat = heat
         self.sampled = sorted(report.sampled_seconds)
-        self.paths = [_Path(person, self.sampled) for person in report.people]
+        self.paths = [BoxPath(person, self.sampled) for person in report.people]
         self.with_face = {round(second, 3) for path in self.paths for second in path.seconds}
         self.frame_length = 1 / report.video.fps if report.video.fps > 0 else 0.04
 
     def draw(self, frame: Frame) -> Image:
         """The frame with boxes, labels and heat; its long side at most 1280, both sides even."""
-        image = shrink(frame.image, LONG_SIDE)
-        factor = max(image.shape[:2]) / max(frame.image.shape[:2])
+        return self.layers(frame).drawn
+
+    def layers(self, frame: Frame) -> Layers:
+        """The frame in the same size without anything, under its heat, and with all of it."""
+        plain = warm = shrink(frame.image, LONG_SIDE)
+        factor = max(plain.shape[:2]) / max(frame.image.shape[:2])
         shown = [
             (path.person, seen)
             for path in self.paths
@@ -117,14 +63,17 @@ class Annotator:
         ]
         if self.heat:
             for _, seen in shown:
-                image = self._warm(image, seen, factor)
+                warm = self._warm(warm, seen, factor)
+        drawn = warm
         for person, seen in shown:
             label = f"Person {person} · {_score_text(seen.nearest)}"
             box = _scaled(seen.box, factor)
-            image = draw_face(image, box, label, colour_of(person), dashed=not seen.found)
-        return image if shown else draw_note(image, self._why_nothing(frame.second))
+            drawn = draw_face(drawn, box, label, colour_of(person), dashed=not seen.found)
+        if not shown:
+            drawn = draw_note(drawn, self._why_nothing(frame.second))
+        return Layers(plain, warm, drawn)
 
-    def _warm(self, image: Image, seen: _Shown, factor: float) -> Image:
+    def _warm(self, image: Image, seen: ShownBox, factor: float) -> Image:
         face = seen.nearest
         if not isinstance(face, FaceScore) or face.heat is None or not face.usable:
             return image
@@ -178,10 +127,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
     sound = read.read_sound(path, info=info) if info.has_audio else None
     with ExitStack() as stack:
         frames = stack.enter_context(closing(read.read_all(path, info=info)))
-        shown = _with_show_time(frames)
-        first = next(shown, None)
-        if first is None:
-            raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
+        first, shown = timed_frames(frames, path)
         height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
         annotator = Annotator(report, margin=margin, heat=heat)
         total = STILL_FRAMES if info.is_still else max(info.frames, 1)
@@ -190,6 +136,20 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
             writer.write(annotator.draw(frame), second)
             watch.tell("Drawing the video", min(done, total), total)
     return writer.path
+
+
+def timed_frames(
+    frames: Iterator[Frame], path: Path
+) -> tuple[tuple[float, Frame], Iterator[tuple[float, Frame]]]:
+    """The first frame, and those after it, each with the second from which to show it.
+
+    Raises VideoError if there is none.
+    """
+    shown = _with_show_time(frames)
+    first = next(shown, None)
+    if first is None:
+        raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
+    return first, shown
 
 
 def _with_show_time(frames: Iterator[Frame]) -> Iterator[tuple[float, Frame]]:

@@ -12,6 +12,7 @@ from html import escape
 from importlib import resources
 
 from detector.explain.words import (
+    Sentence,
     clock,
     family_text,
     limits,
@@ -102,19 +103,23 @@ def _moment(moment: Moment, report: Report, *, interactive: bool) -> str:
         warm = blend_heat(moment.crop, moment.heat, report.heat_scale)
         heat = f'<img src="{_data_uri(warm)}" alt="{what}, heat map">'
     when = "" if report.video.is_still else f" · {clock(moment.second)}"
+    pair = f'<span class="pair"><img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</span>'
+    if interactive:
+        pair = _button(pair, moment.second, moment.person, f"Show {what}")
     return (
-        f'<figure style="--own:{colour_name(moment.person)}"{_button(moment.second, interactive)}>'
-        '<div class="pair">'
-        f'<img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</div>'
+        f'<figure style="--own:{colour_name(moment.person)}">{pair}'
         f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}</figcaption>"
         "</figure>"
     )
 
 
-def _button(second: float | None, interactive: bool) -> str:
-    if second is None or not interactive:
-        return ""
-    return f' data-second="{second:.3f}" role="button" tabindex="0"'
+def _button(inner: str, second: float, person: int | None, label: str = "") -> str:
+    """A button that leads a live page to a moment, around what speaks of it."""
+    told = f' aria-label="{label}"' if label else ""
+    return (
+        f'<button type="button" class="go" data-second="{second:.3f}" '
+        f'data-person="{person or 0}"{told}>{inner}</button>'
+    )
 
 
 def _data_uri(image: Image) -> str:
@@ -132,14 +137,19 @@ def findings(report: Report, *, interactive: bool = False) -> str:
     said = [sentence for sentence in sentences(report) if sentence.text not in fixed]
     if not said:
         return ""
-    timed = not report.video.is_still
     items = "\n".join(
-        f"<li{_button(s.second, interactive)}>"
-        + (f"<time>{clock(s.second) if s.second is not None else ''}</time>" if timed else "")
-        + f"<span>{escape(s.text)}</span></li>"
-        for s in said
+        f"<li>{_finding(one, timed=not report.video.is_still, interactive=interactive)}</li>"
+        for one in said
     )
     return section("What was found", f'<ul class="said">\n{items}\n</ul>')
+
+
+def _finding(one: Sentence, *, timed: bool, interactive: bool) -> str:
+    when = clock(one.second) if one.second is not None else ""
+    inner = (f"<time>{when}</time>" if timed else "") + f"<span>{escape(one.text)}</span>"
+    if interactive and one.second is not None:
+        return _button(inner, one.second, one.person)
+    return inner
 
 
 def numbers(report: Report) -> str:

@@ -28,7 +28,9 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     when that person was judged. A still picture gets one row per person with its interval
     instead of a time axis.
 
-    `interactive` enlarges the targets and makes the stretches reachable by keyboard.
+    `interactive` is for a page with a script and a legend of its own: no legend, no tooltips,
+    and a line of class `playhead` to be moved. All that belongs to one person carries
+    `data-person`.
     Raises ValueError for a width below 240.
     """
     if width < 240:
@@ -36,7 +38,7 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     people = [person for person in report.people if person.scores]
     if report.video.is_still and people:
         return _still(report, people, width)
-    parts, top = legend(people, width)
+    parts, top = ([], 0) if interactive else legend(people, width)
     top += 12
     bottom = top + (220 if width >= 600 else 170)
     foot = bottom + _LANE * len(people) + 26
@@ -47,19 +49,22 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
         parts.append(_nobody(plot))
     for row, person in enumerate(people):
         runs = _runs(person, report)
-        parts += _stretches(plot, person, interactive=interactive)
-        parts += _curve(plot, person, runs)
-        parts += _lane(plot, person, runs, bottom + 15 + _LANE * row)
+        lane = _lane(plot, person, runs, bottom + 15 + _LANE * row)
+        drawn = [
+            *_stretches(plot, person, told=not interactive),
+            *_curve(plot, person, runs),
+            *lane,
+        ]
+        parts.append(f'<g data-person="{person.id}">{"".join(drawn)}</g>')
     for person in people:
         radius = 2.6 if len(person.scores) <= 60 else 1.5
-        parts += [_point(plot, person.id, s, radius, hit=interactive) for s in person.scores]
+        parts += [_point(plot, person.id, s, radius, told=not interactive) for s in person.scores]
     return drawing(report, (width, foot + 10), parts, live=plot if interactive else None)
 
 
-def charts(report: Report, *, width: int = 920, interactive: bool = False) -> str:
+def charts(report: Report) -> str:
     """The chart for a wide page and the one for a phone; the style sheet shows one of them."""
-    wide = timeline_svg(report, width=width, interactive=interactive)
-    narrow = timeline_svg(report, width=360, interactive=interactive)
+    wide, narrow = timeline_svg(report, width=920), timeline_svg(report, width=360)
     return f'<div class="wide-only">{wide}</div>\n<div class="narrow">{narrow}</div>'
 
 
@@ -98,22 +103,20 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
     return runs
 
 
-def _stretches(plot: Plot, person: Person, *, interactive: bool) -> Iterator[str]:
+def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
     colour = colour_name(person.id)
     for segment in person.segments:
         x = plot.x(segment.start)
         wide = max(plot.x(segment.end) - x, 3.0)
-        told = (
-            f"Person {person.id} looks manipulated, {clock(segment.start)} to "
-            f"{clock(segment.end)}, peak {percent(segment.peak)}"
+        title = (
+            f"<title>Person {person.id} looks manipulated, {clock(segment.start)} to "
+            f"{clock(segment.end)}, peak {percent(segment.peak)}</title>"
         )
         place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}"'
-        button = f' role="button" tabindex="0" aria-label="{told}"' if interactive else ""
         yield (
-            f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}"'
-            f'{button}><title>{told}</title><rect {place} height="{plot.high}" fill="{colour}" '
-            f'opacity=".13"/><rect {place} height="3" fill="{colour}"/>'
-            f'<rect class="ring" {place} height="{plot.high}"/></g>'
+            f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}">'
+            f'{title if told else ""}<rect {place} height="{plot.high}" fill="{colour}" '
+            f'opacity=".13"/><rect {place} height="3" fill="{colour}"/></g>'
         )
 
 
@@ -159,17 +162,15 @@ def _band(plot: Plot, part: Sequence[FaceScore]) -> str:
     return "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in [*upper, *reversed(lower)]) + "Z"
 
 
-def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, hit: bool) -> str:
-    told = f"Person {person}, {clock(score.second)}: {percent(score.fake)}"
-    told += "" if score.usable else ", too unclear to count"
+def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, told: bool) -> str:
+    title = f"Person {person}, {clock(score.second)}: {percent(score.fake)}"
+    title += "" if score.usable else ", too unclear to count"
     colour = colour_name(person)
-    place = f'cx="{plot.x(score.second):.1f}" cy="{plot.y(score.fake):.1f}"'
-    target = f'<circle class="hit" {place} r="9"/><circle class="ring" {place} r="7"/>'
     return (
         f'<g class="point" data-second="{score.second:.3f}" data-person="{person}" '
-        f'data-fake="{score.fake:.4f}"><title>{told}</title>{target if hit else ""}'
-        f'<circle {place} r="{radius}" fill="{colour if score.usable else "none"}" '
-        f'stroke="{colour}"/></g>'
+        f'data-fake="{score.fake:.4f}">{f"<title>{title}</title>" if told else ""}'
+        f'<circle cx="{plot.x(score.second):.1f}" cy="{plot.y(score.fake):.1f}" r="{radius}" '
+        f'fill="{colour if score.usable else "none"}" stroke="{colour}"/></g>'
     )
 
 

@@ -12,6 +12,7 @@ from detector.ui import cards
 from detector.ui.events import Asked, Events, Shown
 from detector.ui.handlers import Detectors
 from detector.ui.untouched import untouched
+from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -85,25 +86,23 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
 def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
     """Everything that appears once there is an answer."""
     with gr.Column(visible=False, elem_id="answer") as area:
+        drawing = gr.HTML(elem_id="drawing", elem_classes="report")
+        viewer = build_viewer("viewer")
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
-                drawing = gr.HTML(elem_id="drawing", elem_classes="report")
-                player = gr.Video(elem_id="player", interactive=False, height=420, autoplay=False)
-                timeline = _seekable("timeline")
+                findings = _leading("findings")
             with gr.Column(scale=5, min_width=320):
-                findings = _seekable("findings")
-        people = gr.HTML(elem_id="people", elem_classes="report")
-        moments = _seekable("moments")
+                people = gr.HTML(elem_id="people", elem_classes="report")
+        moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = gr.Files(label="Downloads", interactive=False, elem_id="downloads")
     return Shown(
-        verdict, area, drawing, player, timeline, people, findings, moments, numbers, files,
-        analyse, cancel,
-    )  # fmt: skip
+        verdict, area, drawing, viewer, findings, people, moments, numbers, files, analyse, cancel
+    )
 
 
-def _seekable(elem_id: str) -> gr.HTML:
-    """HTML whose marks seek the player, by click or key, all in the browser (`seek.js`)."""
+def _leading(elem_id: str) -> gr.HTML:
+    """HTML whose buttons lead the viewer to the moment that they speak of (`seek.js`)."""
     script = (HERE / "seek.js").read_text(encoding="utf-8")
     return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
 
@@ -119,7 +118,7 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
     )
     shown.cancel.click(
         events.cancel,
-        outputs=[shown.verdict, shown.drawing, shown.analyse, shown.cancel],
+        outputs=shown.components(),
         cancels=running,
         queue=False,
         api_visibility="private",

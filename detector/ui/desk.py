@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from detector.errors import CancelledError, VideoError
 from detector.records import Frame, ModelInfo, Report, Status
+from detector.render.views import Views
 from detector.rules import ScoringRules
 from detector.settings import Settings
 from detector.ui.jobs import WAITING
@@ -23,7 +24,7 @@ from detector.ui.journal import note
 from detector.ui.line import Allowance, Line
 from detector.ui.metrics import Metrics
 from detector.ui.visitors import current_visitor, name_request
-from detector.watch import OnProgress, ShouldStop
+from detector.watch import OnPartial, OnProgress, ShouldStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Analyst(Protocol):
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
     ) -> Report: ...
 
     def analyze_clips(
@@ -77,6 +79,16 @@ class Analyst(Protocol):
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Path: ...
+
+    def draw_views(
+        self,
+        path: Path,
+        report: Report,
+        stem: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Views: ...
 
 
 class Desk:
@@ -179,13 +191,18 @@ class Served:
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
     ) -> Report:
         """As `Detector.analyze`, in turn. Raises VideoError also if it may not, or not finish."""
         name_request()
         self.desk.admit()
         with self.desk.serving("analysis", on_progress, should_stop) as stop:
             report = self._analyst.analyze(
-                path, settings, on_progress=on_progress, should_stop=stop
+                path,
+                settings,
+                on_progress=on_progress,
+                should_stop=stop,
+                on_partial=on_partial,
             )
         self.desk.metrics.answered(report.status.value, report.timing_ms)
         return report
@@ -212,4 +229,20 @@ class Served:
         with self.desk.serving("drawing", on_progress, should_stop) as stop:
             return self._analyst.annotate(
                 path, report, out, on_progress=on_progress, should_stop=stop
+            )
+
+    def draw_views(
+        self,
+        path: Path,
+        report: Report,
+        stem: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Views:
+        """As `Detector.draw_views`, in turn; whoever has a report is not turned away."""
+        name_request()
+        with self.desk.serving("drawing", on_progress, should_stop) as stop:
+            return self._analyst.draw_views(
+                path, report, stem, on_progress=on_progress, should_stop=stop
             )

@@ -15,18 +15,13 @@ from detector.errors import VideoError
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
-from detector.render.timeline import charts
+from detector.render.views import Views
 from detector.settings import Settings
 from detector.ui import cards
-from detector.ui.handlers import Detectors, Question, draw, look, write_documents
+from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
 from detector.ui.jobs import Step
+from detector.ui.viewer import ViewerData, viewer_data
 
-# How the timeline is used; the keys are those of `seek.js`.
-HINT = (
-    '<p class="hint">Click the chart to go there. With the chart in focus, arrow keys step through '
-    "the judged frames, Home and End go to the first and last, N to the next suspicious stretch."
-    "</p>"
-)
 Updates = dict[gr.Component | gr.Column, Any]
 
 
@@ -68,10 +63,9 @@ class Shown:
     verdict: gr.HTML
     area: gr.Column
     drawing: gr.HTML
-    player: gr.Video
-    timeline: gr.HTML
-    people: gr.HTML
+    viewer: gr.HTML
     findings: gr.HTML
+    people: gr.HTML
     moments: gr.HTML
     numbers: gr.HTML
     files: gr.Files
@@ -90,29 +84,38 @@ class Events:
         self.shown = shown
 
     def check(self, *values: Any) -> Iterator[Updates]:
-        """The values of `Asked` become steps, an answer, then the annotated video."""
+        """The values of `Asked` become steps, an answer, then the files drawn from it."""
         question = Asked.question(values)
         question.given()
         shown = self.shown
-        yield {
+        yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
-            shown.area: gr.update(visible=False),
-            shown.drawing: "",
             shown.verdict: cards.working(Step("Starting", 0, 1)),
         }
-        with closing(look(self.detectors, question)) as steps:
+        drawn: Report | None = None
+        with closing(look(self.detectors, question, partial=True)) as steps:
             for item in steps:
-                if isinstance(item, Step):
-                    yield {shown.verdict: cards.working(item)}
-                elif isinstance(item, Report):
+                if isinstance(item, Report):
                     yield from self._answer(question, item)
+                elif not isinstance(item, Step):
+                    yield self._empty() | {shown.verdict: cards.problem(item)} | self._idle()
+                elif item.so_far is drawn:
+                    yield {shown.verdict: cards.working(item)}
                 else:
-                    yield {shown.verdict: cards.problem(item)} | self._idle()
+                    drawn = item.so_far
+                    yield {shown.verdict: cards.working(item)} | self._partial(question, drawn)
 
     def cancel(self) -> Updates:
         """What is shown once the running event was called off."""
-        return {self.shown.verdict: cards.cancelled(), self.shown.drawing: ""} | self._idle()
+        return self._empty() | {self.shown.verdict: cards.cancelled()} | self._idle()
+
+    def _empty(self) -> Updates:
+        """No answer: nothing of an earlier one stays beside a new question."""
+        shown = self.shown
+        texts = (shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers)
+        nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
+        return nothing | {shown.files: None} | dict.fromkeys(texts, "")
 
     def _idle(self) -> Updates:
         return {
@@ -120,35 +123,45 @@ class Events:
             self.shown.cancel: gr.update(interactive=False),
         }
 
+    def _partial(self, question: Question, report: Report | None) -> Updates:
+        """What is known while scoring goes on: the timeline grows under the visitor's own file."""
+        if report is None or not report.people:
+            return {}
+        note = f"Scoring goes on: {report.frames_sampled} frames so far"
+        viewer = self._viewed(question, report, note=note)
+        return {self.shown.area: gr.update(visible=True), self.shown.viewer: viewer}
+
+    def _viewed(
+        self, question: Question, report: Report, views: Views | None = None, note: str = ""
+    ) -> ViewerData:
+        return viewer_data(report, question.given(), views=views, note=note)
+
     def _answer(self, question: Question, report: Report) -> Iterator[Updates]:
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
             files = write_documents(report, folder)
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
-            if report.people and not report.video.is_still:
-                yield from self._movie(question, report, folder, files)
+            if report.people:
+                yield from self._views(question, report, folder, files)
             yield self._idle()
 
     def _report(self, question: Question, report: Report) -> Updates:
         shown = self.shown
-        player = gr.update(value=str(question.path), label="Your video")
-        if report.video.is_still:
-            player = gr.update(value=None, visible=False)
         return {
             shown.verdict: answer_card(report),
             shown.area: gr.update(visible=bool(report.people)),
-            shown.player: player,
-            shown.timeline: charts(report, width=680, interactive=True) + HINT,
-            shown.people: sections.people(report),
+            shown.viewer: self._viewed(question, report) if report.people else None,
             shown.findings: sections.findings(report, interactive=True),
+            shown.people: sections.people(report),
             shown.moments: sections.moments(report, interactive=True),
             shown.numbers: sections.numbers(report),
         }
 
-    def _movie(
+    def _views(
         self, question: Question, report: Report, folder: Path, files: list[Path]
     ) -> Iterator[Updates]:
-        with closing(draw(self.detectors[question.model], question, report, folder)) as steps:
+        detector = self.detectors[question.model]
+        with closing(draw_views(detector, question, report, folder)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield {self.shown.drawing: cards.working(item)}
@@ -157,6 +170,6 @@ class Events:
                 else:
                     yield {
                         self.shown.drawing: "",
-                        self.shown.player: gr.update(value=str(item), label="Annotated video"),
-                        self.shown.files: [str(item), *map(str, files)],
+                        self.shown.viewer: self._viewed(question, report, item),
+                        self.shown.files: [str(item.annotated), *map(str, files)],
                     }

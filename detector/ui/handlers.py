@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
@@ -17,6 +19,7 @@ import gradio as gr
 from detector.errors import VideoError
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
+from detector.render.views import Views
 from detector.settings import Settings
 from detector.ui.desk import Served
 from detector.ui.jobs import Step, run_job
@@ -42,18 +45,30 @@ class Question:
 
 
 def look(
-    detectors: Detectors, question: Question
+    detectors: Detectors, question: Question, *, partial: bool = False
 ) -> Generator[Step | Report | VideoError, None, None]:
-    """The steps of the analysis, then its report, or the error that is the answer."""
+    """The steps of the analysis, then its report, or the error that is the answer.
+
+    With `partial`, the steps carry the answer so far.
+    """
     path, detector = question.given(), detectors[question.model]
+    newest: deque[Report] = deque(maxlen=1)
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
         return detector.analyze(
-            path, question.settings, on_progress=on_progress, should_stop=should_stop
+            path,
+            question.settings,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            on_partial=newest.append if partial else None,
         )
 
     try:
-        yield from run_job(work)
+        with closing(run_job(work)) as steps:
+            for item in steps:
+                if isinstance(item, Step) and newest:
+                    item = replace(item, so_far=newest[0])
+                yield item
     except VideoError as error:
         yield error
 
@@ -69,6 +84,24 @@ def draw(
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
         return detector.annotate(
             path, report, out, on_progress=on_progress, should_stop=should_stop
+        )
+
+    try:
+        yield from run_job(work)
+    except VideoError as error:
+        yield error
+
+
+def draw_views(
+    detector: Served, question: Question, report: Report, folder: Path
+) -> Generator[Step | Views | VideoError, None, None]:
+    """The steps of drawing what the viewer shows into `folder`, then its files, or why there are
+    none: the report stands without them."""
+    path = question.given()
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Views:
+        return detector.draw_views(
+            path, report, folder / stem_of(report), on_progress=on_progress, should_stop=should_stop
         )
 
     try:

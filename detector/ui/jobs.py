@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
+from detector.records import Report
 from detector.watch import OnProgress, ShouldStop
 
 Result = TypeVar("Result")
@@ -20,12 +21,14 @@ WAITING = "Waiting in line"
 @dataclass(frozen=True, slots=True)
 class Step:
     """`done` of `total` frames in the stage called `stage`, and the seconds that the rest of
-    the stage takes at the speed so far (None before the first frame)."""
+    the stage takes at the speed so far (None before the first frame). `so_far` is the answer as
+    it stands, once there is one."""
 
     stage: str
     done: int
     total: int
     seconds_left: float | None = None
+    so_far: Report | None = None
 
     @property
     def place(self) -> int | None:

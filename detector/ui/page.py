@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 # time and is bounded. So Gradio's own queue, which tells the page no place, stays short.
 # They are more than the desk lets wait, so that whoever is turned away is told so by the desk.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
+STYLES = ("style.css", "viewer.css", "tabs.css")
 QUEUE_SIZE = 16
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 
@@ -75,7 +76,7 @@ def _not_ready(default: Served, ready: bool) -> str:
 
 def page_css() -> str:
     """The page's own style, and the report's, kept to where reports are shown."""
-    own = "".join((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "tabs.css"))
+    own = "".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)
     return f"{own}\n.report {{\n{sections_css()}\n}}\n"
 
 

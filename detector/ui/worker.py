@@ -8,32 +8,30 @@ sends progress while it works, and looks into the pipe just as often to see if i
 from __future__ import annotations
 
 import atexit
+import functools
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any
 
 from detector.errors import CancelledError, VideoError, WeightsError
-from detector.records import Frame, ModelInfo, Report, Status
-from detector.rules import ScoringRules
-from detector.settings import Settings
+from detector.records import Report, Status
 from detector.ui.journal import note
-from detector.watch import OnProgress, ShouldStop
+from detector.ui.remote import Facts, Question, RemoteDetector
+from detector.watch import OnPartial, OnProgress, ShouldStop
 
 START_SECONDS = 120.0
 # Between two looks into the pipe the worker may be inside one decode or one forward pass.
 GRACE_SECONDS = 5.0
+UNDER_WAY = ("step", "partial")  # messages that are no answer yet
 BROKEN_OFF = "The analysis broke off on our side and was not finished. Send the file once more."
 
-Clips = Sequence[Sequence[Frame]]
 Load = Callable[[], Mapping[str, Any]]
 
 
@@ -42,25 +40,6 @@ def load_networks() -> Mapping[str, Any]:
     from detector.pipeline import load_all
 
     return load_all()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the page shows of one model."""
-
-    info: ModelInfo
-    device: str
-    rules: ScoringRules
-    described: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which method of which detector to call, and with what."""
-
-    model: str
-    method: str
-    given: tuple[Any, ...]
 
 
 class Worker:
@@ -85,7 +64,7 @@ class Worker:
         """
         with self._lock:
             self._until_ready()
-            return {name: RemoteDetector(self, name, facts) for name, facts in self._facts.items()}
+            return {name: RemoteDetector(self.ask, name, f) for name, f in self._facts.items()}
 
     @property
     def ready(self) -> bool:
@@ -104,7 +83,11 @@ class Worker:
         return self._process.pid or 0
 
     def ask(
-        self, question: Question, on_progress: OnProgress | None, should_stop: ShouldStop | None
+        self,
+        question: Question,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+        on_partial: OnPartial | None = None,
     ) -> Any:
         """What the method returned. Raises what it raised, and VideoError if the worker died.
 
@@ -118,7 +101,7 @@ class Worker:
             answered = False
             try:
                 self._pipe.send(question)
-                kind, content = self._follow(on_progress, should_stop)
+                kind, content = self._follow(on_progress, should_stop, on_partial)
                 answered = True
             except (EOFError, OSError) as error:
                 raise VideoError(BROKEN_OFF, Status.INTERRUPTED) from error
@@ -164,15 +147,20 @@ class Worker:
         self._facts, self._ready = content, True
 
     def _follow(
-        self, on_progress: OnProgress | None, should_stop: ShouldStop | None
+        self,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+        on_partial: OnPartial | None,
     ) -> tuple[str, Any]:
         """Pass progress on until the answer is there."""
         while True:
             if self._pipe.poll(0.1):
                 kind, content = self._pipe.recv()
-                if kind != "step":
+                if kind not in UNDER_WAY:
                     return kind, content
-                if on_progress is not None:
+                if kind == "partial" and on_partial is not None:
+                    on_partial(content)
+                elif kind == "step" and on_progress is not None:
                     on_progress(*content)
             elif not self._process.is_alive():
                 raise EOFError
@@ -185,7 +173,7 @@ class Worker:
         try:
             self._pipe.send(None)
             while time.monotonic() < end and self._process.is_alive():
-                if self._pipe.poll(0.1) and self._pipe.recv()[0] != "step":
+                if self._pipe.poll(0.1) and self._pipe.recv()[0] not in UNDER_WAY:
                     return
         except (EOFError, OSError):
             pass
@@ -243,55 +231,13 @@ def _answer(
     def should_stop() -> bool:
         return pipe.poll() and pipe.recv() is None
 
+    def on_partial(report: Report) -> None:
+        pipe.send(("partial", report))
+
     method = getattr(detectors[question.model], question.method)
+    if question.partial:
+        method = functools.partial(method, on_partial=on_partial)
     try:
         return "done", method(*question.given, on_progress=on_progress, should_stop=should_stop)
     except (VideoError, CancelledError) as error:
         return "failed", error
-
-
-class RemoteDetector:
-    """A `Detector` in the worker, as far as the page needs one."""
-
-    def __init__(self, worker: Worker, name: str, facts: Facts) -> None:
-        self.info, self.device, self.rules = facts.info, facts.device, facts.rules
-        self._described = facts.described
-        self._worker = worker
-        self._name = name
-
-    def describe(self) -> dict[str, Any]:
-        """As `Detector.describe`."""
-        return self._described
-
-    def analyze(
-        self,
-        path: str | Path,
-        settings: Settings | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report:
-        """As `Detector.analyze`; raises VideoError also when the worker died over it."""
-        question = Question(self._name, "analyze", (path, settings))
-        report: Report = self._worker.ask(question, on_progress, should_stop)
-        return report
-
-    def analyze_clips(self, clips: Clips, settings: Settings | None = None) -> Report:
-        """As `Detector.analyze_clips`."""
-        question = Question(self._name, "analyze_clips", (clips, settings))
-        report: Report = self._worker.ask(question, None, None)
-        return report
-
-    def annotate(
-        self,
-        path: Path,
-        report: Report,
-        out: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Path:
-        """As `Detector.annotate`; raises VideoError also when the worker died over it."""
-        question = Question(self._name, "annotate", (path, report, out))
-        written: Path = self._worker.ask(question, on_progress, should_stop)
-        return written

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from tests.bench import decode, detect, heat, process, whole
+from tests.bench import decode, detect, heat, process, viewer, whole
 from tests.bench.scene import HD, repeated, scene, stand_in
 from tests.clips import write_clip
 
@@ -46,6 +46,7 @@ class Plan:
     repeats: int = 60
     looked_at: int = 16
     start: bool = True
+    seeks: int = 40
 
 
 SMOKE = Plan(
@@ -57,6 +58,7 @@ SMOKE = Plan(
     repeats=4,
     looked_at=4,
     start=False,
+    seeks=2,
 )
 
 
@@ -75,6 +77,9 @@ def run(plan: Plan) -> Results:
         images = list(scene(plan.looked_at, plan.size, people=2))
         results["detect"] = detect.measure(images, plan.rounds)
         results["heat"] = heat.measure(plan.backbone, clips=1, frames=10, rounds=plan.rounds)
+        if viewer.CHROMIUM:
+            tiny = stand_in(folder / "tiny", "test_resnet")
+            results["viewer"] = viewer.measure(clip, tiny, plan.seeks)
         results["whole"] = {
             str(frames): whole.measure(
                 clip, weights, frames, plan.rounds if frames <= 20 else plan.long_rounds
@@ -124,6 +129,10 @@ def aims(results: Results) -> dict[str, tuple[float, str, float]]:
         if frames in FASTER:
             name = f"{frames} frames: times faster than the baseline"
             found[name] = (row["times_faster_cpu"], ">=", FASTER[frames])
+    if "viewer" in results:
+        found["ms between the viewer's two videos, worst"] = (
+            results["viewer"]["apart_worst_ms"], "<=", 40.0,
+        )  # fmt: skip
     if "start" in results:
         found["seconds from start to serving"] = (results["start"]["seconds"], "<=", 15.0)
     return found
@@ -146,7 +155,7 @@ def show(results: Results) -> None:
         print(f"  {row['times_faster']:.1f} times faster (CPU time {row['times_faster_cpu']:.1f})")
         print(f"  annotated video {row['render_ms_per_frame']:.1f} ms per frame of the video")
     print()
-    for name in ("decode_ms", "detect", "heat", "memory", "start"):
+    for name in ("decode_ms", "detect", "heat", "memory", "start", "viewer"):
         if name in results:
             print(f"{name}: {json.dumps(rounded(results[name]))}")
     for name, (measured, sign, bound) in results.get("aims", {}).items():

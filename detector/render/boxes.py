@@ -1,0 +1,106 @@
+"""Where a person's box is between the moments at which it was found."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from detector.geometry import between
+from detector.records import Box, FaceScore, Person, SeenFace
+
+# Boxes interpolated over half a second agree with found ones as well as two neighbouring
+# frames do. Over longer gaps they are a guess, drawn dashed so that a viewer can follow the
+# person from sample to sample; over more than four seconds they would be invented.
+STEADY = 0.5
+LONGEST_GAP = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBox:
+    """What is drawn of one person at one moment."""
+
+    box: Box
+    nearest: FaceScore | SeenFace
+    away: float
+    found: bool
+
+
+class Knot(NamedTuple):
+    """A moment at which the box is fixed; `steady` says that it is sure up to the next one."""
+
+    second: float
+    box: Box
+    steady: bool
+
+
+class BoxPath:
+    """One person's boxes over time; `sampled` are all moments that were looked at, in order."""
+
+    def __init__(self, person: Person, sampled: Sequence[float]) -> None:
+        faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
+        self.person = person.id
+        self.faces = sorted(faces, key=lambda face: face.second)
+        self.seconds = [face.second for face in self.faces]
+        self.sampled = sampled
+
+    def at(self, second: float, frame_length: float) -> ShownBox | None:
+        """The box at `second`, None where it is not known."""
+        after = bisect.bisect_left(self.seconds, second - 1e-6)
+        around = self.faces[max(0, after - 1) : after + 1]
+        nearest = min(around, key=lambda face: abs(face.second - second), default=None)
+        if nearest is None:
+            return None
+        away = abs(nearest.second - second)
+        if away <= frame_length / 2 + 1e-6:
+            return ShownBox(nearest.box, nearest, away, True)
+        if len(around) == 2 and 0 < after < len(self.faces):
+            a, b = around
+            if not self._joined(a, b):
+                return None
+            box = between(a.box, b.box, (second - a.second) / (b.second - a.second))
+            return ShownBox(box, nearest, away, b.second - a.second <= STEADY)
+        if away > LONGEST_GAP / 2 or self._looked(nearest.second, second):
+            return None
+        return ShownBox(nearest.box, nearest, away, False)
+
+    def runs(self) -> list[list[Knot]]:
+        """The same for the whole video: within a run the box goes straight from knot to knot.
+
+        Before its first and after its last face a run is held as long as `at` would hold it.
+        """
+        runs: list[list[Knot]] = [[]]
+        for face, following in itertools.zip_longest(self.faces, self.faces[1:]):
+            joined = following is not None and self._joined(face, following)
+            steady = joined and following.second - face.second <= STEADY
+            runs[-1].append(Knot(face.second, face.box, steady))
+            if following is not None and not joined:
+                runs.append([])
+        if self.faces:
+            self._hold(runs)
+        return runs if self.faces else []
+
+    def _hold(self, runs: list[list[Knot]]) -> None:
+        first, last = runs[0][0], runs[-1][-1]
+        if not self._looked(first.second, first.second - 1):
+            start = max(0.0, first.second - LONGEST_GAP / 2)
+            runs[0].insert(0, Knot(start, first.box, False))
+        if not self._looked(last.second, last.second + 1):
+            runs[-1].append(Knot(last.second + LONGEST_GAP / 2, last.box, False))
+
+    def _joined(self, a: FaceScore | SeenFace, b: FaceScore | SeenFace) -> bool:
+        """Whether the box may be drawn between two sightings."""
+        return b.second - a.second <= LONGEST_GAP and not self._missed(a.second, b.second)
+
+    def _missed(self, start: float, end: float) -> bool:
+        """Whether someone looked between two sightings, and did not see this person."""
+        first = bisect.bisect_right(self.sampled, start + 1e-3)
+        return first < len(self.sampled) and self.sampled[first] < end - 1e-3
+
+    def _looked(self, last: float, second: float) -> bool:
+        """Whether anyone looked further out, on the side of `last` on which `second` lies."""
+        if not self.sampled:
+            return False
+        return self.sampled[-1] > last + 1e-3 if second > last else self.sampled[0] < last - 1e-3

@@ -1,0 +1,224 @@
+"""The viewer: what is shown of a report to look at, and the component that shows it.
+
+The component's script builds everything from `ViewerData`; names and words enter the page as
+text only. Gradio compiles a template that holds values as a JavaScript literal, in which even
+`{{value}}` can run what a value says, so the template holds none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from gradio.data_classes import FileData, GradioModel
+
+from detector.explain.words import clock, headline, peak_of, percent, verdict_text
+from detector.geometry import square_around
+from detector.records import Box, FaceScore, Person, Report, SeenFace
+from detector.render.boxes import BoxPath
+from detector.render.chart import colour_name, dash_of
+from detector.render.timeline import timeline_svg
+from detector.render.views import COLUMNS, Views
+
+HERE = Path(__file__).parent
+CHART_WIDTHS = (350, 700, 1080)
+# Every fixed word of the viewer, by the name that its template and script know it by.
+WORDS = {
+    "play": "Play",
+    "pause": "Pause",
+    "previous": "Previous judged frame",
+    "next": "Next judged frame",
+    "suspicious": "Next suspicious moment",
+    "mute": "Mute",
+    "unmute": "Unmute",
+    "heat": "Heat map",
+    "no_heat": "Heat map not drawn yet",
+    "people": "People in this video",
+    "box": "Show the box of",
+    "timeline": "Timeline of the scores",
+    "inspector": "Frame inspector",
+    "crop": "Face as shown",
+    "warm": "Where the model looked",
+    "compare": "Face against heat map",
+    "between": "Between judged frames",
+    "away": "Not in this frame",
+    "neighbours": "Judged frames before and after",
+    "stretches": "Suspicious stretches",
+    "no_stretch": "No suspicious stretch was found.",
+    "hint": (
+        "Click or drag in the chart. Arrow keys step through the judged frames, Home and End go "
+        "to the first and last, N to the next suspicious moment, space plays."
+    ),
+    "key_band": "how unsteady neighbouring frames are",
+    "key_gap": "sampled, no face judged",
+    "key_dots": "not looked at in between",
+}
+
+
+class JudgedFrame(GradioModel):
+    """A person in one sampled frame. `fake` is None where there is no score; `square` is the
+    network's crop: x, y, width, height as shares of the picture."""
+
+    second: float
+    fake: float | None
+    text: str
+    square: list[float]
+
+
+class ViewedPerson(GradioModel):
+    """One person. A run in `boxes` is a list of knots [second, x0, y0, x1, y1, steady], places
+    as shares of the picture; in between the box goes straight."""
+
+    id: int
+    name: str
+    colour: str
+    dash: str
+    verdict: str
+    told: str
+    frames: list[JudgedFrame]
+    boxes: list[list[list[float]]]
+
+
+class Stretch(GradioModel):
+    """A suspicious stretch; `moment` is its peak."""
+
+    person: int
+    start: float
+    end: float
+    moment: float
+    text: str
+
+
+class ViewerData(GradioModel):
+    """What the component shows, beginning with the person `suspect` at the second `start`.
+
+    Files are None until they are drawn; `plain` is the visitor's own upload until then.
+    `charts` are SVG texts, one for each of `CHART_WIDTHS`."""
+
+    picture: bool
+    plain: FileData | None
+    heat: FileData | None
+    storyboard: FileData | None
+    tile: list[int]
+    columns: int
+    size: list[int]
+    seconds: float
+    frame_length: float
+    sampled: list[float]
+    suspect: int
+    start: float
+    people: list[ViewedPerson]
+    stretches: list[Stretch]
+    charts: list[str]
+    told: str
+    note: str
+
+
+def build_viewer(elem_id: str) -> gr.HTML:
+    """The component that shows a `ViewerData`. An output only: no event may read what a browser
+    sends for it.
+
+    An instance, not a subclass: Gradio writes a stub file beside every module that holds one.
+    The words stand in the script, because Gradio drops a component's own properties at the first
+    update that leaves it out.
+    """
+    script = (HERE / "viewer.js").read_text(encoding="utf-8")
+    component = gr.HTML(
+        html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
+        js_on_load=f"const words = {json.dumps(WORDS)};\n{script}",
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+    component.data_model = ViewerData
+    return component
+
+
+def viewer_data(
+    report: Report, upload: Path, *, views: Views | None = None, note: str = ""
+) -> ViewerData:
+    """A report, partial or whole, and the files drawn from it, as the viewer shows them.
+
+    Until they are drawn, the inspector shows the square of the face, not of the network's crop.
+    """
+    video, margin = report.video, views.margin if views else 0.0
+    people = [_person(person, report, margin) for person in report.people]
+    peak = peak_of(report.suspect) if report.suspect else None
+    return ViewerData(
+        picture=video.is_still,
+        plain=_file(views.plain if views else upload),
+        heat=_file(views.heat) if views and views.heat else None,
+        storyboard=_file(views.storyboard) if views else None,
+        tile=list(views.tile) if views else [1, 1],
+        columns=COLUMNS,
+        size=[video.width, video.height],
+        seconds=max([video.seconds, *report.sampled_seconds]),
+        frame_length=1 / video.fps if video.fps > 0 else 0.04,
+        sampled=list(report.sampled_seconds),
+        suspect=report.suspect.id if report.suspect else min((p.id for p in people), default=0),
+        start=peak.second if peak else 0.0,
+        people=people,
+        stretches=_stretches(report.people),
+        charts=[timeline_svg(report, width=width, interactive=True) for width in CHART_WIDTHS],
+        told=headline(report),
+        note=note,
+    )
+
+
+def _file(path: Path) -> FileData:
+    return FileData(path=str(path), orig_name=path.name)
+
+
+def _person(person: Person, report: Report, margin: float) -> ViewedPerson:
+    size = report.video.width, report.video.height
+    runs = BoxPath(person, sorted(report.sampled_seconds)).runs()
+    faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
+    return ViewedPerson(
+        id=person.id,
+        name=f"Person {person.id}",
+        colour=colour_name(person.id),
+        dash=dash_of(person.id),
+        verdict=person.verdict.value,
+        told=f"{percent(person.fake)} · {verdict_text(person.verdict)}"
+        if person.fake is not None
+        else "No score",
+        frames=[_frame(face, size, margin) for face in sorted(faces, key=lambda face: face.second)],
+        boxes=[
+            [[knot.second, *_shares(knot.box, size), float(knot.steady)] for knot in run]
+            for run in runs
+        ],
+    )
+
+
+def _frame(face: FaceScore | SeenFace, size: tuple[int, int], margin: float) -> JudgedFrame:
+    x0, y0, x1, y1 = _shares(square_around(face.box, margin), size)
+    square = [x0, y0, x1 - x0, y1 - y0]
+    if isinstance(face, SeenFace):
+        return JudgedFrame(second=face.second, fake=None, text="not judged", square=square)
+    text = percent(face.fake) if face.usable else f"{percent(face.fake)}, too unclear to count"
+    return JudgedFrame(second=face.second, fake=face.fake, text=text, square=square)
+
+
+def _shares(box: Box, size: tuple[int, int]) -> list[float]:
+    """x0, y0, x1, y1 as shares of the picture's width and height."""
+    return [round(edge / size[k % 2], 5) for k, edge in enumerate(box)]
+
+
+def _stretches(people: Sequence[Person]) -> list[Stretch]:
+    found = []
+    for person in people:
+        for part in person.segments:
+            inside = [s for s in person.scores if part.start <= s.second <= part.end and s.usable]
+            peak = max(inside, key=lambda score: score.fake, default=None)
+            found.append(
+                Stretch(
+                    person=person.id,
+                    start=part.start,
+                    end=part.end,
+                    moment=peak.second if peak else part.start,
+                    text=f"Person {person.id} · {clock(part.start)} to {clock(part.end)} · "
+                    f"peak {percent(part.peak)}",
+                )
+            )
+    return sorted(found, key=lambda stretch: stretch.start)

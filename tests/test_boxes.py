@@ -1,0 +1,57 @@
+"""Where a box is between sightings: one rule for drawn videos and for a live page."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from detector.geometry import between
+from detector.records import Box
+from detector.render.boxes import BoxPath, Knot
+from tests import reports
+
+FRAME = 0.04
+SIGHTINGS = {
+    "steady": ([0.2, 0.24, 0.28], [0.2, 0.24, 0.28]),
+    "sparse": ([1.0, 3.5, 4.0], [1.0, 3.5, 4.0]),
+    "too far apart": ([0.0, 0.2, 6.0, 6.2], [0.0, 0.2, 6.0, 6.2]),
+    "missed in between": ([0.0, 0.2, 1.6], [0.0, 0.2, 0.9, 1.6]),
+    "looked for afterwards": ([0.5, 1.0], [0.1, 0.5, 1.0, 1.5]),
+    "once": ([2.0], [2.0]),
+}
+
+
+def shown(runs: list[list[Knot]], second: float) -> tuple[Box, bool] | None:
+    """What a page makes of the runs at a moment that is nobody's sighting."""
+    for run in runs:
+        for a, b in itertools.pairwise(run):
+            if a.second <= second <= b.second and b.second > a.second:
+                return between(a.box, b.box, (second - a.second) / (b.second - a.second)), a.steady
+    return None
+
+
+@pytest.mark.parametrize(("seen", "sampled"), SIGHTINGS.values(), ids=SIGHTINGS.keys())
+def test_the_runs_of_a_page_are_the_boxes_of_the_drawn_video(
+    seen: list[float], sampled: list[float]
+) -> None:
+    person = reports.person(1, seen, lambda _: 0.5)
+    path = BoxPath(person, sampled)
+    runs = path.runs()
+    for second in np.arange(0.0, 9.0, 0.013):
+        if min(abs(second - moment) for moment in [*seen, seen[0] - 2, seen[-1] + 2]) < FRAME:
+            continue
+        drawn = path.at(float(second), FRAME)
+        live = shown(runs, float(second))
+        assert (drawn is None) == (live is None), second
+        if drawn is not None and live is not None:
+            np.testing.assert_allclose(live[0], drawn.box)
+            assert live[1] == drawn.found
+
+
+def test_nobody_seen_is_no_box() -> None:
+    nobody = reports.person(1, [0.0], lambda _: 0.5)
+    path = BoxPath(nobody, [0.0, 0.5])
+    path.faces, path.seconds = [], []
+    assert path.runs() == []
