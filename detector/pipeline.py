@@ -22,12 +22,13 @@ from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
 from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
+from detector.render.movie import annotate_video
 from detector.rules import ScoringRules
 from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
 from detector.settings import Settings
 from detector.tracks import ClipTrack, PeopleTracker
 from detector.video import DecodeNotes, Limits
-from detector.video.isolated import prepare, reader
+from detector.video.isolated import prepare, protections, reader
 from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -110,12 +111,35 @@ class Detector:
         watch.tell("Looking at faces", total, total)
         return analysis.report(damaged=notes.damaged)
 
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
+        return annotate_video(
+            path,
+            report,
+            out,
+            margin=self.config.margin,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            isolate=self.isolate,
+        )
+
     def describe(self) -> dict[str, Any]:
-        """The model in plain types: its card as published, and where it was found."""
+        """The model in plain types: its card as published, where it was found, and what confines
+        the process that decodes a file (`decoding`, empty where none does)."""
+        decoding = protections() if self.isolate else []
+        here = {"device": self.device, "decoding": decoding}
         if self.loaded is None:
-            return {"id": self.info.id, "trained": False, "device": self.device}
+            return {"id": self.info.id, "trained": False, **here}
         card = json.loads(self.loaded.card.to_json())
-        return {**card, "source": self.loaded.source, "device": self.device}
+        return {**card, "source": self.loaded.source, **here}
 
     def analyze_many(
         self, paths: Iterable[str | Path], settings: Settings | None = None

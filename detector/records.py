@@ -132,6 +132,11 @@ class Status(StrEnum):
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
     CANCELLED = "cancelled"
+    # What only a public service answers: it could not, or would not, finish the work.
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    QUOTA_USED = "quota_used"
 
 
 class Verdict(StrEnum):

@@ -171,9 +171,9 @@ def test_a_process_that_hangs_is_ended_and_the_next_file_is_read(long: Path) -> 
 def test_a_file_that_takes_too_much_processor_time_is_stopped(tmp_path: Path) -> None:
     size, fast = (1920, 1080), {"preset": "ultrafast"}
     short = write_clip(tmp_path / "short.mp4", plain(20, size), options=fast)
-    path = repeated(short, tmp_path / "heavy.mp4", 40)
+    path = repeated(short, tmp_path / "heavy.mp4", 60)
     with pytest.raises(VideoError, match="processor time") as error:
-        list(bounded(cpu_seconds=1).read_clips(path, 300))
+        assert sum(1 for _ in bounded(cpu_seconds=1).read_all(path)) < 1200
     assert error.value.status is Status.UNSAFE
 
 
@@ -387,7 +387,7 @@ def test_what_is_said_to_be_in_force_is(
 
 
 def test_the_service_tells_what_confines_it(detector: Detector) -> None:
-    told = Endpoints({"tiny": detector}, Limits()).model_info()["decoding"]
+    told = Endpoints({"tiny": detector}, Limits()).model_info()["models"][0]["decoding"]
     assert told == protections()
     assert "no new files" in told
 

@@ -56,6 +56,19 @@ STATUS = {
         "The video is longer than the limit. Cut out the part that matters and analyse that."
     ),
     Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
+    Status.TIMED_OUT: (
+        "The file took longer than one analysis may. "
+        "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
+    ),
+    Status.INTERRUPTED: (
+        "This is our fault, or the file is built to do harm; the service goes on. "
+        "Send it once more, and if it happens again, export it as MP4 first."
+    ),
+    Status.BUSY: "Nothing was analysed. Come back in a few minutes and send the file again.",
+    Status.QUOTA_USED: (
+        "Everyone gets the same share of this machine. "
+        "Wait as long as is said here, or run the detector on a machine of your own."
+    ),
 }
 
 WARNINGS = {

@@ -224,6 +224,8 @@ def _row(item: Item, step: Step | None) -> str:
         said, tone = headline(item.answer), f"{tone} {item.answer.verdict.value}"
     elif item.answer is not None:
         said, tone = str(item.answer), f"{tone} undecided"
+    elif item.place is Place.WORKING and step is not None and step.place is not None:
+        said = f"Number {step.place} in line"
     elif item.place is Place.WORKING and step is not None:
         said, bar = f"{step.stage}: {step.done} of {step.total}", _bar(step)
     name = escape(shown(item.path.name))

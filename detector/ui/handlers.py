@@ -9,23 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.pipeline import Detector
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
-from detector.render.movie import annotate_video
 from detector.settings import Settings
+from detector.ui.desk import Served
 from detector.ui.jobs import Step, run_job
 from detector.watch import OnProgress, ShouldStop
 
 # Models by name; the first is the default.
-Detectors = Mapping[str, Detector]
+Detectors = Mapping[str, Served]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +59,22 @@ def look(
 
 
 def draw(
-    detector: Detector, question: Question, report: Report, folder: Path
-) -> Generator[Step | Path, None, None]:
-    """The steps of drawing the annotated video into `folder`, then its path; only steps where
-    the file could not be read once more."""
+    detector: Served, question: Question, report: Report, folder: Path
+) -> Generator[Step | Path | VideoError, None, None]:
+    """The steps of drawing the annotated video into `folder`, then its path, or why there is
+    none: the report stands without it."""
     out = folder / f"{stem_of(report)}-annotated.mp4"
-    path, margin = question.given(), detector.config.margin
+    path = question.given()
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
-        return annotate_video(
-            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        return detector.annotate(
+            path, report, out, on_progress=on_progress, should_stop=should_stop
         )
 
-    with suppress(VideoError):
+    try:
         yield from run_job(work)
+    except VideoError as error:
+        yield error
 
 
 def stem_of(report: Report) -> str:
