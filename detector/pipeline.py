@@ -24,7 +24,7 @@ from detector.render.views import Views, render_views
 from detector.rules import ScoringRules
 from detector.settings import Settings
 from detector.video import DecodeNotes, Limits
-from detector.video.isolated import prepare, reader
+from detector.video.isolated import prepare, protections, reader
 from detector.watch import OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -120,9 +120,14 @@ class Detector:
         should_stop: ShouldStop | None = None,
     ) -> Path:
         """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
-        margin = self.config.margin
         return annotate_video(
-            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+            path,
+            report,
+            out,
+            margin=self.config.margin,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            isolate=self.isolate,
         )
 
     def analyze_clips(
@@ -158,11 +163,14 @@ class Detector:
         return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
 
     def describe(self) -> dict[str, Any]:
-        """The model in plain types: its card as published, and where it was found."""
+        """The model in plain types: its card as published, where it was found, and what confines
+        the process that decodes a file (`decoding`, empty where none does)."""
+        decoding = protections() if self.isolate else []
+        here = {"device": self.device, "decoding": decoding}
         if self.loaded is None:
-            return {"id": self.info.id, "trained": False, "device": self.device}
+            return {"id": self.info.id, "trained": False, **here}
         card = json.loads(self.loaded.card.to_json())
-        return {**card, "source": self.loaded.source, "device": self.device}
+        return {**card, "source": self.loaded.source, **here}
 
     def analyze_many(
         self, paths: Iterable[str | Path], settings: Settings | None = None

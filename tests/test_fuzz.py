@@ -24,7 +24,6 @@ def test_hostile_files_are_answered_or_refused_and_nothing_else_happens(log: Pat
     assert found["answered"] + found["refused"] == found["files"] == COUNT
     assert found["answered"] >= 10
     assert found["refused"] >= 10
-    assert found["longest_seconds"] < 60
     assert found["highest_mb_of_a_decoding_process"] < 2000
 
 

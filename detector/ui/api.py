@@ -20,7 +20,6 @@ from detector.ui.jobs import Step
 from detector.ui.storage import KEPT_SECONDS
 from detector.ui.verify import compare
 from detector.video import Limits
-from detector.video.isolated import protections
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights"
 Full = tuple[Any, str | None, str | None, str | None]
@@ -121,16 +120,11 @@ class Endpoints:
     def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures.
 
-        Those that are not trained yet are named, and cannot be chosen. `decoding` says what
-        confines the process that reads a visitor's file; empty where none does.
+        Those that are not trained yet are named, and cannot be chosen. Each one's `decoding`
+        says what confines the process that reads a visitor's file; it is empty where none does.
         """
         models = [detector.describe() for detector in self.detectors.values()]
-        return {
-            "default": self.default,
-            "models": models,
-            "untrained": untrained_models(),
-            "decoding": protections(),
-        }
+        return {"default": self.default, "models": models, "untrained": untrained_models()}
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""

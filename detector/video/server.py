@@ -118,8 +118,10 @@ def begin(request: wire.Message, memory: int, pulse: Callable[[], None]) -> Conn
             theirs.close()
             wire.send(connection, request)
             wait(connection, time.monotonic() + START_SECONDS, pulse)
-            running.note(wire.receive(connection)["began"])
-            return connection
+            answer = wire.receive(connection)
+            if "began" in answer:
+                running.note(answer["began"])
+                return connection
         connection.close()
         with suppress(subprocess.TimeoutExpired):
             running.process.wait(1)  # if it is about to die, it will not be asked again
