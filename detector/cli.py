@@ -28,7 +28,7 @@ from detector.pipeline import Detector
 from detector.records import Report, Status
 from detector.render.document import answer_json, rows_to_csv, summary_row, to_html
 from detector.render.movie import annotate_video
-from detector.settings import PRESETS, Settings
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.video import Limits
 
 ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS, INTERRUPTED = 0, 3, 4, 5, 130
@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             threshold=options.threshold,
             max_faces=options.max_faces,
             heat=not options.no_heat,
+            heat_method=options.heat_method,
+            heat_of=options.heat_of,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -101,6 +103,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
+    parser.add_argument(
+        "--heat-method", choices=HEAT_METHODS, default=HEAT_METHODS[0], help="how they are made"
+    )
+    parser.add_argument(
+        "--heat-of",
+        choices=HEAT_TARGETS,
+        default=HEAT_TARGETS[0],
+        help="what they explain: why this frame, or what this frame adds to the video",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--weights", metavar="NAME|FILE", help="model name or .safetensors file")
     many = "; a folder when there are several files"

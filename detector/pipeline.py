@@ -8,22 +8,27 @@ many people are followed, and not on how long the video is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from detector.crops import CropSettings, cut_face
+from detector.degrade import Clip
 from detector.errors import VideoError
 from detector.faces import FaceFinder
 from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
+from detector.reasons import Judge, explain_moments
 from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
 from detector.rules import ScoringRules
-from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
+from detector.scoring import MOMENTS, ScoredClip, judge_person, judge_video
 from detector.settings import Settings
+from detector.shading import heat_floor, heat_scale
 from detector.tracks import ClipTrack, PeopleTracker
 from detector.video import DecodeNotes, Limits, probe, read_clips
 from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
@@ -35,6 +40,8 @@ from detector.weights import (
     load_model,
     pick_device,
 )
+
+Alter = Callable[[Clip], Clip]
 
 
 class Detector:
@@ -77,8 +84,12 @@ class Detector:
         `on_progress(stage, done, total)` is called as frames are done; `should_stop()` is asked
         just as often. Raises VideoError if the file cannot be used, CancelledError if stopped.
         """
-        settings = settings or Settings()
-        watch = Watch(on_progress, should_stop)
+        return self.look(path, settings or Settings(), Watch(on_progress, should_stop))
+
+    def look(
+        self, path: str | Path, settings: Settings, watch: Watch, alter: Alter | None = None
+    ) -> Report:
+        """As `analyze`; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
         with spent("probe"):
@@ -89,8 +100,9 @@ class Detector:
         clips = read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
         for clip in spent.each("decode", clips):
             watch.tell("Looking at faces", len(analysis.seconds), total)
-            analysis.look_at(clip)
+            analysis.look_at(clip if alter is None else altered(clip, alter))
         watch.tell("Looking at faces", total, total)
+        watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
 
     def describe(self) -> dict[str, Any]:
@@ -183,7 +195,7 @@ class _Analysis:
                 rows = zip(cut.seconds, (f.box for f in cut.faces), cut.qualities, strict=True)
                 self.seen.setdefault(cut.person, []).extend(SeenFace(*row) for row in rows)
         elif cuts:
-            for person, clip in network.score(cuts, heat=self.settings.heat, spent=self.spent):
+            for person, clip in network.score(cuts, settings=self.settings, spent=self.spent):
                 self.scored.setdefault(person, []).append(clip)
 
     def report(self, *, damaged: bool) -> Report:
@@ -207,12 +219,16 @@ class _Analysis:
             settings=self.settings,
             frames_sampled=len(self.seconds),
             frames_with_face=self.with_face,
-            heat_scale=heat_scale([score for person in people for score in person.scores]),
+            heat_scale=self._heat_scale(people),
             warnings=tuple(warning for warning in Warn if warning in warnings),
             sampled_seconds=tuple(self.seconds),
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _heat_scale(self, people: Sequence[Person]) -> float:
+        scores = [score for person in people for score in person.scores]
+        return heat_scale(scores, heat_floor(self.settings, len(self.seconds)))
 
     def _people(self, rules: ScoringRules) -> tuple[Person, ...]:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
@@ -226,9 +242,33 @@ class _Analysis:
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [clips for clips in self.scored.values() if still or _frames(clips) > 1]
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
-        return tuple(
-            judge_person(k, clips, rules, still=still) for k, clips in enumerate(people, start=1)
-        )
+        of = self.settings.heat_of
+        judged = [
+            judge_person(k, clips, rules, still=still, heat_of=of)
+            for k, clips in enumerate(people, start=1)
+        ]
+        if not self.settings.heat:
+            return tuple(judged)
+        judge = self._judge(self.detector.network, rules)
+        tried = max(1, MOMENTS // max(len(people), 1))
+        pairs = zip(judged, people, strict=True)
+        return tuple(explain_moments(one, clips, judge, tried=tried) for one, clips in pairs)
+
+    def _judge(self, network: Network, rules: ScoringRules) -> Judge:
+        """Who is asked why a moment looks manipulated."""
+        detector, settings = self.detector, self.settings
+        crop = CropSettings(size=detector.config.size, margin=detector.config.margin)
+        expected: dict[str, float] = {}
+        if detector.loaded is not None:
+            card = detector.loaded.card
+            expected = card.expected_regions(settings.heat_method, settings.heat_of)
+        return Judge(network, rules, crop, expected)
+
+
+def altered(clip: Sequence[Frame], alter: Alter) -> list[Frame]:
+    """The same moments, their pictures altered together."""
+    images = alter(np.stack([frame.image for frame in clip]))
+    return [Frame(frame.second, image) for frame, image in zip(clip, images, strict=True)]
 
 
 def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:

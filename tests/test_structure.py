@@ -12,21 +12,32 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module may import from lower floors, and from its own folder.
 FLOORS = [
-    ["settings"],
+    ["settings", "evidence"],
     ["records"],
     ["errors"],
-    ["geometry", "model", "rules"],
+    ["geometry", "model", "rules", "shading", "degrade"],
     ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
     ["weights"],
     ["network", "render"],
+    ["reasons"],
     ["pipeline"],
+    ["robustness"],
     ["ui", "cli"],
     ["__main__"],
 ]
 ONLY_HERE = {
     "gradio": ("ui",),
-    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network"),
-    "cv2": ("faces", "tracks", "quality", "crops", "render.draw"),
+    "torch": (
+        "model",
+        "crops",
+        "faces",
+        "weights",
+        "explain.heat",
+        "explain.zoo",
+        "network",
+        "reasons",
+    ),
+    "cv2": ("degrade", "faces", "tracks", "quality", "crops", "render.draw"),
 }
 
 
