@@ -10,6 +10,7 @@ from typing import Any
 from detector.errors import WeightsError
 from detector.model import ModelConfig
 from detector.rules import ScoringRules
+from detector.storage import DTYPES
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Card:
 
     `trained` is False for a network that must not give scores. `trained_on` is one sentence.
     `data` and `metrics` are free. `commit` is that of the code which trained it, `revision` the
-    release's own name, `dtype` how the numbers are stored: "float32" or "float16".
+    release's own name, `dtype` how the numbers are stored, see `detector.storage`.
     """
 
     id: str
@@ -36,8 +37,8 @@ class Card:
     def __post_init__(self) -> None:
         if not is_model_id(self.id):
             raise ValueError(f"a model id is a-z, 0-9, - and _, not '{self.id}'")
-        if self.dtype not in ("float32", "float16"):
-            raise ValueError(f"dtype is float32 or float16, not '{self.dtype}'")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype is one of {', '.join(DTYPES)}, not '{self.dtype}'")
 
     def expected_regions(self, method: str, of: str) -> dict[str, float]:
         """The mean share of the heat in each region of real faces, by `train.regions`; {} where

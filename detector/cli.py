@@ -7,13 +7,13 @@ The answer goes to standard output, progress to standard error. Exit codes:
 3    at least one file could not be used (damaged, no video, too large, ...)
 4    at least one file gave no score (no face, faces too small or blurred, ...)
 5    no trained weights, or the weights are damaged
-130  interrupted
+6    --verify: the report does not hold
+130  interrupted; what was asked for is written for the files that were done
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,18 @@ from typing import Any
 
 from tqdm import tqdm
 
-from detector.errors import CancelledError, VideoError, WeightsError
+from detector.errors import CancelledError, ReportError, VideoError, WeightsError
 from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
 from detector.records import Report, Status
-from detector.render.document import answer_json, rows_to_csv, summary_row, to_html
+from detector.render.batch import batch_csv, batch_json, single_json
+from detector.render.document import summary_row, to_html
 from detector.render.movie import annotate_video
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
+from detector.verify import LISTED, verify_report
 from detector.video import Limits
 
-ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS, INTERRUPTED = 0, 3, 4, 5, 130
+ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS, NOT_VERIFIED, INTERRUPTED = 0, 3, 4, 5, 6, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (WeightsError, ValueError) as error:
         print(error, file=sys.stderr)
         return NO_WEIGHTS
+    if options.verify:
+        if len(paths) != 1:
+            parser.error("--verify compares one report with one file")
+        return verify(detector, paths[0], options.verify)
+    outcomes: list[Outcome] = []
     try:
-        outcomes = [look_at(detector, path, settings, options, len(paths)) for path in paths]
+        for path in paths:
+            outcomes.append(look_at(detector, path, settings, options, len(paths)))
     except (KeyboardInterrupt, CancelledError):
-        print("Interrupted; files already written are complete.", file=sys.stderr)
+        finish(outcomes, options, many=len(paths) > 1)
+        done = f"{len(outcomes)} of {len(paths)} files are done"
+        print(f"Interrupted; {done}, and what was asked for is written for them.", file=sys.stderr)
         return INTERRUPTED
-    finish(outcomes, options)
+    finish(outcomes, options, many=len(paths) > 1)
     return max(outcome.code for outcome in outcomes)
 
 
@@ -87,7 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m detector",
         description="How likely is each face in a video manipulated, when, and why.",
         epilog="Exit codes: 0 answered, 2 mistyped, 3 unusable file, 4 no score, "
-        "5 no trained weights, 130 interrupted. With several files the highest counts.",
+        "5 no trained weights, 6 the report does not hold, 130 interrupted. With several files the "
+        "highest counts.",
     )
     parser.add_argument("paths", nargs="+", type=Path, help="videos, pictures, or folders of them")
     amount = parser.add_mutually_exclusive_group()
@@ -122,6 +133,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--video", type=Path, metavar="FILE", help="write the annotated video" + many
+    )
+    parser.add_argument(
+        "--verify", type=Path, metavar="REPORT", help="check a JSON report against the one file"
     )
     return parser
 
@@ -176,17 +190,37 @@ def answer_lines(path: Path, report: Report) -> Iterator[str]:
     yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
 
 
-def finish(outcomes: Sequence[Outcome], options: argparse.Namespace) -> None:
-    """Write the files that speak of all inputs, and print the table when there are several."""
-    rows = [summary_row(outcome.result, outcome.path.name) for outcome in outcomes]
-    if options.json:
-        documents = [answer_json(outcome.result, outcome.path.name) for outcome in outcomes]
-        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    if options.csv:
-        options.csv.write_text(rows_to_csv(rows), encoding="utf-8", newline="")
+def verify(detector: Detector, path: Path, report: Path) -> int:
+    """Print what became of each question about the report; returns the exit code."""
+    try:
+        with Bar(path.name) as bar:
+            found = verify_report(report.read_bytes(), path, [detector], on_progress=bar.show)
+    except (ReportError, OSError) as error:
+        print(error, file=sys.stderr)
+        return NOT_VERIFIED
+    for question, holds, sentence in found.answers():
+        print(f"{question}: {'not asked' if holds is None else 'yes' if holds else 'NO'}")
+        print(f"    {sentence}")
+    for difference in found.differences[:LISTED]:
+        print(
+            f"    {difference.where}: {difference.reported!r} reported, {difference.found!r} found"
+        )
+    return ANSWERED if found.ok else NOT_VERIFIED
+
+
+def finish(outcomes: Sequence[Outcome], options: argparse.Namespace, *, many: bool) -> None:
+    """Write the files that speak of all inputs, and print the table when there are several.
+
+    A list if `many` files were asked for, also when one is all that was done.
+    """
+    answers = [(outcome.path.name, outcome.result) for outcome in outcomes]
+    if options.json and outcomes:
+        text = batch_json(answers) if many else single_json(*answers[0])
+        options.json.write_text(text, encoding="utf-8")
+    if options.csv and outcomes:
+        options.csv.write_text(batch_csv(answers), encoding="utf-8", newline="")
     if len(outcomes) > 1:
-        print("\n" + "\n".join(table_lines(rows)))
+        print("\n" + "\n".join(table_lines([summary_row(r, name) for name, r in answers])))
 
 
 def table_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -14,6 +14,10 @@ class VideoError(Exception):
         self.status = status
 
 
+class ReportError(Exception):
+    """A report that somebody gave back cannot be read; the text says why and what to do."""
+
+
 class WeightsError(Exception):
     """Our own files are missing or damaged; the text says which and how to mend it."""
 

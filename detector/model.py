@@ -50,7 +50,8 @@ class Logits(NamedTuple):
     frame   (B, T)     each frame, heard in the context of its clip
     still   (B, T)     each frame by itself: what a detector without time would say
     clip    (B,)       the clip as a whole
-    family  (B, F)     unnormalised scores of the manipulation families, F may be 0
+    family  (B, F)     unnormalised scores of the manipulation families, given that the clip is
+                       fake; F may be 0
     """
 
     frame: Tensor
@@ -65,7 +66,8 @@ class CnnLstm(nn.Module):
     forward: (B, T, 3, H, W) RGB in [0, 1]  ->  `Logits`
 
     T runs over consecutive frames of one face of one video. The LSTM's opinion is added to the
-    frame's own, so that time corrects a frame classifier and does not have to replace it.
+    frame's own, so that time corrects a frame classifier and does not have to replace it. It hears
+    how each frame's features depart from their mean over the clip: what changes, and not who it is.
     """
 
     mean: Tensor
@@ -93,9 +95,7 @@ class CnnLstm(nn.Module):
         self.clip = nn.Linear(in_features=2 * config.hidden, out_features=1)
         self.family: nn.Linear | None = None
         if config.families:
-            self.family = nn.Linear(
-                in_features=2 * config.hidden, out_features=len(config.families)
-            )
+            self.family = nn.Linear(in_features=width, out_features=len(config.families))
         # Where the blend is, learned from masks in training; not needed for any score.
         self.mask = nn.Conv2d(in_channels=width, out_channels=1, kernel_size=1)
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
@@ -121,8 +121,14 @@ class CnnLstm(nn.Module):
         B, T = features.shape[:2]
         features = self.dropout(features)
         real = lengths if lengths is not None else torch.full((B,), T)
+        here = (torch.arange(T)[None] < real.cpu()[:, None]).to(features)  # (B, T)
+        count = here.sum(1)  # (B,)
+        middle = (features * here[..., None]).sum(1) / count[:, None]  # (B, C)
         packed = pack_padded_sequence(
-            self.narrow(features), real.cpu(), batch_first=True, enforce_sorted=False
+            self.narrow(features - middle[:, None]),
+            real.cpu(),
+            batch_first=True,
+            enforce_sorted=False,
         )
         states, _ = pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=T
@@ -130,11 +136,9 @@ class CnnLstm(nn.Module):
         states = self.dropout(states)
         still = self.still(features).squeeze(-1)  # (B, T)
         frame = still + self.frame(states).squeeze(-1)  # (B, T)
-        here = (torch.arange(T)[None] < real.cpu()[:, None]).to(features)  # (B, T)
-        count = here.sum(1)  # (B,)
         summary = (states * here[..., None]).sum(1) / count[:, None]  # (B, 2D)
         clip = (frame * here).sum(1) / count + self.clip(summary).squeeze(-1)  # (B,)
-        family = summary[:, :0] if self.family is None else self.family(summary)  # (B, F)
+        family = middle[:, :0] if self.family is None else self.family(middle)  # (B, F)
         return Logits(frame=frame, still=still, clip=clip, family=family)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from detector.card import Card as Card
 from detector.card import is_model_id
@@ -21,6 +20,7 @@ from detector.hub import RELEASE, HubSource, fetch
 from detector.model import CnnLstm, fold_norms
 from detector.records import ModelInfo
 from detector.rules import ScoringRules
+from detector.storage import pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +97,8 @@ def find_weights(
 def load_model(found: Found, device: str) -> Loaded:
     """The network, ready for inference, after its file was checked against the card.
 
-    It is in eval mode and channels-last, with its batch norms folded. float16 on disk becomes
-    float32 in memory. Raises WeightsError if the file is not the card's, or holds another network
+    It is in eval mode and channels-last, with its batch norms folded, and float32 however it was
+    stored. Raises WeightsError if the file is not the card's, or holds another network
     than the card says. Nothing is ever unpickled.
     """
     card = found.card
@@ -110,8 +110,8 @@ def load_model(found: Found, device: str) -> Loaded:
         )
     try:
         model = CnnLstm(card.model)
-        model.load_state_dict(safetensors.torch.load(content), strict=True)
-    except (RuntimeError, ValueError, safetensors.SafetensorError) as error:
+        model.load_state_dict(unpack(safetensors.torch.load(content)), strict=True)
+    except (KeyError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
         raise WeightsError(
             f"{found.path.name} does not hold the network that its card describes. Publish both "
             f"again from one training run. ({str(error)[:300]})"
@@ -135,27 +135,22 @@ def pick_device(wanted: str = "auto") -> str:
     return wanted
 
 
-def save_weights(model: CnnLstm, card: Card, folder: Path, *, half: bool = False) -> Card:
+def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "float32") -> Card:
     """Writes <id>.safetensors and <id>.json, and returns the card with SHA-256 and dtype filled.
 
-    Each file appears whole or not at all. `half` stores what `to_half` gives, at half the size.
-    Raises ValueError if the card describes another network.
+    Each file appears whole or not at all. `dtype` is one of `storage.DTYPES`. Raises ValueError
+    if the card describes another network.
     """
     if card.model != model.config:
         raise ValueError(f"the card says {card.model}, the network is {model.config}")
-    state = to_half(model.state_dict()) if half else model.state_dict()
+    state = pack(model.state_dict(), dtype)
     content = safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
     digest = hashlib.sha256(content).hexdigest()
-    card = replace(card, sha256=digest, dtype="float16" if half else "float32")
+    card = replace(card, sha256=digest, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / f"{card.id}.safetensors", content)
     _write_whole(folder / f"{card.id}.json", card.to_json().encode())
     return card
-
-
-def to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convolutions and matrices as float16; norms and biases, few and sensitive, stay."""
-    return {name: v.half() if v.ndim > 1 else v for name, v in state.items()}
 
 
 def _at_path(path: Path, source: str) -> Found | None:

@@ -53,7 +53,13 @@ def ask(client: Client, path: Path, **more: Any) -> dict[str, Any]:
 
 def test_only_the_named_endpoints_are_public(client: Client) -> None:
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/analyze_video", "/analyze_video_full", "/model_info", "/limits"}
+    assert set(endpoints) == {
+        "/analyze_video",
+        "/analyze_video_full",
+        "/verify_report",
+        "/model_info",
+        "/limits",
+    }
 
 
 def test_a_video_is_answered_in_the_published_schema(client: Client, talking: Path) -> None:
@@ -132,6 +138,33 @@ def test_numbers_out_of_range_are_named(client: Client, talking: Path, wrong: di
 def test_an_unknown_model_is_named_with_those_there_are(client: Client, talking: Path) -> None:
     with pytest.raises(AppError, match="tiny, other"):
         ask(client, talking, model="best")
+
+
+def verify(client: Client, video: Path, report: Path, **more: Any) -> dict[str, Any]:
+    answer = client.predict(
+        video=handle_file(video), report=handle_file(report), api_name="/verify_report", **more
+    )
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_a_report_is_verified(client: Client, talking: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    answer = ask(client, talking)
+    report.write_text(json.dumps(answer))
+    found = verify(client, talking, report)
+    assert [found[key] for key in ("video_match", "model_match", "score_match")] == [True] * 3
+    assert (found["ok"], found["max_abs_diff"]) == (True, 0.0)
+    report.write_text(json.dumps(answer | {"p_fake": abs(answer["p_fake"] - 0.4)}))
+    found = verify(client, talking, report)
+    assert (found["ok"], found["differences"][0]["where"]) == (False, "p_fake")
+    assert verify(client, talking, report, rerun=False)["score_match"] is None
+
+
+def test_what_is_no_report_is_refused(client: Client, talking: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("[" * 100_000)
+    with pytest.raises(AppError, match="nested far deeper than any report"):
+        verify(client, talking, tmp_path / "report.json")
 
 
 def test_limits_say_what_is_enforced(client: Client) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from detector import cli
+from detector import Detector, cli
+from detector.records import Report
 from tests.clips import plain, write_clip
 
 
@@ -108,6 +110,55 @@ def test_html_of_several_files_goes_to_a_folder(
 ) -> None:
     run(weights, talking, bad, "--html", tmp_path / "pages")
     assert [path.name for path in (tmp_path / "pages").iterdir()] == ["talking.html"]
+
+
+def test_an_interrupted_batch_keeps_the_files_that_were_done(
+    weights: Path,
+    talking: Path,
+    bad: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    analyze = Detector.analyze
+
+    def press_ctrl_c_at_the_third(self: Detector, path: Path, *more: Any, **options: Any) -> Report:
+        if path.name == "third.mp4":
+            raise KeyboardInterrupt
+        return analyze(self, path, *more, **options)
+
+    monkeypatch.setattr(Detector, "analyze", press_ctrl_c_at_the_third)
+    files = [talking, bad, tmp_path / "third.mp4", tmp_path / "fourth.mp4"]
+    out = {"--json": tmp_path / "all.json", "--csv": tmp_path / "all.csv"}
+    options = [part for pair in out.items() for part in pair]
+    assert run(weights, *files, *options) == 130
+    answers = json.loads(out["--json"].read_text())
+    assert [answer["status"] for answer in answers] == ["ok", "unreadable"]
+    with out["--csv"].open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["talking.mp4", "bad.mp4"]
+    assert "2 of 4 files are done" in capsys.readouterr().err
+
+
+def test_a_report_is_verified_and_a_tampered_one_is_not(
+    weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "report.json"
+    run(weights, talking, "--json", path)
+    assert run(weights, talking, "--verify", path) == 0
+    report = json.loads(path.read_text())
+    report["verdict"] = "no_sign" if report["verdict"] != "no_sign" else "fake"
+    path.write_text(json.dumps(report))
+    assert run(weights, talking, "--verify", path) == 6
+    out = capsys.readouterr().out
+    assert "Same answer: NO" in out
+    assert "verdict: " in out
+
+
+def test_what_is_no_report_is_said(
+    weights: Path, talking: Path, bad: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(weights, talking, "--verify", bad) == 6
+    assert "not a JSON report" in capsys.readouterr().err
 
 
 def test_missing_weights_have_their_own_exit_code(

@@ -37,6 +37,15 @@ def test_the_order_of_frames_matters_to_the_clip(tiny: CnnLstm) -> None:
 
 
 @torch.no_grad()
+def test_only_what_changes_reaches_the_lstm(tiny: CnnLstm) -> None:
+    """Who a person is stays the same through a clip; a network that heard it would learn faces."""
+    width = tiny.still.in_features
+    features = torch.rand(1, 6, width)
+    before, after = tiny.judge(features), tiny.judge(features + torch.rand(1, 1, width))
+    torch.testing.assert_close(before.frame - before.still, after.frame - after.still)
+
+
+@torch.no_grad()
 def test_a_frame_by_itself_does_not_hear_its_neighbours(tiny: CnnLstm) -> None:
     clip = clips(1)
     changed = clip.clone()

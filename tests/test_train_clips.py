@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from detector.faces import FaceFinder
 from tests.clips import moving_portrait, portrait, write_clip
-from train.clips import CLIP_MIX, ClipConfig, Faces, Pairs, collate
+from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
 from train.index import COLUMNS
-from train.prepare import PrepareConfig, prepare, read_shards
+from train.prepare import (
+    PrepareConfig,
+    StoredFace,
+    prepare,
+    prepare_row,
+    read_shards,
+    write_video,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,40 @@ def test_a_broken_file_is_a_row_with_its_reason(shards: Path) -> None:
     assert broken["status"].iloc[0] != "ok"
 
 
+def test_every_face_of_a_video_says_how_well_it_can_be_judged(shards: Path) -> None:
+    table, _ = read_shards(shards)
+    video = table[table["kind"] == "video"]
+    assert (video["size"] > 40).all()
+    assert (video["frontal"] > 0.3).all()
+
+
+@pytest.mark.parametrize(
+    ("pick", "expected"), [("first", [0, 1, 2]), ("consecutive", [4, 5, 6]), ("even", [0, 4, 8])]
+)
+def test_the_frames_that_were_asked_for_are_kept(
+    tmp_path: Path, pick: str, expected: list[int]
+) -> None:
+    write_clip(tmp_path / "talk.mp4", moving_portrait(12))
+    row = {"kind": "video", "path": str(tmp_path / "talk.mp4")}
+    faces = prepare_row(row, FaceFinder(), PrepareConfig(frames=3, pick=pick))
+    assert [round(face.second * 25) for face in faces] == expected
+
+
+@pytest.mark.parametrize(("codec", "loss"), [("ffv1", 0), ("mjpeg", 4)])
+def test_faces_are_written_as_a_video_too(
+    shards: Path, tmp_path: Path, codec: str, loss: int
+) -> None:
+    table, pixels = read_shards(shards)
+    rows = table[table["kind"] == "video"]
+    images = pixels[rows["shard"].iloc[0]][rows["place"].to_numpy()]
+    faces = [StoredFace(image, 0.0, np.zeros(3), np.zeros((5, 2))) for image in images]
+    suffix = ".mkv" if codec == "ffv1" else ".avi"
+    write_video(tmp_path / f"clip{suffix}", faces, codec)
+    with av.open(str(tmp_path / f"clip{suffix}")) as container:
+        read = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.abs(np.stack(read).astype(int) - images).mean() <= loss
+
+
 def test_landmarks_lie_on_the_stored_face(shards: Path) -> None:
     table, pixels = read_shards(shards)
     video = table[table["kind"] == "video"]
@@ -61,6 +104,8 @@ def test_a_pair_is_a_real_clip_and_a_fake_one(shards: Path, recipe: str) -> None
     assert pair.fake[0].max() == 0
     assert pair.fake[1].max() == 1
     assert pair.mask[0].max() == 0
+    assert pair.family[0] == -1
+    assert FAMILIES[pair.family[1]] == FAMILY_OF[recipe]
 
 
 def test_a_pair_depends_on_its_number_alone(shards: Path) -> None:

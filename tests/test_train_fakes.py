@@ -37,7 +37,7 @@ def test_the_same_seed_makes_the_same_fake(real: RealClip, other: RealClip, fami
     assert not np.array_equal(first, different)
 
 
-@pytest.mark.parametrize("family", ["swap", "temporal"])
+@pytest.mark.parametrize("family", ["swap", "warp", "temporal"])
 def test_where_the_mask_is_zero_the_real_picture_is_left(
     real: RealClip, other: RealClip, family: str
 ) -> None:

@@ -79,6 +79,26 @@ def test_weights_make_labels_and_methods_equally_likely() -> None:
     assert weights["FAKE", "swap"] == pytest.approx(weights["FAKE", "reenactment"])
 
 
+def test_real_videos_are_altered_until_there_are_as_many_as_fakes(tmp_path: Path) -> None:
+    write_clip(tmp_path / "real.mp4", moving_portrait(6))
+    rows = [("real", "REAL", "anna"), *((f"fake{k}", "FAKE", "otto") for k in range(3))]
+    table = pd.DataFrame(
+        [
+            {"path": str(tmp_path / f"{name}.mp4"), "label": label, "identity": identity}
+            for name, label, identity in rows
+        ]
+    ).assign(kind="video", split="train", method="")
+    table.to_parquet(tmp_path / "t.parquet")
+    hygiene.main(["augment", "--table", str(tmp_path / "t.parquet"), "--out", str(tmp_path / "o")])
+    after = pd.read_parquet(tmp_path / "t.parquet")
+    real = after[after["label"] == "REAL"]
+    assert len(real) == 3
+    assert set(real["identity"]) == {"anna"}
+    pictures = [hygiene.some_frames(Path(path))[0] for path in real["path"]]
+    assert pictures[0].shape == pictures[1].shape
+    assert np.abs(pictures[0].astype(int) - pictures[1]).mean() > 2
+
+
 def test_a_table_that_was_not_measured_cannot_be_cleaned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -76,3 +76,14 @@ def test_one_real_face_in_ten_is_called_fake_and_one_fake_in_five_gets_no_sign()
     low, high = rules.undecided
     assert high == rules.threshold
     assert np.mean(p[labels == 1] < low) == pytest.approx(0.2, abs=0.01)
+
+
+def test_chance_alone_gives_few_forecasts_a_calibration_error() -> None:
+    p = np.random.default_rng(0).random(4000)
+    assert metrics.calibration_floor(p[:30]) > 0.1
+    assert metrics.calibration_floor(p) < 0.03
+
+
+def test_macro_f1_counts_a_rare_class_as_much_as_a_common_one() -> None:
+    assert metrics.macro_f1([0, 0, 0, 1], [0, 0, 0, 1]) == 1
+    assert metrics.macro_f1([0] * 9 + [1], [0] * 10) == pytest.approx((18 / 19) / 2)

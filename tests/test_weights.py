@@ -76,19 +76,22 @@ def test_a_saved_network_says_the_same_after_loading(tmp_path: Path) -> None:
     assert loaded.info.threshold == 0.6
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float16", 0.6), ("int8", 0.45)])
 @torch.no_grad()
-def test_half_precision_on_disk_is_half_the_size_and_nearly_the_same_score(tmp_path: Path) -> None:
+def test_smaller_numbers_on_disk_give_nearly_the_same_score(
+    tmp_path: Path, dtype: str, size: float
+) -> None:
     full = published(tmp_path / "full")
-    written = save_weights(network(), card(), tmp_path / "half", half=True)
-    half = tmp_path / "half" / "fast.safetensors"
-    assert written.dtype == "float16"
-    assert half.stat().st_size < 0.6 * full.stat().st_size
-    found = find_weights(half)
+    written = save_weights(network(), card(), tmp_path / "small", dtype=dtype)
+    small = tmp_path / "small" / "fast.safetensors"
+    assert written.dtype == dtype
+    assert small.stat().st_size < size * full.stat().st_size
+    found = find_weights(small)
     assert found is not None
     loaded = load_model(found, "cpu")
     assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
     clip = torch.rand(1, 4, 3, 32, 32)
-    torch.testing.assert_close(loaded.model(clip).clip, network()(clip).clip, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(loaded.model(clip).clip, network()(clip).clip, atol=2e-2, rtol=2e-2)
 
 
 def test_a_card_survives_the_trip_through_json() -> None:

@@ -20,15 +20,37 @@ from detector.records import Box
 from train.augment import Clip, Degradation, degrade, draw_degradation
 from train.fakes import FakeClip, Floats, RealClip, make_fake
 from train.prepare import read_shards
+from train.verbs import DataError
 
-MASK_SIZE = 5
+MASK_SIZE = 12
 """Side of the coarse mask that supervises where the blend is."""
+
+FAMILIES = ("face_swap", "blend", "local_edit", "whole_face")
+"""What the family head tells apart: deepfakes of labelled data sets (in DFDC mostly face swaps),
+faces blended over a face, altered eyes, nose or mouth, and pictures that a network drew whole."""
+
+FAMILY_OF = {
+    "labelled": "face_swap",
+    "self_blend": "blend",
+    "drift": "blend",
+    "swap": "blend",
+    "warp": "blend",
+    "temporal": "blend",
+    "local": "local_edit",
+    "resynthesis": "whole_face",
+    "generated": "whole_face",
+}
+HIDDEN = 0.25
+"""How often a patch of a labelled pair is hidden, so that no one spot of a face decides."""
+SAME_PERSON = 0.6
+"""How often a labelled fake stands beside a real picture of the person it was made of."""
 
 FRAME_MIX = {
     "labelled": 0.55,
-    "self_blend": 0.17,
-    "swap": 0.06,
-    "local": 0.05,
+    "self_blend": 0.15,
+    "swap": 0.05,
+    "warp": 0.04,
+    "local": 0.04,
     "resynthesis": 0.07,
     "generated": 0.10,
 }
@@ -36,10 +58,11 @@ FRAME_MIX = {
 of face crops, `generated` whole faces, and the families of `train.fakes`."""
 
 CLIP_MIX = {
-    "labelled": 0.30,
+    "labelled": 0.26,
     "self_blend": 0.14,
     "drift": 0.14,
-    "swap": 0.07,
+    "swap": 0.06,
+    "warp": 0.05,
     "local": 0.06,
     "temporal": 0.12,
     "resynthesis": 0.07,
@@ -61,12 +84,14 @@ class ClipConfig:
 
 class Pair(NamedTuple):
     """A real clip and a fake one: images (2, T, S, S, 3) uint8, fake (2, T) in {0, 1},
-    mask (2, M, M) in [0, 1], known (2,) whether the mask is known."""
+    mask (2, M, M) in [0, 1], known (2,) whether the mask is known, family (2,) the place in
+    `FAMILIES`, -1 for a real."""
 
     images: NDArray[np.uint8]
     fake: Floats
     mask: Floats
     known: Floats
+    family: NDArray[np.int64]
 
 
 class Faces:
@@ -83,6 +108,9 @@ class Faces:
         self.stills_real = self._clips(real & (self.table["kind"] == "still"))
         self.generated = self._clips(~real & (self.table["kind"] == "still"))
         self.videos_real = self._clips(real & (self.table["kind"] == "video"))
+        self._people: dict[str, list[NDArray[np.int64]]] = {}
+        for rows in self.crops_real:
+            self._people.setdefault(self._person(rows), []).append(rows)
 
     def _clips(self, chosen: pd.Series) -> list[NDArray[np.int64]]:
         part = self.table[chosen]
@@ -95,6 +123,13 @@ class Faces:
             return pool[int(rng.integers(len(pool)))]
         weights = self._weights[[rows[0] for rows in pool]]
         return pool[int(rng.choice(len(pool), p=weights / weights.sum()))]
+
+    def _person(self, rows: NDArray[np.int64]) -> str:
+        return str(self.table["identity"].iloc[rows[0]])
+
+    def same_person(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The real crops of whom `rows` show; empty where there are none."""
+        return self._people.get(self._person(rows), [])
 
     def read(self, rows: NDArray[np.int64]) -> tuple[RealClip, Floats]:
         """Some frames: the clip, and its boxes (T, 3) as side, centre x, centre y."""
@@ -128,17 +163,24 @@ class Pairs(Dataset[Pair]):
     def _draw(self, recipe: str, rng: np.random.Generator) -> Pair:
         faces = self._faces
         if recipe == "labelled":
-            return self._two(faces.crops_real, faces.crops_fake, rng)
+            fake = faces.draw(faces.crops_fake, rng)
+            twins = faces.same_person(fake) if rng.random() < SAME_PERSON else []
+            return self._two(faces.draw(twins or faces.crops_real, rng), fake, rng)
         if recipe == "generated":
-            return self._two(faces.stills_real, faces.generated, rng)
+            real = faces.draw(faces.stills_real, rng)
+            return self._two(real, faces.draw(faces.generated, rng), rng, "generated")
         return self._twins(recipe, rng)
 
     def _two(
-        self, real: list[NDArray[np.int64]], fake: list[NDArray[np.int64]], rng: np.random.Generator
+        self,
+        real: NDArray[np.int64],
+        fake: NDArray[np.int64],
+        rng: np.random.Generator,
+        recipe: str = "labelled",
     ) -> Pair:
-        """Two people, one of them fake; both through the same cut and the same history."""
-        first, first_boxes = self._read(real, rng)
-        second, second_boxes = self._read(fake, rng)
+        """A real face and a fake one; both through the same cut and the same history."""
+        first, first_boxes = self._window(real, rng)
+        second, second_boxes = self._window(fake, rng)
         view, history = draw_view(rng), draw_degradation(rng)
         images = np.stack(
             [
@@ -146,10 +188,13 @@ class Pairs(Dataset[Pair]):
                 self._finish(second.images, second_boxes, view, rng, history=history),
             ]
         )
+        if rng.random() < HIDDEN:
+            hide(images, rng)
         fakes = np.zeros(images.shape[:2], np.float32)
         fakes[1] = 1
         masks = np.zeros((2, MASK_SIZE, MASK_SIZE), np.float32)
-        return Pair(images, fakes, masks, np.array([1, 0], np.float32))
+        family = np.array([-1, FAMILIES.index(FAMILY_OF[recipe])])
+        return Pair(images, fakes, masks, np.array([1, 0], np.float32), family)
 
     def _twins(self, family: str, rng: np.random.Generator) -> Pair:
         """One real clip, and the pseudo-fake made of it."""
@@ -166,7 +211,10 @@ class Pairs(Dataset[Pair]):
         )
         fakes = np.stack([np.zeros(len(boxes)), fake.altered]).astype(np.float32)
         mask = self._coarse_mask(fake, boxes, view)
-        return Pair(images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32))
+        kind = FAMILIES.index(FAMILY_OF[family]) if fake.altered.any() else -1
+        return Pair(
+            images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32), np.array([-1, kind])
+        )
 
     def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         faces = self._faces
@@ -180,7 +228,10 @@ class Pairs(Dataset[Pair]):
     def _read(
         self, pool: list[NDArray[np.int64]], rng: np.random.Generator
     ) -> tuple[RealClip, Floats]:
-        rows = self._faces.draw(pool, rng)
+        return self._window(self._faces.draw(pool, rng), rng)
+
+    def _window(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[RealClip, Floats]:
+        """As many frames of a clip as are asked for; a still is set in motion."""
         T = self._config.frames
         if len(rows) == 1:
             clip, boxes = self._faces.read(rows)
@@ -224,7 +275,7 @@ def _possible(mix: Mapping[str, float], faces: Faces) -> dict[str, float]:
     there = {"labelled": crops, "generated": stills}
     left = {name: share for name, share in mix.items() if there.get(name, real)}
     if not left:
-        raise ValueError("there are no real faces to train on in this split")
+        raise DataError("there are no real faces to train on in this split")
     return left
 
 
@@ -267,6 +318,15 @@ def draw_view(rng: np.random.Generator) -> View:
     )
 
 
+def hide(images: Clip, rng: np.random.Generator) -> None:
+    """A grey rectangle, a sixth to a half as wide and high as the picture, over all `images`
+    (..., S, S, 3), in place."""
+    size = images.shape[-2]
+    width, height = rng.integers(size // 6, size // 2, 2)
+    x, y = rng.integers(0, size - width), rng.integers(0, size - height)
+    images[..., y : y + height, x : x + width, :] = 127
+
+
 def _animate(clip: RealClip, count: int, rng: np.random.Generator) -> RealClip:
     """A still becomes `count` frames by a smooth walk of its place, size and angle."""
     if count == 1:
@@ -293,6 +353,7 @@ class Batch(NamedTuple):
     fake: Tensor
     mask: Tensor
     known: Tensor
+    family: Tensor
 
 
 def collate(pairs: list[Pair]) -> Batch:
@@ -303,4 +364,5 @@ def collate(pairs: list[Pair]) -> Batch:
         fake=torch.from_numpy(np.concatenate([pair.fake for pair in pairs])),
         mask=torch.from_numpy(np.concatenate([pair.mask for pair in pairs])),
         known=torch.from_numpy(np.concatenate([pair.known for pair in pairs])),
+        family=torch.from_numpy(np.concatenate([pair.family for pair in pairs])),
     )

@@ -19,7 +19,7 @@ from train.augment import Clip, Colour, recolour, rescale, sharpen, to_bytes
 
 Floats = NDArray[np.floating[Any]]
 
-FAMILIES = ("self_blend", "drift", "swap", "local", "temporal", "resynthesis")
+FAMILIES = ("self_blend", "drift", "swap", "warp", "local", "temporal", "resynthesis")
 """`resynthesis` alters the whole picture, the others only what their mask covers."""
 
 
@@ -55,6 +55,8 @@ def make_fake(
         return self_blend(real, rng, drift=float(rng.uniform(0.004, 0.02)))
     if family == "local":
         return self_blend(real, rng, local=True)
+    if family == "warp":
+        return warp(real, rng)
     if family == "temporal":
         return temporal(real, rng)
     if family == "resynthesis":
@@ -114,6 +116,33 @@ def swap(real: RealClip, other: RealClip, rng: np.random.Generator) -> FakeClip:
         images.append(blend(face, real.images[index], mask))
         masks.append(mask)
     return FakeClip(np.stack(images), np.stack(masks), np.ones(len(masks), bool), "swap")
+
+
+def warp(real: RealClip, rng: np.random.Generator) -> FakeClip:
+    """What early deepfakes leave: a face drawn at a fixed small size and warped into place
+    (Li & Lyu, "Exposing DeepFake Videos By Detecting Face Warping Artifacts", arXiv 1811.00656).
+
+    The face is aligned to a square of 40 to 96 px, blurred there, and warped back under a mask.
+    """
+    size = real.images.shape[1]
+    base = face_mask(real.landmarks[0], size, rng)
+    side = int(rng.integers(40, 97))
+    sigma = float(rng.uniform(0.0, 1.2))
+    square = side * np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.55], [0.35, 0.8], [0.65, 0.8]])
+    images, masks = [], []
+    for image, points in zip(real.images, real.landmarks, strict=True):
+        there = similarity(points, square.astype(np.float32))
+        small = cv2.warpAffine(image, there, (side, side), flags=cv2.INTER_AREA)
+        small = cv2.GaussianBlur(small, (0, 0), sigma) if sigma > 0.2 else small
+        back = cv2.invertAffineTransform(there)
+        drawn = cv2.warpAffine(
+            small, back, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        inside = cv2.warpAffine(np.ones((side, side), np.float32), back, (size, size))
+        mask = move(base, similarity(real.landmarks[0], points)) * inside
+        images.append(blend(drawn.astype(np.uint8), image, np.asarray(mask, np.float32)))
+        masks.append(mask)
+    return FakeClip(np.stack(images), np.stack(masks), np.ones(len(masks), bool), "warp")
 
 
 def temporal(real: RealClip, rng: np.random.Generator) -> FakeClip:

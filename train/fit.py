@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 
@@ -28,16 +28,34 @@ from detector.model import CnnLstm, pool
 from train.clips import CLIP_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops
 from train.metrics import auc
-from train.run import FAST, FitConfig, Run, cross_entropy, load_imagenet, note, set_trainable
+from train.run import (
+    FAST,
+    FitConfig,
+    Run,
+    config_of,
+    cross_entropy,
+    load_earlier,
+    load_hub,
+    load_imagenet,
+    note,
+    set_trainable,
+)
 from train.sequences import Sequences, clip_loss, encode_clips, fit_sequences
+from train.verbs import DataError, verb
 
 
 def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
-    """Cross-entropy of single frames, plus that of the coarse blend mask where it is known."""
+    """Cross-entropy of single frames, plus that of the coarse blend mask where it is known, and
+    that of the family among fakes."""
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
     maps = model.encode(images)
-    logits = model.still(model.dropout(pool(maps))).squeeze(-1)
-    loss = cross_entropy(logits, batch.fake[:, 0], config)
+    features = model.dropout(pool(maps))
+    loss = cross_entropy(model.still(features).squeeze(-1), batch.fake[:, 0], config)
+    if model.family is not None:
+        kinds = functional.cross_entropy(
+            model.family(features), batch.family, ignore_index=-1, reduction="sum"
+        )
+        loss = loss + config.family_weight * kinds / (batch.family >= 0).sum().clamp(min=1)
     masks = functional.interpolate(batch.mask[:, None], size=maps.shape[2:], mode="area")
     wrong = functional.binary_cross_entropy_with_logits(model.mask(maps), masks, reduction="none")
     known = batch.known[:, None, None, None]
@@ -94,7 +112,7 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     best = run.folder / "frames.best.safetensors"
     if run.step == 0:
         if not best.exists():
-            raise ValueError(f"{best} does not exist; run --stage frames first.")
+            raise DataError(f"{best} does not exist; run --stage frames first.")
         run.model.load_state_dict(load_file(best))
     encoder = run.model.eval()
     config = run.config
@@ -110,6 +128,16 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     fit_sequences(run, train, [val, alone] if judges.crops_fake else [val])
 
 
+def begin(model: CnnLstm, init: str | None) -> None:
+    """Weights to start from, as `--init` names them; those of a new network without it."""
+    if init == "hub":
+        load_hub(model)
+    elif init and init.endswith(".safetensors"):
+        load_earlier(model, Path(init))
+    elif init:
+        load_imagenet(model, Path(init))
+
+
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
@@ -117,8 +145,8 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stage", choices=("frames", "clips"), default="frames")
     parser.add_argument(
         "--init",
-        type=Path,
-        help="ImageNet state dict for the backbone, or .safetensors of an earlier run",
+        help="hub (timm's ImageNet weights), a file with an ImageNet state dict, or .safetensors "
+        "of an earlier run; from scratch without it",
     )
     parser.add_argument("--backbone", default=FAST.backbone, help="timm name")
     parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
@@ -136,25 +164,24 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
+    parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(argv)
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)
-    model = replace(FAST, backbone=options.backbone, size=options.size)
+    model = config_of(options.backbone, options.size)
     names = {each.name for each in fields(FitConfig)}
     asked = {name: value for name, value in vars(options).items() if name in names}
     config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
     run = Run(options.out, config, frame_loss if config.stage == "frames" else clip_loss)
-    if options.init and options.init.suffix == ".safetensors":
-        run.model.load_state_dict(load_file(options.init))
-    elif options.init:
-        load_imagenet(run.model, options.init)
+    begin(run.model, options.init)
     run.start()
     faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")
     try:
@@ -164,8 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fit_clips(run, faces, judges, options.clips, options.workers)
     except KeyboardInterrupt:
         run.save()
-        print(f"Stopped after step {run.step}; the same command continues.")
-        return 130
+        raise
     return 0
 
 

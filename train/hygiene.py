@@ -3,10 +3,12 @@
     python -m train.hygiene measure --table t.parquet --workers 2
     python -m train.hygiene clean --table t.parquet --min-frames 150 --duplicates 2 --audio-only
     python -m train.hygiene balance --table t.parquet --out report --weights
+    python -m train.hygiene augment --table t.parquet --out altered
 
 `measure` fills the columns frames, seconds, width, height, faces, hash and status; what was
 measured is kept, so that a restart goes on. `clean` marks rows in `status`; nothing is deleted,
-and `train.prepare` leaves marked rows out.
+and `train.prepare` leaves marked rows out. `balance` counts, and evens out by sampling weights;
+`augment` evens out by altered copies of real training videos, until there are as many as fakes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,12 @@ from detector.errors import VideoError
 from detector.faces import FaceFinder
 from detector.records import Image
 from detector.video import probe, read_clips
+from train.augment import Clip, Colour, blur, noise, recolour
 from train.index import write_table
 from train.plots import draw_balance
 from train.prepare import decode_picture, read_bytes
+from train.transcode import write_altered
+from train.verbs import verb, whole
 
 GOOD = "ok"
 LOOKED_AT = 8
@@ -57,9 +63,8 @@ def _measure_part(job: tuple[pd.DataFrame, Path]) -> None:
     rows, path = job
     finder = FaceFinder()
     found = pd.DataFrame([measure_row(row, finder) for row in rows.to_dict("records")], rows.index)
-    part = path.with_suffix(".part")
-    found.to_parquet(part)
-    part.rename(path)
+    with whole(path) as part:
+        found.to_parquet(part)
 
 
 def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
@@ -161,16 +166,76 @@ def balance(table: pd.DataFrame) -> pd.DataFrame:
     return good.groupby(["split", "label", "method"]).agg(**columns).reset_index()
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a copy of a real video differs from it; None and 0 leave a step out."""
+
+    mirror: bool
+    angle: float
+    colour: Colour
+    noise: float
+    blur: float
+
+    def __call__(self, clip: Clip) -> Clip:
+        height, width = clip.shape[1:3]
+        if self.angle:
+            matrix = cv2.getRotationMatrix2D((width / 2, height / 2), self.angle, 1.0)
+            turned = [
+                cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+                for image in clip
+            ]
+            clip = np.stack(turned).astype(np.uint8)
+        clip = recolour(clip, self.colour)
+        clip = blur(clip, self.blur) if self.blur else clip
+        clip = noise(clip, self.noise, np.random.default_rng(0)) if self.noise else clip
+        return np.ascontiguousarray(clip[:, :, ::-1]) if self.mirror else clip
+
+
+def draw_change(rng: np.random.Generator) -> Change:
+    """A flip, a rotation, brightness and contrast, Gaussian noise and blur, each sometimes."""
+    return Change(
+        mirror=bool(rng.random() < 0.5),
+        angle=float(rng.uniform(-10, 10)) if rng.random() < 0.5 else 0.0,
+        colour=Colour(
+            brightness=float(rng.uniform(-0.15, 0.15)), contrast=float(rng.uniform(0.8, 1.2))
+        ),
+        noise=float(rng.uniform(0.005, 0.03)) if rng.random() < 0.4 else 0.0,
+        blur=float(rng.uniform(0.5, 1.5)) if rng.random() < 0.4 else 0.0,
+    )
+
+
+def augment(table: pd.DataFrame, out: Path, seed: int = 0) -> pd.DataFrame:
+    """`table` with altered copies, in `out`, of the real training videos, round and round, until
+    there are as many as fakes. A copy keeps its person, so no split leaks; what exists in `out`
+    is not made again."""
+    out.mkdir(parents=True, exist_ok=True)
+    good = _good(table) if "status" in table else pd.Series(True, table.index)
+    videos = table[good & (table["split"] == "train") & (table["kind"] == "video")]
+    real = videos[videos["label"] == "REAL"]
+    lacking = max((videos["label"] == "FAKE").sum() - len(real), 0) if len(real) else 0
+    copies = []
+    for place in tqdm(range(lacking), unit="video"):
+        row = real.iloc[place % len(real)]
+        path = out / f"{Path(row['path']).stem}-{place:06d}.mp4"
+        if not path.exists():
+            change = draw_change(np.random.default_rng((seed, place)))
+            with whole(path) as part:
+                write_altered(Path(row["path"]), part, change)
+        copies.append({**row.to_dict(), "path": str(path)})
+    return pd.concat([table, pd.DataFrame(copies)], ignore_index=True) if copies else table
+
+
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.hygiene", description=__doc__)
-    parser.add_argument("step", choices=("measure", "clean", "balance"))
+    parser.add_argument("step", choices=("measure", "clean", "balance", "augment"))
     parser.add_argument("--table", type=Path, required=True, help="table of train.index")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--min-frames", type=int, default=150, help="clean: shorter is marked")
     parser.add_argument("--duplicates", type=int, default=2, help="clean: bits that may differ")
     parser.add_argument("--audio-only", action="store_true", help="clean: compare with originals")
     parser.add_argument("--weights", action="store_true", help="balance: add sampling weights")
-    parser.add_argument("--out", type=Path, help="balance: folder for the report and its plot")
+    parser.add_argument("--out", type=Path, help="folder for the plot, or for altered copies")
     options = parser.parse_args(argv)
     table = pd.read_parquet(options.table)
     if options.step == "clean" and "hash" not in table:
@@ -180,6 +245,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif options.step == "clean":
         table = mark_duplicates(mark_short(table, options.min_frames), options.duplicates)
         table = mark_audio_only(table) if options.audio_only else table
+    elif options.step == "augment":
+        table = augment(table, options.out or options.table.with_suffix(".altered"))
     else:
         counted = balance(table)
         print(counted.to_string(index=False))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from train.layouts import VIDEO_SUFFIXES, layout_of
+from train.verbs import DataError, verb, whole
 
 COLUMNS = [
     *("path", "row", "kind", "label", "method", "dataset", "compression"),
@@ -28,14 +29,14 @@ def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     """One data set as a table with `COLUMNS`.
 
     `path` is a Parquet file with a column `image` (encoded bytes), a CSV `file,label[,method,
-    identity,target,split]`, or a folder: one of `train.layouts`, or `real/` and `fake/`.
+    identity,target,split,source]`, or a folder: one of `train.layouts`, or `real/` and `fake/`.
     `kind` says what a row is: a `video`, a `still` (a picture with a face somewhere), or a `crop`
     (the face fills it). `split` overrules what the file says.
 
     Raises ValueError for anything it cannot take.
     """
     if not path.exists():
-        raise ValueError(f"{path} does not exist.")
+        raise DataError(f"{path} does not exist.")
     if path.suffix == ".parquet":
         table = _read_parquet(path)
     elif path.suffix == ".csv":
@@ -43,12 +44,24 @@ def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     elif path.is_dir():
         table = (layout_of(path) or _read_folders)(path)
     else:
-        raise ValueError(f"{path} is neither a Parquet file, a CSV nor a folder.")
+        raise DataError(f"{path} is neither a Parquet file, a CSV nor a folder.")
     table["kind"] = kind
+    _refuse_mixed(table, kind, path)
     table["dataset"] = table.get("dataset", path.stem)
     if split:
         table["split"] = split
     return _complete(table, path)
+
+
+def _refuse_mixed(table: pd.DataFrame, kind: str, path: Path) -> None:
+    wrong = PICTURE_SUFFIXES if kind == "video" else VIDEO_SUFFIXES
+    odd = [name for name in table["path"] if Path(name).suffix.lower() in wrong]
+    if odd:
+        asked, other = ("videos", "pictures") if kind == "video" else ("pictures", "videos")
+        raise DataError(
+            f"{path} was given as {asked} and also names {len(odd)} {other}, as {odd[0]}. List "
+            f"them apart: videos with --videos, pictures with --stills or --crops."
+        )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -64,11 +77,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     table.columns = table.columns.str.strip().str.lower()
     if "file" not in table:
-        raise ValueError(f"{path} has no column 'file'; it has {', '.join(table.columns)}.")
+        raise DataError(f"{path} has no column 'file'; it has {', '.join(table.columns)}.")
     table["path"] = [str(path.parent / name) for name in table["file"]]
+    if "dataset" not in table and "source" in table:
+        table["dataset"] = table["source"]
     missing = [name for name in table["path"] if not Path(name).exists()]
     if missing:
-        raise ValueError(f"{path} names {len(missing)} files that do not exist, as {missing[0]}.")
+        raise DataError(f"{path} names {len(missing)} files that do not exist, as {missing[0]}.")
     return table
 
 
@@ -81,17 +96,17 @@ def _read_folders(path: Path) -> pd.DataFrame:
         if file.suffix.lower() in known
     ]
     if not rows:
-        raise ValueError(f"{path} has no videos or pictures in real/ and fake/.")
+        raise DataError(f"{path} has no videos or pictures in real/ and fake/.")
     return pd.DataFrame(rows)
 
 
 def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "label" not in table:
-        raise ValueError(f"{path} has no column 'label'.")
+        raise DataError(f"{path} has no column 'label'.")
     table["label"] = table["label"].astype(str).str.strip().str.upper()
     unknown = sorted(set(table["label"]) - set(LABELS))
     if unknown:
-        raise ValueError(f"{path} has labels other than REAL and FAKE: {', '.join(unknown[:5])}.")
+        raise DataError(f"{path} has labels other than REAL and FAKE: {', '.join(unknown[:5])}.")
     if "row" not in table:
         table["row"] = -1
     if "identity" not in table:
@@ -119,7 +134,7 @@ def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)
     given = table[table["split"] != ""].groupby(group)["split"].unique()
     torn = [name for name, splits in given.items() if len(splits) > 1]
     if torn:
-        raise ValueError(f"{len(torn)} people are in more than one split, as {torn[0]}.")
+        raise DataError(f"{len(torn)} people are in more than one split, as {torn[0]}.")
     fixed = {name: str(splits[0]) for name, splits in given.items()}
     split = [fixed.get(name) or _hashed_split(name, shares) for name in group]
     return table.assign(split=split)
@@ -149,11 +164,10 @@ def _hashed_split(name: str, shares: Sequence[float]) -> str:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """As Parquet and, beside it, as CSV; an old file is replaced only by a complete new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    table.to_parquet(part)
-    part.rename(path)
-    table.to_csv(path.with_suffix(".csv"), index=False)
+    with whole(path) as part:
+        table.to_parquet(part)
+    with whole(path.with_suffix(".csv")) as part:
+        table.to_csv(part, index=False)
 
 
 def report(table: pd.DataFrame) -> str:
@@ -164,6 +178,7 @@ def report(table: pd.DataFrame) -> str:
     return str(counts.to_string())
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.index", description=__doc__)
     for kind in ("crops", "stills", "videos"):
@@ -182,10 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name, _, split = source.partition(":")
             if split not in ("", *SPLITS):
                 parser.error(f"{source}: a split is one of {', '.join(SPLITS)}.")
-            try:
-                tables.append(read_source(Path(name), kind, split))
-            except ValueError as error:
-                parser.error(str(error))
+            tables.append(read_source(Path(name), kind, split))
     if not tables:
         parser.error("Name at least one source with --crops, --stills or --videos.")
     table = assign_splits(pd.concat(tables, ignore_index=True), options.shares)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from train.verbs import DataError
+
 VIDEO_SUFFIXES = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
 Reader = Callable[[Path], pd.DataFrame]
 
@@ -161,5 +163,5 @@ def _videos(paths: Any) -> list[Path]:
 
 def _table(rows: list[dict[str, Any]], folder: Path) -> pd.DataFrame:
     if not rows:
-        raise ValueError(f"{folder} looks like a known data set, but has no videos.")
+        raise DataError(f"{folder} looks like a known data set, but has no videos.")
     return pd.DataFrame(rows)

@@ -109,6 +109,25 @@ def calibration_error(fake: ArrayLike, probability: ArrayLike, bins: int = 10) -
     return sum(abs(share - mean) * count / total for mean, share, count in rows)
 
 
+def calibration_floor(probability: ArrayLike, bins: int = 10, rounds: int = 400) -> float:
+    """The calibration error to be expected of a perfect forecaster who gave these probabilities:
+    with few files chance alone fills the bins unevenly."""
+    p = np.asarray(probability, float)
+    rng = np.random.default_rng(0)
+    drawn = rng.random((rounds, len(p))) < p
+    return float(np.mean([calibration_error(labels, p, bins) for labels in drawn]))
+
+
+def macro_f1(truth: ArrayLike, said: ArrayLike) -> float:
+    """The mean over the classes in `truth` of each one's F1."""
+    truths, answers = np.asarray(truth), np.asarray(said)
+    scores = []
+    for name in np.unique(truths):
+        hits = float(((truths == name) & (answers == name)).sum())
+        scores.append(2 * hits / float((truths == name).sum() + (answers == name).sum()))
+    return float(np.mean(scores))
+
+
 def sigmoid(logit: ArrayLike) -> Floats:
     """Log-odds to probability."""
     values: Floats = 1 / (1 + np.exp(-np.clip(np.asarray(logit, float), -60, 60)))
@@ -184,4 +203,5 @@ def summary(
         "false_alarms": float((p[labels == 0] >= threshold).mean()),
         "misses": float((p[labels == 1] < threshold).mean()),
         "ece": calibration_error(labels, p),
+        "ece_floor": calibration_floor(p),
     }

@@ -19,6 +19,8 @@ matplotlib.use("Agg")  # before pyplot: there may be no display
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from train.verbs import verb
+
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 
@@ -103,6 +105,7 @@ def _save(figure: Any, path: Path) -> Path:
     return path
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.plots", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")

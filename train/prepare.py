@@ -1,9 +1,11 @@
 """The table of `train.index` becomes faces in shards that training maps into memory.
 
     python -m train.prepare --table table.parquet --out shards
+    python -m train.prepare --table table.parquet --out shards --frames 32 --pick even --clips ffv1
 
-A shard is `00000.npy`, (N, S, S, 3) uint8, beside `00000.parquet`, a row per face. Shards that
-exist are kept, so a restart continues where the last run stopped.
+A shard is `00000.npy`, (N, S, S, 3) uint8, beside `00000.parquet`, a row per face with its box,
+landmarks and quality. Shards that exist are kept, so a restart continues where the last run
+stopped. `--clips` also writes each video's faces as a small video, to look at or for other tools.
 """
 
 from __future__ import annotations
@@ -26,12 +28,18 @@ from tqdm import tqdm
 from detector.crops import CropSettings, cut_face
 from detector.faces import FaceFinder
 from detector.geometry import between, square_around
-from detector.records import Face, FloatArray, Image
+from detector.quality import quality_of
+from detector.records import Face, FloatArray, Image, Quality
+from train.verbs import DataError, verb, whole
 
 SIZE = 224
 """Side of a stored face in pixels."""
 MARGIN = 0.2
 """Stored faces are cut wider than the network sees them, so that training can move and zoom."""
+
+PICKS = ("first", "consecutive", "even")
+CODECS = {"mjpeg": ("mjpeg", "yuvj420p", {"qscale": "2"}), "ffv1": ("ffv1", "bgr0", {})}
+"""Codecs for `--clips`: Motion JPEG at high quality, and FFV1, which loses nothing."""
 
 # A face crop of unknown origin is taken to lie as DFDC's do. Medians over 60 of its crops,
 # widened by replication and given to MTCNN: the box's side and centre, then five landmarks,
@@ -42,21 +50,27 @@ _CROP_LANDMARKS = ((0.31, 0.29), (0.67, 0.29), (0.49, 0.52), (0.34, 0.735), (0.6
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
-    """`frames` consecutive frames are kept of each video; faces are looked for in every
-    `every`-th of them, in between their boxes are interpolated."""
+    """`frames` frames are kept of each video: the "first" ones, a run of "consecutive" ones around
+    its middle, or "even" ones from all over it. Of neighbours, faces are looked for in every
+    `every`-th, in between their boxes are interpolated. `clips` names a codec of `CODECS` in
+    which each video's faces are written as well; empty for none."""
 
     frames: int = 96
     every: int = 4
+    pick: str = "first"
+    clips: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
-    """One stored picture; `box` (3,) is side, centre x and centre y in its pixels."""
+    """One stored picture; `box` (3,) is side, centre x and centre y in its pixels. `quality` is
+    None for a crop, whose surroundings are not known."""
 
     image: Image
     second: float
     box: FloatArray
     landmarks: FloatArray
+    quality: Quality | None = None
 
 
 def prepare_row(row: dict[str, Any], finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
@@ -114,19 +128,13 @@ def _store(picture: Image, second: float, face: Face) -> StoredFace:
     side = SIZE / (1 + MARGIN)
     image = cut_face(picture, face.box, CropSettings(size=SIZE, margin=MARGIN))
     box = np.array([side, SIZE / 2, SIZE / 2], np.float32)
-    return StoredFace(image, second, box, landmarks.astype(np.float32))
+    quality = quality_of(picture, face)
+    return StoredFace(image, second, box, landmarks.astype(np.float32), quality)
 
 
 def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
-    pictures: list[Image] = []
-    seconds: list[float] = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            pictures.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
-            seconds.append(float(frame.time or 0.0))
-            if len(pictures) == config.frames:
-                break
-    looked = list(range(0, len(pictures), config.every))
+    seconds, pictures = _frames_of_video(path, config)
+    looked = list(range(0, len(pictures), 1 if config.pick == "even" else config.every))
     found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in looked])]
     seen = {k: face for k, face in zip(looked, found, strict=True) if face is not None}
     if not seen:
@@ -135,6 +143,43 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
         _store(picture, second, _face_at(seen, k))
         for k, (picture, second) in enumerate(zip(pictures, seconds, strict=True))
     ]
+
+
+def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
+    """The chosen frames' seconds and pictures; only those are held in memory."""
+    count = config.frames if config.pick == "first" else _count_frames(path)
+    first = max((count - config.frames) // 2, 0) if config.pick == "consecutive" else 0
+    wanted = range(first, first + config.frames)
+    if config.pick == "even":
+        wanted = range(0, count, max(count // config.frames, 1))[: config.frames]
+    seconds: list[float] = []
+    pictures: list[Image] = []
+    with av.open(str(path)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index > wanted[-1]:
+                break
+            if index in wanted:
+                pictures.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+                seconds.append(float(frame.time or 0.0))
+    return seconds, pictures
+
+
+def _count_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return max(sum(packet.size > 0 for packet in container.demux(video=0)), 1)
+
+
+def write_video(path: Path, faces: Sequence[StoredFace], codec: str) -> None:
+    """The faces of one video, (S, S) at 25 frames a second, as `path`: .avi or .mkv."""
+    name, pixels, options = CODECS[codec]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(name, rate=25)
+        stream.height, stream.width = faces[0].image.shape[:2]
+        stream.pix_fmt, stream.options = pixels, options
+        for face in faces:
+            picture = av.VideoFrame.from_ndarray(face.image, format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
 
 
 def _face_at(seen: dict[int, Face], index: int) -> Face:
@@ -164,16 +209,22 @@ def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[
             failed += 1
             entries.append({**record, "status": str(error), "place": -1})
             continue
+        if config.clips and row["kind"] == "video":
+            suffix = ".avi" if config.clips == "mjpeg" else ".mkv"
+            write_video(stem.parent / f"clip-{record['clip']:06d}{suffix}", faces, config.clips)
         for face in faces:
             entries.append({**record, "status": "ok", "place": len(images)} | _numbers_of(face))
             images.append(face.image)
     pixels = np.stack(images) if images else np.zeros((0, SIZE, SIZE, 3), np.uint8)
-    np.save(stem.with_suffix(".npy"), pixels)
+    with whole(stem.with_suffix(".npy")) as part:
+        np.save(part, pixels)
     # Written last: a shard without it was cut short, and is made again.
-    table = stem.with_suffix(".part")
-    pd.DataFrame(entries).to_parquet(table)
-    table.rename(stem.with_suffix(".parquet"))
+    with whole(stem.with_suffix(".parquet")) as part:
+        pd.DataFrame(entries).to_parquet(part)
     return len(rows) - failed, failed
+
+
+QUALITIES = ("size", "sharpness", "frontal", "detection")
 
 
 def _numbers_of(face: StoredFace) -> dict[str, Any]:
@@ -181,6 +232,7 @@ def _numbers_of(face: StoredFace) -> dict[str, Any]:
         "second": face.second,
         "box": face.box.tolist(),
         "landmarks": face.landmarks.ravel().tolist(),
+        **{name: getattr(face.quality, name, np.nan) for name in QUALITIES},
     }
 
 
@@ -217,19 +269,22 @@ def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]
         tables.append(pd.read_parquet(path).assign(shard=path.stem))
         pixels[path.stem] = np.load(path.with_suffix(".npy"), mmap_mode="r")
     if not tables:
-        raise ValueError(f"{folder} holds no shards; run python -m train.prepare first.")
+        raise DataError(f"{folder} holds no shards; run python -m train.prepare first.")
     table = pd.concat(tables, ignore_index=True)
     return table[table["status"] == "ok"].reset_index(drop=True), pixels
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.prepare", description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="table of train.index")
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
-    parser.add_argument("--frames", type=int, default=96, help="consecutive frames per video")
+    parser.add_argument("--frames", type=int, default=96, help="frames per video")
+    parser.add_argument("--pick", choices=PICKS, default="first", help="which frames of a video")
+    parser.add_argument("--clips", choices=sorted(CODECS), default="", help="write videos, too")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
-    config = PrepareConfig(frames=options.frames)
+    config = PrepareConfig(frames=options.frames, pick=options.pick, clips=options.clips)
     table = pd.read_parquet(options.table)
     if "status" in table:  # what train.hygiene marked stays out
         table = table[table["status"] == "ok"]

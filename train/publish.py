@@ -3,7 +3,9 @@
     python -m train.publish --run runs/fast --results runs/fast/results.json --id fast \\
         --trained-on "..." --out weights
 
-Half precision is used where no score moves by more than `MAX_SHIFT`.
+Stored as int8 or in half precision where no score moves by more than `ALLOWED` says. `--about` is
+a JSON file with `data` (name, licence, use), `known_failures` and `limits`; `--upload` also sends
+it all to the Hub, under a model card.
 """
 
 from __future__ import annotations
@@ -23,22 +25,38 @@ import torch
 from detector.card import Card
 from detector.model import CnnLstm
 from detector.rules import ScoringRules, calibrate
-from detector.weights import save_weights, to_half
+from detector.storage import pack, unpack
+from detector.weights import save_weights
 from train.clips import Faces
+from train.hub_card import upload
 from train.judge import judge_crops
 from train.run import load_run
+from train.verbs import verb
 
-MAX_SHIFT = 0.002
-"""By how much a probability may move for half precision."""
-SETS = ("crops", "videos", "videos_10", "videos_100", "social", "shuffled", "time")
+ALLOWED = {"int8": 0.005, "float16": 0.002}
+"""By how much a probability may move for the sake of size, the smallest storage first."""
+SETS = (
+    *("crops", "videos", "videos_10", "videos_100", "social", "shuffled", "time", "pooling"),
+    *("perturbed", "family", "untrained", "student"),
+)
 
 
-def half_precision_shift(model: CnnLstm, rules: ScoringRules, faces: Faces) -> float:
-    """The largest change of a probability, over the labelled crops, that float16 storage makes."""
-    halved = deepcopy(model)
-    halved.load_state_dict(to_half(model.state_dict()))
-    before, after = (calibrate(judge_crops(each, faces).clip, rules) for each in (model, halved))
+def shift_of(model: CnnLstm, rules: ScoringRules, faces: Faces, dtype: str) -> float:
+    """The largest change of a probability, over the labelled crops, that storing makes."""
+    stored = deepcopy(model)
+    stored.load_state_dict(unpack(pack(model.state_dict(), dtype)))
+    before, after = (calibrate(judge_crops(each, faces).clip, rules) for each in (model, stored))
     return float(np.abs(before - after).max())
+
+
+def choose_dtype(model: CnnLstm, rules: ScoringRules, faces: Faces) -> str:
+    """The smallest storage that `ALLOWED` admits."""
+    for dtype, most in ALLOWED.items():
+        shift = shift_of(model, rules, faces, dtype)
+        print(f"{dtype} moves a score by {shift:.4f} at most; {most} are allowed.")
+        if shift <= most:
+            return dtype
+    return "float32"
 
 
 def commit_of_code() -> str:
@@ -82,6 +100,7 @@ def fit_settings(run: Path) -> dict[str, Any]:
     return {"stages": stages, "log": [json.loads(line) for line in lines]}
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.publish", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")
@@ -91,29 +110,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
     parser.add_argument("--id", default="fast", help="name of the model")
     parser.add_argument("--trained-on", required=True, help="one sentence about the data")
+    parser.add_argument("--about", type=Path, help="data, known failures and limits (.json)")
+    parser.add_argument("--upload", metavar="REPO", help="Hub repository to publish in, too")
+    parser.add_argument("--endpoint", help="address of the Hub, if not the usual one")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     options = parser.parse_args(argv)
     torch.set_num_threads(2)
     model = load_run(options.run)
     results = json.loads(options.results.read_text())
     rules = rules_of(results)
-    shift = half_precision_shift(model, rules, Faces(options.shards, "val"))
+    data = fit_settings(options.run)
+    if options.about:
+        data["about"] = json.loads(options.about.read_text(encoding="utf-8"))
     card = Card(
         id=options.id,
         model=model.config,
         rules=rules,
         trained=True,
         trained_on=options.trained_on,
-        data=fit_settings(options.run),
+        data=data,
         metrics=rounded({name: results[name] for name in SETS if name in results}),
         commit=commit_of_code(),
         revision=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
-    card = save_weights(model, card, options.out, half=shift <= MAX_SHIFT)
+    dtype = choose_dtype(model, rules, Faces(options.shards, "val"))
+    card = save_weights(model, card, options.out, dtype=dtype)
     size = (options.out / f"{card.id}.safetensors").stat().st_size / 1e6
-    print(
-        f"{card.id}: {size:.1f} MB as {card.dtype}; float16 moves a score by {shift:.4f} at most."
-    )
+    print(f"{card.id}: {size:.1f} MB as {card.dtype}.")
+    if options.upload:
+        commit = upload(options.out, card, options.upload, endpoint=options.endpoint)
+        print(f"Published in {options.upload}; pin commit {commit}.")
     return 0
 
 

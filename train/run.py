@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
@@ -22,6 +24,8 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 
 from detector.model import CnnLstm, ModelConfig
+from train.clips import FAMILIES
+from train.verbs import DataError, whole
 
 FAST = ModelConfig(
     backbone="tf_efficientnet_lite0",
@@ -29,6 +33,7 @@ FAST = ModelConfig(
     margin=0.0,
     mean=(127 / 255, 127 / 255, 127 / 255),
     std=(128 / 255, 128 / 255, 128 / 255),
+    families=FAMILIES,
 )
 
 
@@ -55,6 +60,7 @@ class FitConfig:
     weight_decay: float = 0.05
     smoothing: float = 0.02
     mask_weight: float = 0.3
+    family_weight: float = 0.2
     correction_price: float = 0.1
     freeze: int = 2
     average: float = 0.997
@@ -199,9 +205,8 @@ class Run:
             tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
         kept = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
         notes = {"step": self.step, "best": self.best, "history": self.history}
-        part = self.folder / f"{self.config.stage}.part"
-        save_file(kept, part, metadata={"notes": json.dumps(notes)})
-        part.rename(self.folder / f"{self.config.stage}.checkpoint.safetensors")
+        with whole(self.folder / f"{self.config.stage}.checkpoint.safetensors") as part:
+            save_file(kept, part, metadata={"notes": json.dumps(notes)})
 
     def resume(self) -> bool:
         """Take up the checkpoint of this stage; False if there is none."""
@@ -248,8 +253,8 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     """Stage `frames` trains the CNN above the frozen stages, `clips` what comes after it."""
     model.train()
     model.requires_grad_(True)
-    after = [model.narrow, model.lstm, model.frame, model.clip, model.family]
-    frozen = [*_early_stages(model, config.freeze), *(part for part in after if part is not None)]
+    after = [model.narrow, model.lstm, model.frame, model.clip]
+    frozen = [*_early_stages(model, config.freeze), *after]
     if config.stage == "clips":
         frozen = [model.encoder, model.still, model.mask]
         frozen += [model.family] if model.family is not None else []
@@ -259,12 +264,35 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
 
 
 def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
-    names = ("conv_stem", "bn1") if hasattr(model.encoder, "conv_stem") else ("conv1", "bn1")
-    blocks = getattr(model.encoder, "blocks", None)
+    """The stem and the first `count` - 1 stages or blocks after it, by timm's names."""
     if count == 0:
         return []
-    stem = [getattr(model.encoder, name) for name in names if hasattr(model.encoder, name)]
-    return stem + (list(blocks[:count]) if blocks is not None else [])
+    parts = dict(model.encoder.named_children())
+    stages = [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
+    blocks = parts.get("blocks")
+    if isinstance(blocks, nn.Sequential):
+        stages = list(blocks)
+    names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
+    stem = [parts[name] for name in names if name in parts]
+    return [*stem, *stages[:count]]
+
+
+def config_of(backbone: str, size: int) -> ModelConfig:
+    """`FAST` with another backbone, which is fed as its ImageNet weights expect."""
+    if backbone == FAST.backbone:
+        return replace(FAST, size=size)
+    known: Any = timm.get_pretrained_cfg(backbone)
+    if known is None:
+        raise DataError(f"timm knows no backbone {backbone!r}.")
+    mean, std = tuple(known.mean), tuple(known.std)
+    return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=256)
+
+
+def load_hub(model: CnnLstm) -> None:
+    """ImageNet weights into the encoder, as timm fetches them from the Hub."""
+    name = model.config.backbone
+    pretrained = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
+    model.encoder.load_state_dict(pretrained.state_dict())
 
 
 def load_imagenet(model: CnnLstm, path: Path) -> None:
@@ -276,8 +304,24 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
     values = values[: len(own)]
     for (name, place), value in zip(own.items(), values, strict=True):
         if place.shape != value.shape:
-            raise ValueError(f"{path.name} does not fit {name}: {value.shape}, not {place.shape}.")
+            raise DataError(f"{path.name} does not fit {name}: {value.shape}, not {place.shape}.")
     model.encoder.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
+
+
+def load_earlier(model: CnnLstm, path: Path) -> None:
+    """The weights of an earlier run, at any input size. A family head for other families than
+    `model`'s stays out. Raises ValueError if anything else does not fit."""
+    weights = load_file(path)
+    own = model.state_dict()
+    fits = {k: v for k, v in weights.items() if not k.startswith("family.") or _same(own, k, v)}
+    answer = model.load_state_dict(fits, strict=False)
+    wrong = [*answer.unexpected_keys, *(k for k in answer.missing_keys if "family." not in k)]
+    if wrong:
+        raise DataError(f"{path.name} is of another network: {wrong[0]} does not fit.")
+
+
+def _same(own: Mapping[str, Tensor], name: str, value: Tensor) -> bool:
+    return name in own and own[name].shape == value.shape
 
 
 def rate_at(step: int, config: FitConfig, history: Sequence[Mapping[str, Any]] = ()) -> float:
@@ -340,7 +384,8 @@ def _write_note(run: Run, better: bool) -> None:
     run.board.flush()
     if better:
         weights = {name: value.contiguous() for name, value in run.average.items()}
-        save_file(weights, run.folder / f"{run.config.stage}.best.safetensors")
+        with whole(run.folder / f"{run.config.stage}.best.safetensors") as part:
+            save_file(weights, part)
 
 
 def load_run(folder: Path) -> CnnLstm:
@@ -357,7 +402,7 @@ def load_run(folder: Path) -> CnnLstm:
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
             return ready(model)
-    raise ValueError(f"{folder} holds no trained network; run python -m train.fit first.")
+    raise DataError(f"{folder} holds no trained network; run python -m train.fit first.")
 
 
 def ready(model: CnnLstm) -> CnnLstm:

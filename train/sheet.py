@@ -16,6 +16,7 @@ import numpy as np
 
 from train.augment import Clip
 from train.clips import CLIP_MIX, ClipConfig, Faces, Pairs
+from train.verbs import verb
 
 
 def draw_sheet(faces: Faces, recipe: str, config: ClipConfig, columns: int) -> Clip:
@@ -26,6 +27,7 @@ def draw_sheet(faces: Faces, recipe: str, config: ClipConfig, columns: int) -> C
     return sheet
 
 
+@verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.sheet", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")

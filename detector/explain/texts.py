@@ -100,3 +100,29 @@ LIMIT_VIDEO = (
 )
 LIMIT_PICTURE = "Only faces were examined: not the background or the text."
 LIMIT_MODEL = "The model can be wrong, above all on kinds of manipulation it was not trained on."
+
+# What becomes of a report that is given back: question, yes, no, not asked.
+VERIFY = {
+    "file": (
+        "Same file",
+        "The file is the one that the report is about, to the last byte.",
+        "This is another file than the report is about, or it was changed or saved again. "
+        "Look for the very file that was analysed.",
+        "The report names no file: it is about one that could not be read.",
+    ),
+    "weights": (
+        "Same weights",
+        "The weights that the report names are the ones at work here.",
+        "The report names weights that are not at work here, so its score cannot be repeated. "
+        "Ask whoever made the report which release they used.",
+        "The report names no weights: its file gave no score.",
+    ),
+    "score": (
+        "Same answer",
+        "The same analysis, done again, gives the same answer.",
+        "The same analysis, done again, gives another answer: the report was altered, or made by "
+        "another version. Do not rely on it.",
+        "The answer was not compared; that needs the same file, the same weights and a second "
+        "analysis.",
+    ),
+}

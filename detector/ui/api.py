@@ -10,11 +10,13 @@ from typing import Any
 
 import gradio as gr
 
+from detector.errors import ReportError, VideoError
 from detector.records import Report
 from detector.render.document import answer_json
 from detector.settings import Settings
 from detector.ui.handlers import Detectors, Question, draw, look, write_documents
 from detector.ui.jobs import Step
+from detector.ui.verify import compare
 from detector.video import Limits
 from detector.weights import list_models
 
@@ -91,6 +93,28 @@ class Endpoints:
                 else:
                     yield answer_json(item, question.given().name), None, None, None
 
+    def verify_report(
+        self, video: str, report: str, rerun: bool = True
+    ) -> Iterator[dict[str, Any]]:
+        """Whether a JSON report is about this file, by these weights, and repeats its answer.
+
+        Args:
+            video: the file that the report is about
+            report: the JSON report, as a file
+            rerun: analyse the file again and compare the answers
+
+        Returns:
+            video_match, model_match, score_match (null: not asked), max_abs_diff, differences,
+            explanation, and `ok`: everything was asked, and holds.
+        """
+        if not video or not report:
+            raise gr.Error("Give a file and the JSON report about it.", print_exception=False)
+        with closing(compare(self.detectors, video, report, rerun)) as steps:
+            for item in steps:
+                if isinstance(item, ReportError | VideoError):
+                    raise gr.Error(str(item), print_exception=False)
+                yield working(item) if isinstance(item, Step) else item.to_json()
+
     def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures.
 
@@ -154,11 +178,13 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
             gr.Number(None, label="threshold"),
             gr.Textbox("", label="model"),
         ]
+        claim = [gr.File(label="video"), gr.File(label="report"), gr.Checkbox(True, label="rerun")]
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")
         full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
         for ask, given, outputs, options in (
             (endpoints.analyze_video, inputs, report, heavy),
             (endpoints.analyze_video_full, inputs, full, heavy),
+            (endpoints.verify_report, claim, report, heavy),
             (endpoints.model_info, None, info, {"queue": False}),
             (endpoints.limits, None, info, {"queue": False}),
         ):

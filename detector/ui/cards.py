@@ -64,9 +64,14 @@ def working(step: Step) -> str:
 
 def problem(error: VideoError) -> str:
     """Why a file cannot be judged, and what to do."""
+    return no_answer(str(error), status_text(error.status))
+
+
+def no_answer(why: str, next_step: str) -> str:
+    """Why there is no answer, and what to do."""
     return (
         '<section class="answer undecided" role="alert"><span class="badge">No answer</span>'
-        f"<h1>{escape(str(error))}</h1><p>{escape(status_text(error.status))}</p></section>"
+        f"<h1>{escape(why)}</h1><p>{escape(next_step)}</p></section>"
     )
 
 

@@ -11,9 +11,11 @@ from starlette.middleware import Middleware
 from detector.render.sections import sections_css
 from detector.ui import cards
 from detector.ui.api import Endpoints, add_api
+from detector.ui.batch import build_batch
 from detector.ui.check import build_check
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.verify import build_verify
 from detector.video import Limits
 
 HERE = Path(__file__).parent
@@ -49,7 +51,7 @@ def _not_ready(detectors: Detectors) -> str:
 
 def page_css() -> str:
     """The page's own style, and the report's, kept to where reports are shown."""
-    own = (HERE / "style.css").read_text(encoding="utf-8")
+    own = "".join((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "tabs.css"))
     return f"{own}\n.report {{\n{sections_css()}\n}}\n"
 
 
@@ -60,9 +62,14 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     ) as page:
         default = next(iter(detectors.values()))
         gr.HTML(cards.masthead(default.info, default.device, limits))
-        with gr.Tabs(elem_id="sections"), gr.Tab("Check", id="check"):
-            build_check(detectors, HEAVY)
-            gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
+        with gr.Tabs(elem_id="sections"):
+            with gr.Tab("Check", id="check"):
+                build_check(detectors, HEAVY)
+                gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
+            with gr.Tab("Several files", id="batch"):
+                build_batch(detectors, HEAVY)
+            with gr.Tab("Verify", id="verify"):
+                build_verify(detectors, HEAVY)
         add_api(Endpoints(detectors, limits), HEAVY)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page

@@ -1,0 +1,132 @@
+"""A report that comes back from outside: read as hostile text, checked before it is believed.
+
+Only what can be checked against a video is read. Keys that this version does not know stay in
+`content`, so that a comparison can name them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
+
+import jsonschema
+
+from detector.errors import ReportError
+from detector.settings import Settings
+
+MAX_BYTES = 8 * 2**20
+# Far more than any report holds; a list that is longer only costs time.
+MAX_FACES, MAX_FRAMES = 1000, 1000
+
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_SHARE_OR_NULL = {"anyOf": [_SHARE, {"type": "null"}]}
+_HASH = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
+_FRAME = {
+    "type": "object",
+    "properties": {"t": {"type": "number"}, "p": _SHARE_OR_NULL},
+    "required": ["t", "p"],
+}
+_FACE = {
+    "type": "object",
+    "properties": {
+        "p_fake": _SHARE_OR_NULL,
+        "frames": {"type": "array", "items": _FRAME, "maxItems": MAX_FRAMES},
+    },
+    "required": ["p_fake", "frames"],
+}
+_CLAIMS = {
+    "type": "object",
+    "properties": {
+        "schema_version": {"type": "string", "pattern": "^1\\."},
+        "status": {"type": "string"},
+        "p_fake": _SHARE_OR_NULL,
+        "video": {
+            "type": "object",
+            "properties": {"sha256": {"anyOf": [_HASH, {"type": "null"}]}},
+            "required": ["sha256"],
+        },
+        "faces": {"type": "array", "items": _FACE, "maxItems": MAX_FACES},
+        "model": {
+            "anyOf": [
+                {"type": "object", "properties": {"sha256": _HASH}, "required": ["sha256"]},
+                {"type": "null"},
+            ]
+        },
+        "settings": {"type": "object"},
+    },
+    "required": ["schema_version", "status", "p_fake", "video", "faces", "model", "settings"],
+}
+_CHECKER = jsonschema.Draft202012Validator(_CLAIMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a report says about its file, its weights and its answer.
+
+    `video_sha256` and `model_sha256` are None where the report names none: of a file that could
+    not be read, or from a service without trained weights. `content` is the whole report.
+    """
+
+    content: dict[str, Any]
+    video_sha256: str | None
+    model_sha256: str | None
+    settings: Settings
+
+
+def read_claims(text: str | bytes) -> Claims:
+    """The report in `text`. Raises ReportError, which says what is wrong and what to do."""
+    if len(text) > MAX_BYTES:
+        raise ReportError(
+            f"This file is larger than any report ({MAX_BYTES // 2**20} MB). "
+            "Choose the JSON report that was downloaded here."
+        )
+    try:
+        content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ReportError("This file is nested far deeper than any report.") from error
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise ReportError(
+            "This file is not a JSON report. Choose the file that ends in -report.json."
+        ) from error
+    fault = next(_CHECKER.iter_errors(content), None)
+    if fault is not None:
+        where = ".".join(str(part) for part in fault.absolute_path) or "the whole"
+        raise ReportError(
+            f"This JSON is no report of this detector: {where} has not the expected form. "
+            "Choose the JSON report as it was downloaded."
+        )
+    model = content["model"] or {}
+    return Claims(
+        content=content,
+        video_sha256=content["video"]["sha256"] or None,
+        model_sha256=model.get("sha256") or None,
+        settings=_settings(content["settings"]),
+    )
+
+
+def _settings(values: dict[str, Any]) -> Settings:
+    """The settings as far as this version knows them; what it does not know is left out."""
+    known = {part.name for part in fields(Settings)}
+    try:
+        return Settings(**{name: value for name, value in values.items() if name in known})
+    except (TypeError, ValueError) as error:
+        raise ReportError(
+            "The settings in this report are none that the detector accepts. "
+            "Choose the JSON report as it was downloaded."
+        ) from error
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; one that says the same thing twice could show a reader either."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"{key} stands there twice")
+        values[key] = value
+    return values
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")

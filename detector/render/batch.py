@@ -1,0 +1,28 @@
+"""The answers to several files as one JSON text and one CSV table; terminal and page share them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from detector.errors import VideoError
+from detector.records import Report
+from detector.render.document import answer_json, rows_to_csv, summary_row
+
+Answer = tuple[str, Report | VideoError]
+"""A file's name, and its report or why there is none."""
+
+
+def single_json(name: str, answer: Report | VideoError) -> str:
+    """One answer, in the shape of `SCHEMA`."""
+    return json.dumps(answer_json(answer, name), indent=2) + "\n"
+
+
+def batch_json(answers: Iterable[Answer]) -> str:
+    """A list of such answers, in the order given."""
+    return json.dumps([answer_json(answer, name) for name, answer in answers], indent=2) + "\n"
+
+
+def batch_csv(answers: Iterable[Answer]) -> str:
+    """A row per file; cells that a spreadsheet would run are defused."""
+    return rows_to_csv(summary_row(answer, name) for name, answer in answers)

@@ -1,0 +1,138 @@
+"""The tabs beside the first one, in a real browser; one server for all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from detector import Detector
+from detector.records import Report
+from detector.render.document import to_json
+from detector.video import Limits
+from tests.clips import moving_portrait, plain, write_clip
+from tests.server import serving
+from tests.test_page import browser, pytestmark, visit
+
+__all__ = ["browser", "pytestmark"]
+
+
+class Stumbling(Detector):
+    """A detector with a mistake in it, which shows for one file."""
+
+    def analyze(self, path: str | Path, *more: Any, **options: Any) -> Report:
+        if Path(path).name == "stumble.mp4":
+            raise RuntimeError("a mistake of ours")
+        return super().analyze(path, *more, **options)
+
+
+@pytest.fixture(scope="module")
+def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+    with serving({"tiny": Stumbling(detector.loaded, "cpu")}, Limits()) as address:
+        yield address
+    del os.environ["GRADIO_TEMP_DIR"]
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    page = visit(browser, url)
+    yield page
+    page.close()
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def give(page: Page, place: str, *paths: Path) -> None:
+    page.set_input_files(f"{place} input[type=file]", list(paths))
+    for path in paths:
+        expect(page.locator(place)).to_contain_text(path.stem, timeout=20_000)
+
+
+def test_a_batch_answers_every_file_whatever_happens_to_one(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    bad, stumble = tmp_path / "bad.mp4", tmp_path / "stumble.mp4"
+    bad.write_text("this is no video")
+    stumble.write_bytes(talking.read_bytes())
+    last = write_clip(tmp_path / "none.mp4", plain(12))
+    open_tab(page, "Several files")
+    give(page, "#batch-given", bad, stumble, talking, last)
+    page.click("#batch-start")
+    queue = page.locator("#batch-queue")
+    expect(queue).to_contain_text("4 of 4 files answered", timeout=60_000)
+    for text in ("not a video", "Something went wrong here", "no face was found"):
+        expect(queue).to_contain_text(text)
+    with page.expect_download() as download:
+        page.locator("#batch-files").get_by_text("KB").first.click()
+    answers = json.loads(Path(download.value.path()).read_text())
+    assert [answer["status"] for answer in answers] == ["unreadable", "unreadable", "ok", "no_face"]
+
+
+def test_the_table_of_a_batch_is_sorted_by_its_heads(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    faceless = write_clip(tmp_path / "a_none.mp4", plain(12))
+    open_tab(page, "Several files")
+    give(page, "#batch-given", talking, faceless)
+    page.click("#batch-start")
+    first = page.locator("#batch-table [role=gridcell]").first
+    expect(first).to_contain_text("talking", timeout=30_000)
+    expect(page.locator("#batch-files")).to_be_visible(timeout=30_000)
+    page.locator("#batch-table").get_by_role("columnheader").first.hover()
+    page.locator("#batch-table").get_by_label("Open cell menu").first.click()
+    page.get_by_text("Sort ascending").click()
+    expect(first).to_contain_text("a_none", timeout=10_000)
+
+
+def test_cancelling_a_batch_keeps_what_is_done(page: Page, talking: Path, tmp_path: Path) -> None:
+    long = write_clip(tmp_path / "long.mp4", moving_portrait(250, size=(960, 720)))
+    open_tab(page, "Several files")
+    give(page, "#batch-given", talking, long)
+    page.locator("#batch-frames").get_by_text("Thorough").click()
+    page.click("#batch-start")
+    queue = page.locator("#batch-queue")
+    expect(queue).to_contain_text("1 of 2 files answered", timeout=60_000)
+    page.click("#batch-cancel")
+    expect(queue).to_contain_text("This file was left out", timeout=15_000)
+    expect(page.locator("#batch-files")).to_contain_text("results")
+
+
+def test_a_tampered_report_is_told_in_the_page(
+    page: Page, report: Report, talking: Path, tmp_path: Path
+) -> None:
+    document = to_json(report)
+    honest, tampered = tmp_path / "honest.json", tmp_path / "tampered.json"
+    honest.write_text(json.dumps(document))
+    tampered.write_text(json.dumps(document | {"headline": "Certified <b>genuine</b>."}))
+    open_tab(page, "Verify")
+    answer = page.locator("#verification")
+    give(page, "#verify-report", honest)
+    give(page, "#verify-video", talking)
+    page.click("#verify-start")
+    expect(answer).to_contain_text("Everything in this report holds", timeout=30_000)
+    page.locator("#verify-report").get_by_label("Clear").click()
+    give(page, "#verify-report", tampered)
+    page.click("#verify-start")
+    expect(answer).to_contain_text("This report does not hold", timeout=30_000)
+    expect(answer.get_by_text("Certified <b>genuine</b>.")).to_be_visible()
+
+
+def test_what_is_no_report_is_answered_with_a_next_step(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.json").write_text('{"hello": "world"}')
+    open_tab(page, "Verify")
+    give(page, "#verify-report", tmp_path / "other.json")
+    give(page, "#verify-video", talking)
+    page.click("#verify-start")
+    answer = page.locator("#verification")
+    expect(answer).to_contain_text("no report of this detector", timeout=20_000)
+    expect(answer).to_contain_text("Choose the JSON report")
