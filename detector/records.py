@@ -22,7 +22,7 @@ from detector.evidence import Warn as Warn
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Image = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
+from detector.explain.why import REGION_NAMES, heat_text, region_text
+from detector.explain.why import share as percent_of
 from detector.explain.words import (
     clock,
     family_text,
@@ -26,6 +28,7 @@ from detector.render.chart import colour_name
 from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
+REGION_HEADS = ("Part", "Of the heat", "Of the picture", "On real faces", "Log-odds when blurred")
 _HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
 
 
@@ -89,7 +92,7 @@ def moments(report: Report, *, interactive: bool = False) -> str:
         parts.append(
             '<p class="legend small soft"><span>looked little</span>'
             f'<img src="{_data_uri(heat_legend())}" alt=""><span>looked most</span></p>'
-            '<p class="small soft">One scale for all of them. Heat shows where the model '
+            f'<p class="small soft">{escape(heat_text(report.settings))} One scale for all. Heat shows where the model '
             "looked; it does not prove that something was edited there.</p>"
         )
     return section("Moments", *parts)
@@ -106,9 +109,31 @@ def _moment(moment: Moment, report: Report, *, interactive: bool) -> str:
         f'<figure style="--own:{colour_name(moment.person)}"{_button(moment.second, interactive)}>'
         '<div class="pair">'
         f'<img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</div>'
-        f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}</figcaption>"
-        "</figure>"
+        f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}"
+        f"{regions_note(moment)}</figcaption></figure>"
     )
+
+
+def regions_note(moment: Moment) -> str:
+    """Where the evidence of a moment lies, under its picture; "" where it was not tried."""
+    where = region_text(moment)
+    return "" if where is None else f'<br><span class="small soft">{escape(where)}</span>'
+
+
+def region_table(moment: Moment) -> str:
+    """Every part of the face with its share of the heat and of the picture; "" without heat."""
+    if not moment.regions:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in REGION_HEADS)
+    rows = "".join(
+        f'<tr><th scope="row">{REGION_NAMES[row.region].removeprefix("the ").capitalize()}</th>'
+        f"<td>{percent_of(row.evidence)}</td><td>{percent_of(row.area)}</td>"
+        f"<td>{'not measured' if row.expected is None else percent_of(row.expected)}</td>"
+        f"<td>{'not tried' if row.drop is None else f'{-row.drop:+.1f}'}</td></tr>"
+        for row in moment.regions
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _button(second: float | None, interactive: bool) -> str:
