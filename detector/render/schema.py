@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.explain.texts import RETELLING
 from detector.explain.why import COPY_NAMES, REGION_NAMES
 from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
 from detector.settings import HEAT_METHODS, HEAT_TARGETS
@@ -121,7 +122,7 @@ SCHEMA: Schema = {
                 largest_change=_or_null(_SHARE),
             )
         ),
-        retelling=_or_null(_object(outcome=_TEXT, text=_TEXT, model=_TEXT)),
+        retelling=_or_null(_object(outcome={"enum": list(RETELLING)}, text=_TEXT, model=_TEXT)),
         warnings=_WARNINGS,
         model=_or_null(
             _object(

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
-from detector.explain.why import REGION_NAMES, heat_text, region_text
+from detector.explain.retelling import retelling_text
+from detector.explain.why import (
+    COPY_NAMES,
+    REGION_NAMES,
+    heat_text,
+    region_text,
+    robustness_text,
+)
 from detector.explain.why import share as percent_of
 from detector.explain.words import (
     clock,
@@ -92,8 +99,9 @@ def moments(report: Report, *, interactive: bool = False) -> str:
         parts.append(
             '<p class="legend small soft"><span>looked little</span>'
             f'<img src="{_data_uri(heat_legend())}" alt=""><span>looked most</span></p>'
-            f'<p class="small soft">{escape(heat_text(report.settings))} One scale for all. Heat shows where the model '
-            "looked; it does not prove that something was edited there.</p>"
+            f'<p class="small soft">{escape(heat_text(report.settings))} One scale for all. '
+            "Heat shows where the model looked; it does not prove that something was edited "
+            "there.</p>"
         )
     return section("Moments", *parts)
 
@@ -165,6 +173,33 @@ def findings(report: Report, *, interactive: bool = False) -> str:
         for s in said
     )
     return section("What was found", f'<ul class="said">\n{items}\n</ul>')
+
+
+def retelling(report: Report) -> str:
+    """The findings in a language model's words, or why not; "" if nobody asked for them."""
+    if report.retelling is None:
+        return ""
+    return section("In other words", f"<p>{escape(retelling_text(report.retelling))}</p>")
+
+
+def robustness(report: Report) -> str:
+    """How far worse copies move the score; "" if that was not tried."""
+    found = report.robustness
+    if found is None:
+        return ""
+    rows = [("As given", found.fake, found.verdict)]
+    rows += [(COPY_NAMES[copy.kind], copy.fake, copy.verdict) for copy in found.copies]
+    body = "".join(
+        f'<tr><th scope="row">{name}</th><td>{"no score" if p is None else percent(p)}</td>'
+        f"<td>{verdict_text(Verdict(verdict))}</td></tr>"
+        for name, p, verdict in rows
+    )
+    head = '<tr><th scope="col">Copy</th><th scope="col">Score</th><th scope="col">Answer</th></tr>'
+    return section(
+        "Worse copies",
+        f"<p>{escape(robustness_text(found))}</p>",
+        f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>',
+    )
 
 
 def numbers(report: Report) -> str:
