@@ -13,9 +13,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import httpx
 from huggingface_hub import InferenceClient
-from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HTTPError,  # of httpx or httpx2, whichever the library uses
+    InferenceTimeoutError,
+)
 
 from detector.evidence import Retelling
 from detector.explain.texts import RETELLING
@@ -67,7 +70,7 @@ class Narrator:
             raise ValueError("a language model is reached by a url or by a provider, not by both")
 
     def ask(self, told: str) -> str:
-        """Raises httpx.HTTPError, HfHubHTTPError or InferenceTimeoutError if it cannot."""
+        """Raises HTTPError, HfHubHTTPError or InferenceTimeoutError if it cannot."""
         where = {"base_url": self.url} if self.url else {"provider": self.provider}
         client = InferenceClient(**where, api_key=self.key or "none", timeout=self.seconds)  # type: ignore[arg-type]
         messages = [{"role": "system", "content": TASK}, {"role": "user", "content": told}]
@@ -99,11 +102,11 @@ def retell(report: Report, narrator: Narrator) -> Report:
     told = findings_of(report)
     try:
         text = narrator.ask(told)
-    except (InferenceTimeoutError, httpx.TimeoutException):
+    except InferenceTimeoutError:
         return _with(report, narrator, "timeout")
     except HfHubHTTPError:
         return _with(report, narrator, "refused")
-    except (httpx.HTTPError, OSError):
+    except (HTTPError, OSError):
         return _with(report, narrator, "unreachable")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return _with(report, narrator, "refused")  # what came back is no answer
