@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from huggingface_hub import InferenceClient
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is not exported
     HfHubHTTPError,
     HTTPError,  # of httpx or httpx2, whichever the library uses
     InferenceTimeoutError,
