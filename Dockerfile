@@ -13,15 +13,19 @@ ENV PIP_NO_CACHE_DIR=1 \
     PYTHONUNBUFFERED=1
 
 WORKDIR /app
-# First and alone, so that a change of code does not install everything again. That index serves
-# PyTorch and nothing else: a second index for all packages would let it replace any of them.
-COPY requirements.txt ./
+# First and alone, so that a change of code does not install everything again. Every package is
+# held to the hash of the lock file, but for PyTorch's CPU wheels: their index serves PyTorch and
+# nothing else, and is asked for these two alone, so that it can replace no other package.
+COPY requirements.txt requirements.lock ./
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
       grep -E '^torch(vision)?==' requirements.txt > /tmp/torch.txt \
-      && pip install --index-url "$TORCH_INDEX_URL" -r /tmp/torch.txt \
-      && rm /tmp/torch.txt; \
+      && pip install --no-deps --index-url "$TORCH_INDEX_URL" -r /tmp/torch.txt \
+      && awk '/==/ {skip = /^(torch|torchvision|triton|nvidia-|cuda-)/} !skip' requirements.lock > /tmp/rest.lock; \
+    else \
+      cp requirements.lock /tmp/rest.lock; \
     fi \
-    && pip install -r requirements.txt
+    && pip install --require-hashes -r /tmp/rest.lock \
+    && rm -f /tmp/torch.txt /tmp/rest.lock
 # .dockerignore admits only what the service needs, and `weights/` if there is one.
 COPY . ./
 

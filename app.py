@@ -1,6 +1,10 @@
-"""The Space's front door: load the networks, build the page, serve it."""
+"""The Space's front door: load the networks in a process of their own, build the page, serve it."""
 
 import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
 
 # They are read when the libraries load: threads that spin while they wait slow each other down
 # on shared cores, and nothing of a visitor's use is reported anywhere.
@@ -8,16 +12,25 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from detector.pipeline import load_all
-from detector.ui.page import QUEUE_SIZE, build_page, launch_options
-from detector.video import Limits
+from detector.ui.journal import open_journal
+from detector.ui.storage import Storage
+from detector.ui.worker import Worker
 
 
 def main() -> None:
-    limits = Limits()
-    detectors = load_all()
-    page = build_page(detectors, limits)
-    page.queue(max_size=QUEUE_SIZE).launch(**launch_options(detectors, limits))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # by way of `finally`
+    open_journal()
+    storage = Storage(Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()))
+    storage.adopt()
+    worker = Worker()
+    # Here, not above: the worker imports this file too, needs no page, and loads meanwhile.
+    from detector.ui.serve import serve
+
+    try:
+        serve(worker, storage)
+    finally:
+        worker.close()
+        storage.close()
 
 
 if __name__ == "__main__":

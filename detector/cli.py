@@ -14,6 +14,7 @@ The answer goes to standard output, progress to standard error. Exit codes:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from detector.errors import CancelledError, ReportError, VideoError, WeightsError
+from detector.errors import CancelledError, ReportError, VideoError, WeightsError, shown
 from detector.explain.retelling import narrator_of, retell, retelling_text
 from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
@@ -35,6 +36,8 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.verify import LISTED, verify_report
 from detector.video import Limits
 
+LONGEST_PATH = 300  # characters of a path that are printed
+LONGEST_STEM = 200  # bytes; with its endings a name of ours stays below the 255 of a file system
 ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS, NOT_VERIFIED, INTERRUPTED = 0, 3, 4, 5, 6, 130
 
 
@@ -181,7 +184,7 @@ def look_at(
                     path, report, movie, margin=detector.config.margin, on_progress=bar.show
                 )
     except VideoError as error:
-        print(f"\n{path}\n  {error}")
+        print(f"\n{shown_path(path)}\n  {error}")
         return Outcome(path, error)
     print("\n" + "\n".join(answer_lines(path, report)))
     return Outcome(path, report)
@@ -205,11 +208,16 @@ def place(wanted: Path, source: Path, suffix: str, count: int) -> Path:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         return wanted
     wanted.mkdir(parents=True, exist_ok=True)
-    return wanted / (source.stem + suffix)
+    stem = os.fsdecode(os.fsencode(source.stem)[:LONGEST_STEM])
+    return wanted / (stem + suffix)
+
+
+def shown_path(path: Path) -> str:
+    return shown(str(path), LONGEST_PATH)
 
 
 def answer_lines(path: Path, report: Report) -> Iterator[str]:
-    yield str(path)
+    yield shown_path(path)
     yield f"  {headline(report)}"
     for sentence in sentences(report):
         moment = "" if sentence.second is None else f"  [{clock(sentence.second)}]"
@@ -268,7 +276,7 @@ class Bar:
     """A progress bar on standard error: stage, frames done of total, time left."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = shown(name)
         self.bar: tqdm[Any] | None = None
         self.stage = ""
 

@@ -6,7 +6,7 @@ Every function takes and returns consecutive pictures of one size: (T, H, W, 3) 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import av
@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.records import Frame
+
 Clip = NDArray[np.uint8]
+Alter = Callable[[Clip], Clip]
 
 KERNELS = {
     "area": cv2.INTER_AREA,
@@ -66,9 +69,15 @@ def rescale(clip: Clip, share: float, down: str = "area", up: str = "linear") ->
     ).astype(np.uint8)
 
 
-COPIES: dict[str, Callable[[Clip], Clip]] = {
+COPIES: dict[str, Alter] = {
     "reencoded": lambda clip: h264(clip, 32),
     "downscaled": lambda clip: rescale(clip, 0.5),
     "blurred": lambda clip: blur(clip, max(1.0, max(clip.shape[1:3]) / 500)),
 }
 """The worse copies of a video: H.264 at CRF 32, half the size, and blurred by a 500th of it."""
+
+
+def altered(clip: Sequence[Frame], alter: Alter) -> list[Frame]:
+    """The same moments, their pictures altered together."""
+    images = alter(np.stack([frame.image for frame in clip]))
+    return [Frame(frame.second, image) for frame, image in zip(clip, images, strict=True)]

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from detector.records import Status
+
+LONGEST = 600  # characters; room for a long name
+
+
+def shown(text: str, most: int = 120) -> str:
+    """A stranger's text, such as a file's name, on one line and at most `most` characters long.
+
+    Characters that steer a terminal, turn the direction of reading, break the line or belong to
+    no alphabet (Unicode categories C, Zl, Zp) become U+FFFD; a long middle becomes an ellipsis.
+    """
+    kinds = ((letter, unicodedata.category(letter)) for letter in text)
+    clean = "".join("\ufffd" if kind[0] == "C" or kind in ("Zl", "Zp") else a for a, kind in kinds)
+    if len(clean) <= most:
+        return clean
+    tail = most // 4
+    return f"{clean[: most - tail - 1]}…{clean[-tail:]}"
 
 
 class VideoError(Exception):
     """The visitor's file cannot be judged. The text is one sentence, written for a person,
-    that says what is wrong and what to do; `status` is its type."""
+    that says what is wrong and what to do, and is fit to be `shown`; `status` is its type."""
 
     def __init__(self, message: str, status: Status = Status.UNREADABLE) -> None:
-        super().__init__(message)
+        super().__init__(shown(message, LONGEST))
         self.status = status
 
 

@@ -42,7 +42,7 @@ class Network:
 
     def __init__(self, loaded: Loaded, device: str) -> None:
         self.model = loaded.model
-        self.families = loaded.card.model.families
+        self.card = loaded.card
         self.device = device
 
     def score(
@@ -113,7 +113,7 @@ class Network:
             landmarks=np.stack([face.landmarks for face in cut.faces]),
             qualities=cut.qualities,
             crops=[crop if k == worst else None for k, crop in enumerate(cut.crops)],
-            families=dict(zip(self.families, odds, strict=True)),
+            families=dict(zip(self.card.model.families, odds, strict=True)),
         )
 
 

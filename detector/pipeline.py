@@ -8,29 +8,30 @@ many people are followed, and not on how long the video is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from detector.crops import CropSettings, cut_face
-from detector.degrade import Clip
+from detector.degrade import Alter, altered
 from detector.errors import VideoError
 from detector.faces import FaceFinder
 from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
-from detector.reasons import Judge, explain_moments
+from detector.reasons import explain_people, judge_of
 from detector.records import Frame, Person, Report, SeenFace, Status, Verdict, VideoInfo, Warn
+from detector.render.movie import annotate_video
 from detector.rules import ScoringRules
-from detector.scoring import MOMENTS, ScoredClip, judge_person, judge_video
+from detector.scoring import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
 from detector.shading import heat_floor, heat_scale
 from detector.tracks import ClipTrack, PeopleTracker
-from detector.video import DecodeNotes, Limits, probe, read_clips
+from detector.video import DecodeNotes, Limits
+from detector.video.isolated import prepare, reader
 from detector.watch import OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -41,17 +42,27 @@ from detector.weights import (
     pick_device,
 )
 
-Alter = Callable[[Clip], Clip]
-
 
 class Detector:
     """Loaded networks, and nothing of any one analysis: it may be shared between visitors.
 
     Without trained weights it still finds people, and answers `untrained` instead of a score.
+    Files are decoded in a confined process of their own; `isolate=False` decodes them here, for
+    files that are trusted.
     """
 
-    def __init__(self, loaded: Loaded | None, device: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded | None,
+        device: str,
+        limits: Limits | None = None,
+        *,
+        isolate: bool = True,
+    ) -> None:
         self.device = device
+        self.isolate = isolate
+        if isolate:
+            prepare()
         self.limits = limits or Limits()
         self.finder = FaceFinder(device)
         self.network = Network(loaded, device) if loaded else None
@@ -92,18 +103,36 @@ class Detector:
         """As `analyze`; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
+        read = reader(watch.check, isolate=self.isolate)
         with spent("probe"):
-            info = probe(Path(path), self.limits)
+            info = read.probe(Path(path), self.limits)
         notes = DecodeNotes()
         analysis = _Analysis(self, settings, info, spent)
         total = min(settings.frames, info.frames or settings.frames)
-        clips = read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
-        for clip in spent.each("decode", clips):
-            watch.tell("Looking at faces", len(analysis.seconds), total)
-            analysis.look_at(clip if alter is None else altered(clip, alter))
+        with closing(
+            read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
+        ) as clips:
+            for clip in spent.each("decode", clips):
+                watch.tell("Looking at faces", len(analysis.seconds), total)
+                analysis.look_at(clip if alter is None else altered(clip, alter))
         watch.tell("Looking at faces", total, total)
         watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
+        margin = self.config.margin
+        return annotate_video(
+            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        )
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, and where it was found."""
@@ -249,26 +278,7 @@ class _Analysis:
         ]
         if not self.settings.heat:
             return tuple(judged)
-        judge = self._judge(self.detector.network, rules)
-        tried = max(1, MOMENTS // max(len(people), 1))
-        pairs = zip(judged, people, strict=True)
-        return tuple(explain_moments(one, clips, judge, tried=tried) for one, clips in pairs)
-
-    def _judge(self, network: Network, rules: ScoringRules) -> Judge:
-        """Who is asked why a moment looks manipulated."""
-        detector, settings = self.detector, self.settings
-        crop = CropSettings(size=detector.config.size, margin=detector.config.margin)
-        expected: dict[str, float] = {}
-        if detector.loaded is not None:
-            card = detector.loaded.card
-            expected = card.expected_regions(settings.heat_method, settings.heat_of)
-        return Judge(network, rules, crop, expected)
-
-
-def altered(clip: Sequence[Frame], alter: Alter) -> list[Frame]:
-    """The same moments, their pictures altered together."""
-    images = alter(np.stack([frame.image for frame in clip]))
-    return [Frame(frame.second, image) for frame, image in zip(clip, images, strict=True)]
+        return explain_people(judged, people, judge_of(self.detector.network, rules, self.settings))
 
 
 def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:

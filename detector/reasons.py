@@ -23,7 +23,8 @@ from detector.model import pool
 from detector.network import Network
 from detector.records import Image, Moment, Person
 from detector.rules import ScoringRules, calibrate, pool_logits
-from detector.scoring import ScoredClip, weigh_clips
+from detector.scoring import MOMENTS, ScoredClip, weigh_clips
+from detector.settings import Settings
 
 TRIED = 3  # regions blurred per moment, beside the one that serves as control
 CONTROL_AREA = 0.03  # of the crop; a smaller region proves nothing by not mattering
@@ -40,6 +41,23 @@ class Judge:
     rules: ScoringRules
     crop: CropSettings
     expected: Mapping[str, float]
+
+
+def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge:
+    """The judge that goes with a network and with what its heat maps explain."""
+    model = network.card.model
+    expected = network.card.expected_regions(settings.heat_method, settings.heat_of)
+    crop = CropSettings(size=model.size, margin=model.margin)
+    return Judge(network, rules, crop, expected)
+
+
+def explain_people(
+    people: Sequence[Person], clips: Sequence[Sequence[ScoredClip]], judge: Judge
+) -> tuple[Person, ...]:
+    """Everyone with the reasons for their moments; together they test about `MOMENTS` of them."""
+    tried = max(1, MOMENTS // max(len(people), 1))
+    pairs = zip(people, clips, strict=True)
+    return tuple(explain_moments(person, own, judge, tried=tried) for person, own in pairs)
 
 
 def explain_moments(

@@ -94,7 +94,8 @@ class Quality:
 class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
-    `seconds` is 0.0 for a still image; `width` and `height` are those of the upright picture.
+    `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
+    of the upright picture.
     """
 
     name: str
@@ -126,12 +127,18 @@ class Status(StrEnum):
     UNTRAINED = "untrained"
     # A file that gave no report at all; see `VideoError.status`.
     UNREADABLE = "unreadable"
+    UNSAFE = "unsafe"
     EMPTY = "empty"
     NO_VIDEO = "no_video"
     UNSUPPORTED = "unsupported"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
     CANCELLED = "cancelled"
+    # What only a public service answers: it could not, or would not, finish the work.
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    QUOTA_USED = "quota_used"
 
 
 class Verdict(StrEnum):

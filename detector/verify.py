@@ -34,6 +34,7 @@ _ABSENT = "(absent)"
 # Errors that say something about the file; others, such as a service that is busy, do not.
 _OF_THE_FILE = (
     Status.UNREADABLE,
+    Status.UNSAFE,
     Status.EMPTY,
     Status.NO_VIDEO,
     Status.UNSUPPORTED,

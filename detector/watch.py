@@ -21,9 +21,13 @@ class Watch:
         self.on_progress = on_progress
         self.should_stop = should_stop
 
-    def tell(self, stage: str, done: int, total: int) -> None:
+    def check(self) -> None:
+        """Raises CancelledError if nobody waits for the answer any more."""
         if self.should_stop is not None and self.should_stop():
             raise CancelledError("The analysis was cancelled.")
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        self.check()
         if self.on_progress is not None:
             self.on_progress(stage, done, total)
 

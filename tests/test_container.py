@@ -89,17 +89,17 @@ def test_every_source_that_is_copied_is_there_and_admitted() -> None:
 
 
 def test_the_image_holds_what_the_service_needs_and_no_more() -> None:
-    needed = {"app.py", "detector", "requirements.txt", "examples", "weights"}
+    needed = {"app.py", "detector", "requirements.txt", "requirements.lock", "examples", "weights"}
     assert set(admitted()) == needed | {"LICENSE"}
     for path in needed - {"weights"}:  # weights come with a release
         assert (ROOT / path).exists(), path
 
 
 def test_health_is_asked_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is run as it stands, against a guard that is asked for what it opens."""
+    """The command is run as it stands, against the service's own answer to what it opens."""
     from starlette.testclient import TestClient
 
-    from detector.ui.guard import Guard
+    from detector.ui.operation import Operation
 
     (health,) = said("HEALTHCHECK")
     command = json.loads(health.partition("CMD")[2])
@@ -109,12 +109,12 @@ def test_health_is_asked_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -
     exec(command[2], {})
     (url,) = asked
     assert re.match(r"http://127\.0\.0\.1:(\d+)/", url)[1] == port()  # type: ignore[index]
-    answer = TestClient(Guard(nowhere, max_upload=1)).get(url)
+    answer = TestClient(Operation(nowhere, not_ready=str)).get(url)
     assert answer.json() == {"status": "alive"}
 
 
 async def nowhere(*_: object) -> None:
-    raise AssertionError("the guard answers for health itself")
+    raise AssertionError("health is answered before the page is asked")
 
 
 def port() -> str:

@@ -25,7 +25,10 @@ from gradio_client import Client
 from starlette.types import Message, Receive, Scope, Send
 
 from detector import Detector
-from detector.ui.guard import HEADERS, MAX_JSON, UPLOAD_OVERHEAD, Guard
+from detector.ui.desk import Desk
+from detector.ui.guard import MAX_JSON, UPLOAD_OVERHEAD, Guard
+from detector.ui.headers import HEADERS
+from detector.ui.operation import Operation
 from detector.video import Limits
 from tests.server import serving
 
@@ -414,8 +417,10 @@ def test_what_is_no_http_passes_untouched() -> None:
         raise AssertionError("the guard must not answer here")
 
     scope = {"type": "websocket", "path": "/healthz"}
-    asyncio.run(Guard(app, max_upload=1)(scope, receive, send))
-    assert seen == [scope, receive, send]
+    for outside in (Guard(app, max_upload=1, desk=Desk()), Operation(app, not_ready=str)):
+        seen.clear()
+        asyncio.run(outside(scope, receive, send))
+        assert seen == [scope, receive, send]
 
 
 def test_the_threat_model_names_tests_that_exist() -> None:

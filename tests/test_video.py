@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import struct
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -25,9 +28,11 @@ from detector.video import (
     probe,
     read_all,
     read_clips,
+    read_sound,
 )
 from detector.video import writer as movie_writer
 from detector.video.opening import PRODUCT_LIMITS
+from detector.video.sound import Block
 from tests.clips import barcode, plain, read_barcode, write_clip
 
 SIZE = (96, 64)
@@ -406,6 +411,10 @@ def test_what_lies_beyond_the_limits_is_refused_before_it_is_decoded(tmp_path: P
     photo = tmp_path / "photo.png"
     Pillow.fromarray(barcode(3)).save(photo)
     assert status_of(photo, Limits(max_still_pixels=95 * 64)) is Status.TOO_LARGE
+    claims = bytearray(photo.read_bytes())
+    claims[16:24] = struct.pack(">II", 60_000, 60_000)
+    claims[29:33] = struct.pack(">I", zlib.crc32(bytes(claims[12:29])))
+    assert status_of(file_of(tmp_path / "bomb.png", bytes(claims))) is Status.TOO_LARGE
     two_hours = write_clip(tmp_path / "film.mp4", numbered(3), seconds=[0, 10, 7200])
     assert status_of(two_hours) is Status.TOO_LONG
 
@@ -492,9 +501,13 @@ def test_reading_from_the_middle_starts_there(tmp_path: Path) -> None:
 
 
 def write_movie(
-    path: Path, seconds: list[float], size: tuple[int, int] = SIZE, **options: Path
+    path: Path,
+    seconds: list[float],
+    size: tuple[int, int] = SIZE,
+    audio_from: Path | None = None,
 ) -> Path:
-    with VideoWriter(path, *size, 25.0, **options) as writer:
+    sound = read_sound(audio_from) if audio_from else None
+    with VideoWriter(path, *size, 25.0, sound) as writer:
         for second, image in zip(seconds, numbered(len(seconds), size), strict=True):
             writer.write(image, second)
     return writer.path
@@ -525,7 +538,7 @@ def test_odd_sizes_are_written_even(tmp_path: Path) -> None:
 def test_the_sound_of_the_original_is_kept_and_lies_beside_the_picture(
     tmp_path: Path, suffix: str
 ) -> None:
-    """AAC is copied; PCM in AVI, which no browser plays in MP4, becomes AAC."""
+    """Whatever it was, it becomes AAC, which every browser plays in MP4."""
     source = tmp_path / f"source{suffix}"
     if suffix == ".avi":
         write_pcm_avi(source)
@@ -565,6 +578,45 @@ def test_sound_that_starts_before_the_picture_is_moved_with_it(tmp_path: Path) -
         times = [frame.time for frame in container.decode(audio=0)]
     assert times[0] == pytest.approx(0.0, abs=0.05)
     assert times[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_sound_whose_times_run_backwards_is_still_written(tmp_path: Path) -> None:
+    """As in a transport stream whose pieces were put together in another order."""
+    samples = np.full((4800, 1), 9000, np.int16)
+    blocks = iter([Block(second, samples) for second in (0.0, 0.3, 0.1, 0.05, 0.4)])
+    with VideoWriter(tmp_path / "out.mp4", *SIZE, 25.0, blocks) as writer:
+        for number, image in enumerate(numbered(30)):
+            writer.write(image, number / 25)
+    assert probe(writer.path).has_audio
+
+
+def test_side_data_newer_than_the_library_is_no_obstacle(tmp_path: Path) -> None:
+    """A Motion JPEG picture with EXIF: PyAV does not know that kind of side data."""
+    path = motion_jpeg(tmp_path / "clip.avi", orientations=[1] * 5)
+    assert probe(path).frames == 5
+    assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(5))
+
+
+def test_all_frames_are_of_one_size_even_if_some_lie_on_their_side(tmp_path: Path) -> None:
+    path = motion_jpeg(tmp_path / "clip.avi", orientations=[1, 1, 6, 1])
+    assert {frame.image.shape for frame in read_all(path)} == {(SIZE[1], SIZE[0], 3)}
+
+
+def motion_jpeg(path: Path, orientations: list[int]) -> Path:
+    """An AVI of one JPEG per frame, with EXIF."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
+        container.start_encoding()
+        for number, orientation in enumerate(orientations):
+            exif, still = Pillow.Exif(), io.BytesIO()
+            exif[0x0112] = orientation
+            Pillow.fromarray(barcode(number)).save(still, "JPEG", exif=exif)
+            packet = av.Packet(still.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.is_keyframe = True
+            container.mux(packet)
+    return path
 
 
 def test_a_silent_original_adds_no_sound(tmp_path: Path) -> None:

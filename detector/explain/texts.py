@@ -37,6 +37,10 @@ STATUS = {
         "The file could not be read as a video. "
         "Play it on your computer to check that it is complete, then export it as MP4."
     ),
+    Status.UNSAFE: (
+        "Reading the file was stopped, because it crashed the decoder or took more time or memory "
+        "than any file needs. Open it in a video editor and export it anew as MP4 (H.264)."
+    ),
     Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
     Status.NO_VIDEO: (
         "The file holds no pictures, perhaps only sound. Choose a file that contains video."
@@ -52,6 +56,19 @@ STATUS = {
         "The video is longer than the limit. Cut out the part that matters and analyse that."
     ),
     Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
+    Status.TIMED_OUT: (
+        "The file took longer than one analysis may. "
+        "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
+    ),
+    Status.INTERRUPTED: (
+        "This is our fault, or the file is built to do harm; the service goes on. "
+        "Send it once more, and if it happens again, export it as MP4 first."
+    ),
+    Status.BUSY: "Nothing was analysed. Come back in a few minutes and send the file again.",
+    Status.QUOTA_USED: (
+        "Everyone gets the same share of this machine. "
+        "Wait as long as is said here, or run the detector on a machine of your own."
+    ),
 }
 
 WARNINGS = {

@@ -101,6 +101,10 @@ def _reason(status: Status, thing: str) -> str:
         Status.TOO_BLURRED: f"the faces in this {thing} are too blurred to judge",
         Status.UNTRAINED: "the model has no trained weights",
         Status.CANCELLED: "the analysis was cancelled",
+        Status.TIMED_OUT: "the analysis took too long",
+        Status.INTERRUPTED: "the analysis broke off on our side",
+        Status.BUSY: "too many people are waiting",
+        Status.QUOTA_USED: "your share of this machine is used up for now",
         Status.OK: "no person could be judged",
     }
     return reasons.get(status, "the file could not be analysed")

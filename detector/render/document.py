@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from detector.errors import VideoError
+from detector.errors import VideoError, shown
 from detector.explain.why import heat_text
 from detector.explain.words import headline, peak_of, sentences
 from detector.records import (
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 Cell = str | float | int | bool | None
+_FORMULA = re.compile(r"^(?=[\t\r\n])|(^|;)(?=\s*[=+\-@＝＋－＠])")
 _SUMMARY = (
     "file",
     "status",
@@ -127,7 +129,7 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         "interval": None,
         "band": None,
         "calibrated": False,
-        "video": {"name": name, **unknown, "frames_sampled": 0, "frames_with_face": 0},
+        "video": {"name": shown(name), **unknown, "frames_sampled": 0, "frames_with_face": 0},
         "faces": [],
         "segments": [],
         "explanation": [{"text": str(error), "t": None, "face": None}],
@@ -221,8 +223,9 @@ def _csv_row(report: Report, person: Person, face: FaceScore | SeenFace) -> dict
 def rows_to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows with equal keys as CSV (RFC 4180, lines end in CR LF); "" if there are none.
 
-    Text that a spreadsheet would run as a formula (it starts with =, +, -, @, tab or return) is
-    preceded by an apostrophe; lists become their items, divided by blanks.
+    Text that a spreadsheet would run as a formula (it starts with =, +, -, @, narrow or wide, tab
+    or return) is preceded by an apostrophe; so is what follows a semicolon, which is the separator
+    in half of Europe. Lists become their items, divided by blanks.
     """
     rows = list(rows)
     if not rows:
@@ -237,8 +240,8 @@ def rows_to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> Cell:
     if isinstance(value, list | tuple):
         value = " ".join(str(item) for item in value)
-    if isinstance(value, str) and value.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
-        return "'" + value
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1'", value)
     return "" if value is None else value
 
 
@@ -246,7 +249,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
     """One file's line in the table of a batch; the same keys whether or not it was judged."""
     if isinstance(answer, VideoError):
         known = {
-            "file": name,
+            "file": shown(name),
             "status": answer.status.value,
             "verdict": Verdict.UNDECIDED.value,
             "headline": str(answer),
@@ -256,7 +259,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
     suspect = answer.suspect if answered else None
     peak = peak_of(suspect) if suspect else None
     values = (
-        name,
+        shown(name),
         answer.status.value,
         answer.verdict.value,
         number(answer.fake, 4) if answered else None,

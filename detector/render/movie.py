@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from detector.explain.words import percent
 from detector.geometry import between
 from detector.records import Box, FaceScore, Frame, Image, Person, Report, SeenFace
 from detector.render.draw import colour_of, draw_face, draw_note, heat_on_frame, shrink
-from detector.video import VideoWriter, read_all
+from detector.video import VideoWriter
+from detector.video.isolated import reader
 from detector.watch import OnProgress, ShouldStop, Watch
 
 LONG_SIDE = 1280
@@ -149,7 +151,7 @@ def _scaled(box: Box, factor: float) -> Box:
     return Box(*(edge * factor for edge in box))
 
 
-def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a default
+def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a default
     path: Path,
     report: Report,
     out: Path,
@@ -158,6 +160,7 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     heat: bool = True,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    isolate: bool = True,
 ) -> Path:
     """Writes the video with boxes, scores and heat maps, and its sound, to `out`.
 
@@ -169,17 +172,21 @@ def annotate_video(  # noqa: PLR0913 - four of the seven are switches with a def
     Raises VideoError as `read_all` does, and CancelledError once `should_stop()` is true; either
     way no partial file stays behind.
     """
-    annotator = Annotator(report, margin=margin, heat=heat)
     watch = Watch(on_progress, should_stop)
-    frames = _with_show_time(read_all(path))
-    first = next(frames, None)
-    if first is None:
-        raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
-    height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
-    total = STILL_FRAMES if report.video.is_still else max(report.video.frames, 1)
-    sound = path if report.video.has_audio else None
-    with VideoWriter(out, width, height, report.video.fps or 25.0, sound) as writer:
-        for done, (second, frame) in enumerate(itertools.chain([first], frames), start=1):
+    read = reader(watch.check, isolate=isolate)
+    info = report.video
+    sound = read.read_sound(path, info=info) if info.has_audio else None
+    with ExitStack() as stack:
+        frames = stack.enter_context(closing(read.read_all(path, info=info)))
+        shown = _with_show_time(frames)
+        first = next(shown, None)
+        if first is None:
+            raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
+        height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
+        annotator = Annotator(report, margin=margin, heat=heat)
+        total = STILL_FRAMES if info.is_still else max(info.frames, 1)
+        writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
+        for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
             watch.tell("Drawing the video", min(done, total), total)
     return writer.path

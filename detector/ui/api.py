@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,10 +17,12 @@ from detector.render.document import answer_json
 from detector.settings import Settings
 from detector.ui.handlers import Detectors, Question, draw, look, write_documents
 from detector.ui.jobs import Step
+from detector.ui.storage import KEPT_SECONDS
 from detector.ui.verify import compare
 from detector.video import Limits
-from detector.weights import list_models
+from detector.video.isolated import protections
 
+WEIGHTS = Path(__file__).parent.parent.parent / "weights"
 Full = tuple[Any, str | None, str | None, str | None]
 
 
@@ -118,14 +121,20 @@ class Endpoints:
     def model_info(self) -> dict[str, Any]:
         """Which models can speak: id, weights, hash, threshold, training data and figures.
 
-        Those that are not trained yet are named, and cannot be chosen.
+        Those that are not trained yet are named, and cannot be chosen. `decoding` says what
+        confines the process that reads a visitor's file; empty where none does.
         """
         models = [detector.describe() for detector in self.detectors.values()]
-        untrained = [card.id for card in list_models() if not card.trained]
-        return {"default": self.default, "models": models, "untrained": untrained}
+        return {
+            "default": self.default,
+            "models": models,
+            "untrained": untrained_models(),
+            "decoding": protections(),
+        }
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""
+        terms = self.detectors[self.default].desk.terms
         return {
             "max_bytes": self.accepted.max_bytes,
             "max_seconds": self.accepted.max_seconds,
@@ -135,7 +144,10 @@ class Endpoints:
             "frames": {"min": 8, "max": 300, "default": 20},
             "max_faces": {"min": 1, "max": 32, "default": 8},
             "min_face_pixels": self.detectors[self.default].rules.min_size,
-            "files_kept_seconds": 1800,
+            "files_kept_seconds": KEPT_SECONDS,
+            "waiting_at_most": terms.longest_line,
+            "jobs": {"at_once": terms.burst, "per_minute": terms.per_minute},
+            "job_seconds": terms.job_seconds,
         }
 
     def _question(self, video: str, settings: Settings, model: str) -> Question:
@@ -159,7 +171,7 @@ class Endpoints:
                     for item in steps:
                         if isinstance(item, Step):
                             yield working(item), None, None, None
-                        else:
+                        elif isinstance(item, Path):
                             movie = str(item)
             yield answer_json(report, question.given().name), movie, str(page), str(table)
 
@@ -199,6 +211,14 @@ def read_settings(frames: int, max_faces: int, threshold: float | None, *, heat:
         raise gr.Error(f"{error}.", print_exception=False) from error
 
 
+def untrained_models(folder: Path = WEIGHTS) -> list[str]:
+    """Ids of the cards without weights, read as plain JSON: torch stays out of this process."""
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    return sorted(card["id"] for card in cards if not card["trained"])
+
+
 def working(step: Step) -> dict[str, Any]:
-    """What stands in the report's place until there is one."""
+    """What stands in the report's place until there is one; `place` 1 in line is next."""
+    if step.place is not None:
+        return {"status": "waiting", "place": step.place}
     return {"status": "working", "stage": step.stage, "done": step.done, "total": step.total}

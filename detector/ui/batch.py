@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from detector.batch import Batch, Item, Place
-from detector.errors import VideoError
+from detector.errors import VideoError, shown
 from detector.explain.words import clock, headline, percent, verdict_text
 from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json
@@ -224,11 +224,12 @@ def _row(item: Item, step: Step | None) -> str:
         said, tone = headline(item.answer), f"{tone} {item.answer.verdict.value}"
     elif item.answer is not None:
         said, tone = str(item.answer), f"{tone} undecided"
+    elif item.place is Place.WORKING and step is not None and step.place is not None:
+        said = f"Number {step.place} in line"
     elif item.place is Place.WORKING and step is not None:
         said, bar = f"{step.stage}: {step.done} of {step.total}", _bar(step)
-    return (
-        f'<li class="{tone}"><b>{escape(item.path.name)}</b><span>{escape(said)}</span>{bar}</li>'
-    )
+    name = escape(shown(item.path.name))
+    return f'<li class="{tone}"><b>{name}</b><span>{escape(said)}</span>{bar}</li>'
 
 
 def _bar(step: Step) -> str:

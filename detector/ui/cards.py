@@ -8,6 +8,7 @@ from detector.errors import VideoError
 from detector.explain.words import status_text
 from detector.records import ModelInfo
 from detector.ui.jobs import Step
+from detector.ui.storage import KEPT_SECONDS
 from detector.video import Limits
 
 _STEPS = (
@@ -24,7 +25,7 @@ def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
         f"{limits.max_pixels / 1e6:.0f} megapixels"
     )
     facts = [f"<li>Runs on {escape(device.upper())}</li>", f"<li>{accepted}</li>"]
-    facts.append("<li>Uploads deleted after 30 minutes</li>")
+    facts.append(f"<li>Uploads deleted after {KEPT_SECONDS // 60} minutes</li>")
     if model.trained:
         facts.insert(0, f"<li>Model <b>{escape(model.id)}</b> · {model.sha256[:8]}</li>")
     else:
@@ -46,7 +47,9 @@ def welcome() -> str:
 
 
 def working(step: Step) -> str:
-    """Stage, frames done of total, time left."""
+    """Stage, frames done of total, time left; or the place in line."""
+    if step.place is not None:
+        return _in_line(step.place)
     share = round(100 * step.done / max(step.total, 1))
     count = f"{step.done} of {step.total} frames" if step.total > 1 else ""
     left = ""
@@ -59,6 +62,24 @@ def working(step: Step) -> str:
         f'<div class="bar" role="progressbar" aria-label="{stage}" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{share}"><i style="width:{share}%"></i></div>'
         f"<p>{detail or '&nbsp;'}</p></section>"
+    )
+
+
+def _in_line(place: int) -> str:
+    before = "The one before you is being analysed now"
+    if place > 1:
+        before = f"{place} are before you, and one of them is being analysed now"
+    return (
+        f'<section class="working" aria-live="polite"><h2>You are number {place} in line</h2>'
+        f"<p>{before}. It goes on by itself; keep this page open.</p></section>"
+    )
+
+
+def undrawn(error: VideoError) -> str:
+    """Why there is no annotated video beside the answer."""
+    return (
+        '<section class="working" role="status"><h2>The video was not annotated</h2>'
+        f"<p>{escape(str(error))} The answer above stands without it.</p></section>"
     )
 
 

@@ -11,6 +11,7 @@ from detector.settings import PRESETS
 from detector.ui import cards
 from detector.ui.events import Asked, Events, Shown
 from detector.ui.handlers import Detectors
+from detector.ui.untouched import untouched
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -53,8 +54,8 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
                 api_visibility="private",
             )
         with gr.Tab("Picture") as picture_tab:
-            picture = gr.Image(
-                label="Your picture", type="filepath", sources=["upload"], height=280
+            picture = untouched(
+                gr.Image(label="Your picture", type="filepath", sources=["upload"], height=280)
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from detector.errors import VideoError
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
@@ -97,6 +98,7 @@ class Events:
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
             shown.area: gr.update(visible=False),
+            shown.drawing: "",
             shown.verdict: cards.working(Step("Starting", 0, 1)),
         }
         with closing(look(self.detectors, question)) as steps:
@@ -125,7 +127,7 @@ class Events:
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
             if report.people and not report.video.is_still:
                 yield from self._movie(question, report, folder, files)
-            yield {self.shown.drawing: ""} | self._idle()
+            yield self._idle()
 
     def _report(self, question: Question, report: Report) -> Updates:
         shown = self.shown
@@ -150,8 +152,11 @@ class Events:
             for item in steps:
                 if isinstance(item, Step):
                     yield {self.shown.drawing: cards.working(item)}
+                elif isinstance(item, VideoError):
+                    yield {self.shown.drawing: cards.undrawn(item)}
                 else:
                     yield {
+                        self.shown.drawing: "",
                         self.shown.player: gr.update(value=str(item), label="Annotated video"),
                         self.shown.files: [str(item), *map(str, files)],
                     }

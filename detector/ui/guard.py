@@ -1,4 +1,4 @@
-"""Stands before Gradio: refuses what a stranger should not send, and says if the service is well.
+"""Stands before Gradio: refuses what a stranger should not send.
 
 Gradio checks each file's size and which files may be read; it does not bound a whole request, and
 it downloads whatever address stands where an uploaded file is named.
@@ -7,21 +7,39 @@ it downloads whatever address stands where an uploaded file is named.
 from __future__ import annotations
 
 import json
+import math
 import re
+import shutil
+import tempfile
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from detector.ui.desk import Desk
+from detector.ui.headers import HEADERS, with_headers
+from detector.ui.visitors import visitor_of
+
 MAX_JSON = 2**20
 UPLOAD_OVERHEAD = 64 * 2**10  # names and boundaries of the parts
 # A sender that is not done does not read why it was refused, so that much more is thrown away.
 MAX_DISCARDED = 64 * 2**20
+
+# Beside the upload itself, for the answers to those that are already here.
+SPARE_DISK = 256 * 2**20
+REASONS = {
+    400: "broken_off",
+    404: "closed",
+    413: "too_long",
+    422: "address",
+    429: "uploads",
+    507: "disk_full",
+}
 
 UPLOAD = "/gradio_api/upload"
 FILE = "/gradio_api/file="
@@ -29,52 +47,29 @@ FILE = "/gradio_api/file="
 # links that write a session to disk and never remove it.
 CLOSED = ("/gradio_api/process_recording", "/gradio_api/deep_link")
 
-# 'unsafe-inline' and 'unsafe-eval' are Gradio's own needs: its start script stands in the page,
-# and a component's script is compiled in the browser. No other host is ever allowed.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
-    )
-)
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    # The webcam tab records picture and sound; whoever embeds the page gets neither from it.
-    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), payment=(), usb=()",
-    "Content-Security-Policy": POLICY,
-}
-
 # "//host", "\\host" and "scheme:"; a single letter is a drive, not a scheme.
 ADDRESS = re.compile(r"[/\\]{2}|[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 IGNORED_FIRST = "".join(map(chr, range(33)))  # what URL parsers skip before the scheme
 
 
 class RefusedError(MultiPartException):
-    """Why a request is not served, in a sentence; `status` is the HTTP status.
+    """Why a request is not served, in a sentence; `status` is the HTTP status, and after
+    `seconds` it may be tried again (0: no use).
 
     A multipart error, because Gradio's upload parser removes its half-written files only for that
     family; after any other error, a broken connection too, they would stay on disk.
     """
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, seconds: int = 0) -> None:
         super().__init__(sentence)
         self.status = status
+        self.seconds = seconds
 
     def answer(self) -> Response:
         """The sentence as `detail`; for 422 in a list, where Gradio's clients look for it."""
+        later = {"Retry-After": str(self.seconds)} if self.seconds else {}
         if self.status != 422:
-            return JSONResponse({"detail": self.message}, self.status)
+            return JSONResponse({"detail": self.message}, self.status, later)
         fault = {"__type__": "validate", "is_valid": False, "message": self.message}
         return JSONResponse({"detail": [fault]}, self.status)
 
@@ -83,42 +78,31 @@ class Guard:
     """ASGI middleware; holds settings, and nothing of any request.
 
     max_upload  bytes that all files of one request may have together
-    not_ready   why no score can be given, in a sentence; empty when the service is ready
+    desk        keeps every visitor's allowance of uploads, and counts who is turned away
 
     Answers 413 to a body that is too long, counted as it arrives, whatever it announced; 422 to
-    a file that is named by an address; 404 to what is closed. Each says why, in JSON.
+    a file that is named by an address; 404 to what is closed; 429 to too many uploads; 507 when
+    the disk is nearly full. Each says why, in JSON.
     """
 
-    def __init__(self, app: ASGIApp, *, max_upload: int, not_ready: str = "") -> None:
+    def __init__(self, app: ASGIApp, *, max_upload: int, desk: Desk) -> None:
         self.app = app
         self.max_upload = max_upload
-        self.not_ready = not_ready
+        self.desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         path = scope["path"].rstrip("/")
-        send = _with_headers(send, served_file=FILE in path)
-        own = self._health(path)
-        if own is not None:
-            await own(scope, receive, send)
-            return
+        send = with_headers(send, served_file=FILE in path)
         try:
             await self._serve(path, scope, receive, send)
         except RefusedError as refusal:
-            if refusal.status == 413:
+            self.desk.turned_away(REASONS[refusal.status])
+            if refusal.status in (413, 429, 507):
                 await _discard(receive)
             await refusal.answer()(scope, receive, send)
-
-    def _health(self, path: str) -> Response | None:
-        if path == "/healthz":
-            return JSONResponse({"status": "alive"})
-        if path == "/readyz" and self.not_ready:
-            return JSONResponse({"status": "not ready", "reason": self.not_ready}, 503)
-        if path == "/readyz":
-            return JSONResponse({"status": "ready"})
-        return None
 
     async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if path.endswith(CLOSED):
@@ -130,11 +114,26 @@ class Guard:
         if announced.isdigit() and int(announced) > most:
             raise _too_long(most)
         if upload:
+            self._allow_upload(scope)
             await self._stream(scope, receive, send, most)
             return
         body = await _read(receive, most)
         check_addresses(body, _own_hosts(headers))
         await self.app(scope, _replay(body, receive), send)
+
+    def _allow_upload(self, scope: Scope) -> None:
+        seconds = math.ceil(self.desk.uploads.take(visitor_of(scope)))
+        if seconds:
+            raise RefusedError(
+                429,
+                "You have sent many files in a short time. "
+                f"The next one is possible in {seconds} seconds.",
+                seconds,
+            )
+        if shutil.disk_usage(tempfile.gettempdir()).free < self.max_upload + SPARE_DISK:
+            raise RefusedError(
+                507, "This machine's disk is full for the moment. Try again in half an hour.", 1800
+            )
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Hand an upload on as it comes; raises RefusedError where it becomes too long."""
@@ -255,23 +254,6 @@ async def _discard(receive: Receive) -> None:
         left -= len(message.get("body", b""))
         if not message.get("more_body", False):
             return
-
-
-def _with_headers(send: Send, *, served_file: bool) -> Send:
-    """`send` that adds the security headers to every answer.
-
-    A served file came from a stranger: should a browser show it, it runs no script of its own.
-    """
-
-    async def added(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.update(HEADERS)
-            if served_file:
-                headers["Content-Security-Policy"] = f"{POLICY}; sandbox"
-        await send(message)
-
-    return added
 
 
 def _too_long(most: int) -> RefusedError:

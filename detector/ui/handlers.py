@@ -7,6 +7,7 @@ own session. `VideoError` is an answer and is shown as one; anything else is our
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,15 @@ from pathlib import Path
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.pipeline import Detector
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
-from detector.render.movie import annotate_video
 from detector.settings import Settings
+from detector.ui.desk import Served
 from detector.ui.jobs import Step, run_job
 from detector.watch import OnProgress, ShouldStop
 
 # Models by name; the first is the default.
-Detectors = Mapping[str, Detector]
+Detectors = Mapping[str, Served]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,33 @@ def look(
 
 
 def draw(
-    detector: Detector, question: Question, report: Report, folder: Path
-) -> Generator[Step | Path, None, None]:
-    """The steps of drawing the annotated video into `folder`, then its path."""
-    out = folder / f"{Path(report.video.name).stem}-annotated.mp4"
-    path, margin = question.given(), detector.config.margin
+    detector: Served, question: Question, report: Report, folder: Path
+) -> Generator[Step | Path | VideoError, None, None]:
+    """The steps of drawing the annotated video into `folder`, then its path, or why there is
+    none: the report stands without it."""
+    out = folder / f"{stem_of(report)}-annotated.mp4"
+    path = question.given()
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
-        return annotate_video(
-            path, report, out, margin=margin, on_progress=on_progress, should_stop=should_stop
+        return detector.annotate(
+            path, report, out, on_progress=on_progress, should_stop=should_stop
         )
 
-    yield from run_job(work)
+    try:
+        yield from run_job(work)
+    except VideoError as error:
+        yield error
+
+
+def stem_of(report: Report) -> str:
+    """What the visitor's file is called, as the beginning of a file name of ours."""
+    letters = re.sub(r"[^\w-]+", "_", Path(report.video.name).stem).strip("_")
+    return letters[:60] or "video"
 
 
 def write_documents(report: Report, folder: Path) -> list[Path]:
     """The report as JSON, CSV and one HTML page, named after the visitor's file."""
-    stem = Path(report.video.name).stem
+    stem = stem_of(report)
     texts = {
         f"{stem}-report.html": to_html(report),
         f"{stem}-report.json": json.dumps(to_json(report), indent=2),

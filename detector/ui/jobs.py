@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -12,6 +13,8 @@ from typing import TypeVar
 from detector.watch import OnProgress, ShouldStop
 
 Result = TypeVar("Result")
+# The stage of a job whose turn has not come: 0 is done, and `total` is its place in line.
+WAITING = "Waiting in line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class Step:
     done: int
     total: int
     seconds_left: float | None = None
+
+    @property
+    def place(self) -> int | None:
+        """How many are before us, the one being served included; None once it is our turn."""
+        return self.total if self.stage == WAITING else None
 
 
 class Pace:
@@ -57,7 +65,8 @@ def run_job(
         latest = pace.step(stage, done, total)
 
     with ThreadPoolExecutor(1, "job") as pool:
-        future = pool.submit(work, note, stop.is_set)
+        # In our context, which says whose request this is.
+        future = pool.submit(contextvars.copy_context().run, work, note, stop.is_set)
         try:
             finished = False
             while not finished:

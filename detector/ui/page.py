@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,40 @@ from detector.ui import cards
 from detector.ui.api import Endpoints, add_api
 from detector.ui.batch import build_batch
 from detector.ui.check import build_check
+from detector.ui.desk import Served
 from detector.ui.guard import Guard, answer_error
 from detector.ui.handlers import Detectors
+from detector.ui.metrics import wanted as metrics_wanted
+from detector.ui.operation import Operation
+from detector.ui.storage import KEPT_SECONDS, SWEEP_SECONDS
+from detector.ui.untouched import forbid_conversion
 from detector.ui.verify import build_verify
 from detector.video import Limits
 
 HERE = Path(__file__).parent
+# Heavy events begin at once, to show their place in the desk's line, which works off one at a
+# time and is bounded. So Gradio's own queue, which tells the page no place, stays short.
+# They are more than the desk lets wait, so that whoever is turned away is told so by the desk.
+HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 QUEUE_SIZE = 16
-# One heavy event at a time: they share the processor, and a queue is honest about waiting.
-HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 1}
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 
 
-def launch_options(detectors: Detectors, limits: Limits) -> dict[str, Any]:
-    """What `Blocks.launch` is told: closed by default, nothing fetched, nothing remembered."""
-    guard = Middleware(Guard, max_upload=limits.max_bytes, not_ready=_not_ready(detectors))
+def launch_options(
+    detectors: Detectors, limits: Limits, ready: Callable[[], bool] = lambda: True
+) -> dict[str, Any]:
+    """What `Blocks.launch` is told: closed by default, nothing fetched, nothing remembered.
+
+    `ready()` says whether the networks can be asked now.
+    """
+    default = next(iter(detectors.values()))
+    metrics = default.desk.metrics if metrics_wanted() else None
+    middleware = [
+        Middleware(Operation, not_ready=lambda: _not_ready(default, ready()), metrics=metrics),
+        Middleware(Guard, max_upload=limits.max_bytes, desk=default.desk),
+    ]
     return {
-        "app_kwargs": {"middleware": [guard], "exception_handlers": {Exception: answer_error}},
+        "app_kwargs": {"middleware": middleware, "exception_handlers": {Exception: answer_error}},
         "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS),
         "css": page_css(),
         "max_file_size": limits.max_bytes,
@@ -42,11 +60,11 @@ def launch_options(detectors: Detectors, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _not_ready(detectors: Detectors) -> str:
+def _not_ready(default: Served, ready: bool) -> str:
     """Why no score can be given; empty when trained weights are loaded."""
-    if next(iter(detectors.values())).info.trained:
-        return ""
-    return "No trained weights are loaded, so faces are found but not scored."
+    if not default.info.trained:
+        return "No trained weights are loaded, so faces are found but not scored."
+    return "" if ready else "The networks are being loaded again."
 
 
 def page_css() -> str:
@@ -57,8 +75,11 @@ def page_css() -> str:
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
+    forbid_conversion()
     with gr.Blocks(
-        title="Is this face real?", analytics_enabled=False, delete_cache=(300, 1800)
+        title="Is this face real?",
+        analytics_enabled=False,
+        delete_cache=(SWEEP_SECONDS, KEPT_SECONDS),
     ) as page:
         default = next(iter(detectors.values()))
         gr.HTML(cards.masthead(default.info, default.device, limits))

@@ -4,6 +4,7 @@ from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
 from detector.video.reading import probe, read_all, read_clips
 from detector.video.sampling import plan_clips
+from detector.video.sound import read_sound
 from detector.video.writer import VideoWriter, h264_available
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "probe",
     "read_all",
     "read_clips",
+    "read_sound",
 ]

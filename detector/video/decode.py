@@ -27,11 +27,19 @@ from detector.video.packets import DecodeNotes, PacketIndex, codec_name, packets
 from detector.video.pictures import frames_of, open_picture, to_rgb
 from detector.video.sampling import Indices
 
+Matrix = tuple[tuple[int, int], tuple[int, int]]
 VideoPackets = Iterator["Packet[VideoStream]"]
 Shown = tuple[float, Callable[[], Image]]  # the second, and its pixels, made when called
 # Colour matrices (ITU-T H.273, table 4) that FFmpeg converts; it refuses frames with others.
 CONVERTIBLE = {0, 1, 2, 4, 5, 6, 7, 9}
 UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE, FULL_RANGE = 2, 0, 2
+# The display matrix that turns a frame counter-clockwise by so many degrees.
+TURNED: dict[int, Matrix] = {
+    0: ((1, 0), (0, 1)),
+    90: ((0, -1), (1, 0)),
+    180: ((-1, 0), (0, -1)),
+    270: ((0, 1), (-1, 0)),
+}
 THREADS = min(4, os.cpu_count() or 1)  # each holds a frame of its own
 
 
@@ -108,7 +116,7 @@ class Source:
             return
         index = self.index()
         with self.opened() as (container, stream):
-            draw = partial(_upright_rgb, _size(stream), VideoReformatter())
+            draw = _Drawing(_size(stream))
             packets = packets_of(container, stream, self.notes)
             for second, frame in _timed(_decoded(packets, stream, self.notes), index):
                 yield second, partial(draw, frame)
@@ -128,7 +136,7 @@ class Source:
         needed = index.needed(index.times[wanted])
         needed = needed[: needed.nonzero()[0][-1] + 1]
         with self.opened() as (container, stream):
-            draw = partial(_upright_rgb, _size(stream), VideoReformatter())
+            draw = _Drawing(_size(stream))
             packets = compress(packets_of(container, stream, self.notes), needed)
             for frame in _decoded(packets, stream, self.notes):
                 if frame.pts in numbers:
@@ -189,13 +197,22 @@ def _timed(frames: Iterable[VideoFrame], index: PacketIndex) -> Iterator[tuple[f
         yield second, frame
 
 
-def _upright_rgb(size: tuple[int, int], reformatter: VideoReformatter, frame: VideoFrame) -> Image:
-    """RGB uint8 (H, W, 3), scaled to `size` (width, height as stored), then set upright."""
-    if frame.colorspace not in CONVERTIBLE or frame.color_range > FULL_RANGE:
-        frame.colorspace, frame.color_range = UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE
-    rgb = reformatter.reformat(frame, size[0], size[1], "rgb24", threads=1)
-    image: Image = rgb.to_ndarray()  # type: ignore[assignment]  # rgb24 is uint8
-    return np.ascontiguousarray(_upright(image, frame))
+class _Drawing:
+    """Frames become RGB uint8 (H, W, 3), all of one size: scaled to `size` (width, height as
+    stored), and turned as the first one is."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self.reformatter = VideoReformatter()
+        self.matrix: Matrix | None = None
+
+    def __call__(self, frame: VideoFrame) -> Image:
+        self.matrix = self.matrix or _display_matrix(frame)
+        if frame.colorspace not in CONVERTIBLE or frame.color_range > FULL_RANGE:
+            frame.colorspace, frame.color_range = UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE
+        rgb = self.reformatter.reformat(frame, *self.size, "rgb24", threads=1)
+        image: Image = rgb.to_ndarray()  # type: ignore[assignment]  # rgb24 is uint8
+        return np.ascontiguousarray(_upright(image, self.matrix))
 
 
 def _turn(frame: VideoFrame) -> int:
@@ -206,21 +223,24 @@ def _turn(frame: VideoFrame) -> int:
     return 180 if d < 0 else 0
 
 
-def _upright(image: Image, frame: VideoFrame) -> Image:
+def _upright(image: Image, matrix: Matrix) -> Image:
     """Applies the display matrix, mirroring included, which FFmpeg leaves to the player.
 
     It maps stored x, y to a x + c y, b x + d y (ISO/IEC 14496-12, 6.2.2). Only the eight turns
     and flips by right angles occur; any other is taken as the nearest of them.
     """
-    (a, b), (c, d) = _display_matrix(frame)
+    (a, b), (c, d) = matrix
     if abs(b) > abs(a):
         image, a, d = image.transpose(1, 0, 2), c, b
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[tuple[int, int], tuple[int, int]]:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+def _display_matrix(frame: VideoFrame) -> Matrix:
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV gives up on all side data where one kind is newer than itself
+        return TURNED[round(frame.rotation / 90) % 4 * 90]
     if matrix is None:
-        return (1, 0), (0, 1)
+        return TURNED[0]
     a, b, _, c, d = np.frombuffer(cast(bytes, matrix), np.int32)[:5].tolist()
     return (a, b), (c, d)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from detector.errors import VideoError
-from detector.records import Image
+from detector.records import Image, Status
 from detector.video.opening import Limits, check_pixels
 from detector.video.packets import DecodeNotes
 
@@ -38,6 +38,11 @@ def open_picture(path: Path, kind: str, limits: Limits) -> Iterator[Pillow.Image
     """
     try:
         picture = Pillow.open(path, formats=[kind])
+    except Pillow.DecompressionBombError as error:
+        raise VideoError(
+            f"{path.name} claims to be larger than any picture is. Save it smaller.",
+            Status.TOO_LARGE,
+        ) from error
     except DAMAGE as error:
         raise VideoError(f"{path.name} is damaged and cannot be opened. Send it again.") from error
     with picture:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from detector.errors import shown
 from detector.records import Frame, VideoInfo
 from detector.video.decode import Shown, Source, nothing_decoded
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes
 from detector.video.pictures import frames_of, open_picture, turned_by
 from detector.video.sampling import Indices, Seconds, plan_clips
+from detector.video.sound import read_sound
+
+__all__ = ["probe", "read_all", "read_clips", "read_sound", "sha256_of", "survey"]
 
 
 def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
@@ -27,6 +32,11 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
 
     Raises VideoError for every file that cannot be judged; its `status` says why.
     """
+    return replace(survey(path, limits), sha256=sha256_of(path))
+
+
+def survey(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
+    """As `probe`, without the hash: `sha256` is empty."""
     source = Source(path, check_file(path, limits), limits, DecodeNotes())
     return _probe_picture(source) if source.is_picture else _probe_video(source)
 
@@ -38,7 +48,7 @@ def read_clips(
     limits: Limits = PRODUCT_LIMITS,
     info: VideoInfo | None = None,
     notes: DecodeNotes | None = None,
-) -> Iterator[list[Frame]]:
+) -> Generator[list[Frame], None, None]:
     """The clips that `plan_clips` chooses, one after the other, `frames` frames in all.
 
     Frames are exactly those of a full decode, pixels and times, though most of an H.264 file
@@ -71,13 +81,16 @@ def read_all(
     *,
     start: float = 0.0,
     limits: Limits = PRODUCT_LIMITS,
+    info: VideoInfo | None = None,
     notes: DecodeNotes | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Every frame shown at `start` seconds or later, one at a time, as `read_clips` gives them.
 
+    `info` is what `probe` said, if it was asked.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
-    source = Source(path, check_file(path, limits), limits, notes or DecodeNotes())
+    kind = info.container if info else check_file(path, limits)
+    source = Source(path, kind, limits, notes or DecodeNotes())
     decoded = False
     for second, draw in source.in_order():
         decoded = True
@@ -105,9 +118,9 @@ def _probe_video(source: Source) -> VideoInfo:
     survey = source.survey()
     seconds, fps = _length(survey.index.seconds)
     return VideoInfo(
-        name=source.path.name,
+        name=shown(source.path.name),
         bytes=source.path.stat().st_size,
-        sha256=_sha256(source.path),
+        sha256="",
         container=source.kind,
         codec=survey.codec,
         seconds=seconds,
@@ -131,9 +144,9 @@ def _probe_picture(source: Source) -> VideoInfo:
     check_length(source.path, float(moments[-1]), source.limits)
     seconds, fps = _length(moments)
     return VideoInfo(
-        name=source.path.name,
+        name=shown(source.path.name),
         bytes=source.path.stat().st_size,
-        sha256=_sha256(source.path),
+        sha256="",
         container=source.kind,
         codec=source.kind,
         seconds=seconds,
@@ -154,6 +167,6 @@ def _length(moments: Seconds) -> tuple[float, float]:
     return last * len(moments) / (len(moments) - 1), (len(moments) - 1) / last
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
-from av.packet import Packet
+from av.container import OutputContainer
 from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
+from detector.errors import VideoError
 from detector.records import Image
-from detector.video.opening import DEMUXERS, Limits, check_file, open_container
-from detector.video.packets import DecodeNotes, packets_of
+from detector.video.sound import SOUND_RATE, Block
 
-TimedPackets = Iterator[tuple[float, "Packet[AudioStream]"]]
 TICKS = 90_000  # a second; holds every usual frame rate without rounding
 USUAL_FPS = 25.0
 KEY_FRAME_EVERY = 2.0  # seconds; a player that seeks decodes at most this much
 H264_OPTIONS: dict[str, object] = {"preset": "veryfast", "crf": "23"}
 VP8_OPTIONS: dict[str, object] = {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "4M"}
-MP4_SOUND, WEBM_SOUND = {"aac", "mp3", "mp3float"}, {"opus", "vorbis"}
-SOUND_RATE = 48_000
 BT709, LIMITED_RANGE = 1, 1  # ITU-T H.273
 
 
@@ -52,19 +47,18 @@ class VideoWriter:
     exception nothing is left behind. `path` is the real one: its suffix may become `.webm`.
     Frames keep their presentation times. Odd sizes are made even by repeating the last row or
     column. `fps` is what the file states as its rate, and how long the last frame lasts; 0 means
-    unknown. The sound of `audio_from` is copied where the container can hold it, otherwise
-    re-encoded, and ends with the picture.
+    unknown. `sound` is what `read_sound` gives; it is encoded anew and ends with the picture.
     """
 
     def __init__(
-        self, path: Path, width: int, height: int, fps: float, audio_from: Path | None = None
+        self, path: Path, width: int, height: int, fps: float, sound: Iterator[Block] | None = None
     ) -> None:
         self._h264 = h264_available()
         self.path = path if self._h264 else path.with_suffix(".webm")
         self._part = self.path.with_name(f".{self.path.stem}-{secrets.token_hex(4)}.part")
         self._size = width, height
         self._fps = fps if fps > 0 else USUAL_FPS
-        self._audio_from = audio_from
+        self._blocks = iter(()) if sound is None else sound
         self._pts = -TICKS  # before any frame
         self._reformatter = VideoReformatter()
 
@@ -78,7 +72,7 @@ class VideoWriter:
             )
             stack.callback(_close_quietly, self._container)
             self._video = self._add_video()
-            self._sound = _Sound(self._container, self._audio_from, stack)
+            self._sound = _Sound(self._container, self._blocks)
             self._open = stack.pop_all()
         return self
 
@@ -131,84 +125,47 @@ class VideoWriter:
             raise ValueError(f"no frame was written to {self.path}")
         self._container.mux(self._video.encode())
         self._sound.write_until(self._pts / TICKS + 1 / self._fps)
+        self._sound.finish()
         self._container.close()
         os.replace(self._part, self.path)
 
 
 class _Sound:
     """The original's sound, written as far as the picture has come, so that both lie side by
-    side in the file; nothing if there is no original, or no sound in it."""
+    side in the file; no stream is added if there is none."""
 
-    def __init__(self, out: OutputContainer, original: Path | None, stack: ExitStack) -> None:
+    def __init__(self, out: OutputContainer, blocks: Iterator[Block]) -> None:
         self._out = out
-        self._packets = _sound_packets(out, original, stack) if original else iter(())
-        self._next = next(self._packets, None)
+        self._blocks = blocks
+        self._end = 0  # of what was written, in samples: time never runs backwards
+        self._next = self._following()
+        if self._next is not None:
+            self._layout = "mono" if self._next.samples.shape[1] == 1 else "stereo"
+            codec = "aac" if out.format.name == "mp4" else "libopus"
+            stream = out.add_stream(codec, rate=SOUND_RATE, layout=self._layout)
+            assert isinstance(stream, AudioStream)  # which the name of the codec does not tell
+            self._stream = stream
 
     def write_until(self, second: float) -> None:
-        while self._next is not None and self._next[0] < second:
-            self._out.mux(self._next[1])
-            self._next = next(self._packets, None)
+        while self._next is not None and self._next.second < second:
+            frame = AudioFrame.from_ndarray(
+                np.ascontiguousarray(self._next.samples).reshape(1, -1), "s16", self._layout
+            )
+            frame.rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+            frame.pts = max(round(self._next.second * SOUND_RATE), self._end)
+            self._end = frame.pts + frame.samples
+            self._out.mux(self._stream.encode(frame))
+            self._next = self._following()
 
+    def _following(self) -> Block | None:
+        """A sound that cannot be read on ends there; the picture goes on."""
+        with suppress(VideoError):
+            return next(self._blocks, None)
+        return None
 
-def _sound_packets(out: OutputContainer, original: Path, stack: ExitStack) -> TimedPackets:
-    """Adds a stream to `out`; the packets for it come with their seconds, as the picture's."""
-    kind = check_file(original, Limits(max_bytes=sys.maxsize))
-    if kind not in DEMUXERS:
-        return iter(())
-    container = stack.enter_context(open_container(original, kind))
-    if not container.streams.audio:
-        return iter(())
-    sound = container.streams.audio[0]
-    start = Fraction(0)
-    for picture in container.streams.video[:1]:
-        start = Fraction((picture.start_time or 0) * (picture.time_base or 0))
-    mp4 = out.format.name == "mp4"
-    if (
-        sound.codec_context.name in (MP4_SOUND if mp4 else WEBM_SOUND)
-        and sound.codec_context.extradata
-    ):
-        return _copied(container, sound, out.add_stream_from_template(sound), start)
-    layout = "mono" if sound.codec_context.layout.nb_channels == 1 else "stereo"
-    codec: Literal["aac", "libopus"] = "aac" if mp4 else "libopus"
-    target = out.add_stream(codec, rate=SOUND_RATE, layout=layout)
-    return _encoded(container, sound, target, start)
-
-
-def _copied(
-    container: InputContainer, sound: AudioStream, target: AudioStream, start: Fraction
-) -> TimedPackets:
-    base = Fraction(sound.time_base or 0)
-    shift = round(start / base)
-    for packet in packets_of(container, sound, DecodeNotes()):
-        if packet.pts is None or packet.is_discard or packet.pts < shift:
-            continue
-        packet.pts = packet.dts = packet.pts - shift
-        packet.stream = target
-        yield float(packet.pts * base), packet
-
-
-def _encoded(
-    container: InputContainer, sound: AudioStream, target: AudioStream, start: Fraction
-) -> TimedPackets:
-    for packet in packets_of(container, sound, DecodeNotes()):
-        for frame in _heard(sound, packet):
-            pts = (frame.pts or 0) - round(start / (frame.time_base or 1))
-            if pts >= 0:
-                frame.pts = pts
-                yield from _timed(target.encode(frame))
-    yield from _timed(target.encode())
-
-
-def _heard(sound: AudioStream, packet: Packet[AudioStream]) -> list[AudioFrame]:
-    """What can be decoded; a damaged packet leaves a gap."""
-    with suppress(av.FFmpegError):
-        return sound.decode(packet)
-    return []
-
-
-def _timed(packets: list[Packet[AudioStream]]) -> TimedPackets:
-    for packet in packets:
-        yield float((packet.pts or 0) * (packet.time_base or 0)), packet
+    def finish(self) -> None:
+        if hasattr(self, "_stream"):
+            self._out.mux(self._stream.encode(None))
 
 
 def _close_quietly(container: OutputContainer) -> None:

@@ -1,0 +1,203 @@
+"""The front desk: every question of every visitor passes here, on its way to a detector.
+
+It keeps the line, the visitors' shares and the clock, and counts what happens; it neither reads
+a file nor makes a score. Whoever is turned away gets a `VideoError`, an answer like any other.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from detector.errors import CancelledError, VideoError
+from detector.records import ModelInfo, Report, Status
+from detector.rules import ScoringRules
+from detector.settings import Settings
+from detector.ui.jobs import WAITING
+from detector.ui.journal import note
+from detector.ui.line import Allowance, Line
+from detector.ui.metrics import Metrics
+from detector.ui.visitors import current_visitor, name_request
+from detector.watch import OnProgress, ShouldStop
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms visitors are served.
+
+    `longest_line` are those who may wait at once. `burst` analyses are free at once, then
+    `per_minute`; uploads have an allowance of the same kind. `job_seconds` may an analysis take,
+    and the drawing of its video as long again.
+    """
+
+    longest_line: int = 16
+    burst: int = 40  # two full batches
+    per_minute: float = 6.0
+    uploads_burst: int = 60
+    uploads_per_minute: float = 20.0
+    job_seconds: float = 600.0
+
+
+class Analyst(Protocol):
+    """What a `Detector` is to the page, in this process or in another."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def rules(self) -> ScoringRules: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report: ...
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path: ...
+
+
+class Desk:
+    """One for the whole service: what it holds is the line, and counts that name nobody."""
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        self.terms = terms or Terms()
+        self.line = Line()
+        self.jobs = Allowance(self.terms.burst, self.terms.per_minute)
+        self.uploads = Allowance(self.terms.uploads_burst, self.terms.uploads_per_minute)
+        self.metrics = Metrics(lambda: len(self.line))
+
+    def turned_away(self, reason: str) -> None:
+        """Count and write down a refusal, here or at the door."""
+        self.metrics.refused(reason)
+        note("refused", reason=reason)
+
+    def admit(self) -> None:
+        """Raises VideoError if the line is full, or the visitor's share is used up."""
+        if len(self.line) > self.terms.longest_line:
+            raise self._refusal(
+                f"{self.terms.longest_line} people are waiting already, which is all that this "
+                "machine can serve in reasonable time.",
+                Status.BUSY,
+            )
+        seconds = self.jobs.take(current_visitor())
+        if seconds:
+            raise self._refusal(
+                "You have asked for many analyses in a short time. "
+                f"The next one is possible in {math.ceil(seconds)} seconds.",
+                Status.QUOTA_USED,
+            )
+
+    @contextmanager
+    def serving(
+        self, what: str, on_progress: OnProgress | None, should_stop: ShouldStop | None
+    ) -> Iterator[ShouldStop]:
+        """Waits for the turn, then gives what the work must ask to know when to stop.
+
+        That raises VideoError once the time is used up. Raises CancelledError if the visitor
+        leaves the line.
+        """
+
+        def waiting(place: int) -> None:
+            if should_stop is not None and should_stop():
+                raise CancelledError("The analysis was cancelled.")
+            if on_progress is not None:
+                on_progress(WAITING, 0, place)
+
+        came = time.monotonic()
+        status = "error"
+        begun = None
+        try:
+            with self.line.turn(waiting):
+                begun = time.monotonic()
+                yield self._until(begun + self.terms.job_seconds, should_stop)
+                status = "ok"
+        except VideoError as error:
+            status = error.status.value
+            raise
+        except CancelledError:
+            status = "cancelled"
+            raise
+        finally:
+            now = time.monotonic()
+            waited, worked = (begun or now) - came, now - (begun or now)
+            self.metrics.ended(what, status, waited, worked)
+            note(what, status=status, waited=round(waited, 3), worked=round(worked, 3))
+
+    def _until(self, end: float, should_stop: ShouldStop | None) -> ShouldStop:
+        def stop_or_raise() -> bool:
+            if time.monotonic() > end:
+                minutes = f"{self.terms.job_seconds / 60:g}"
+                raise VideoError(
+                    f"This took longer than the {minutes} minutes that one job may take here.",
+                    Status.TIMED_OUT,
+                )
+            return should_stop is not None and should_stop()
+
+        return stop_or_raise
+
+    def _refusal(self, sentence: str, status: Status) -> VideoError:
+        self.turned_away(status.value)
+        return VideoError(sentence, status)
+
+
+class Served:
+    """An analyst behind the desk."""
+
+    def __init__(self, analyst: Analyst, desk: Desk) -> None:
+        self.info, self.device, self.rules = analyst.info, analyst.device, analyst.rules
+        self.describe: Callable[[], dict[str, Any]] = analyst.describe
+        self.desk = desk
+        self._analyst = analyst
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.analyze`, in turn. Raises VideoError also if it may not, or not finish."""
+        name_request()
+        self.desk.admit()
+        with self.desk.serving("analysis", on_progress, should_stop) as stop:
+            report = self._analyst.analyze(
+                path, settings, on_progress=on_progress, should_stop=stop
+            )
+        self.desk.metrics.answered(report.status.value, report.timing_ms)
+        return report
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """As `Detector.annotate`, in turn; whoever has a report is not turned away."""
+        name_request()
+        with self.desk.serving("drawing", on_progress, should_stop) as stop:
+            return self._analyst.annotate(
+                path, report, out, on_progress=on_progress, should_stop=stop
+            )

@@ -1,0 +1,57 @@
+"""What the service counts, for Prometheus: numbers and kinds, never a visitor or a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+VARIABLE = "DEEPFAKE_METRICS"
+SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+def wanted() -> bool:
+    """Whether /metrics is to be served: not unless the administrator says so."""
+    return os.environ.get(VARIABLE, "") not in ("", "0")
+
+
+class Metrics:
+    """`in_line()` is asked when somebody looks."""
+
+    def __init__(self, in_line: Callable[[], int]) -> None:
+        registry = self._registry = CollectorRegistry()
+
+        def counter(name: str, text: str, label: str, *more: str) -> Counter:
+            return Counter(f"detector_{name}", text, [label, *more], registry=registry)
+
+        def seconds(name: str, text: str, label: str) -> Histogram:
+            return Histogram(
+                f"detector_{name}_seconds", text, [label], registry=registry, buckets=SECONDS
+            )
+
+        self._jobs = counter("jobs", "Jobs that ended, by kind and outcome", "job", "status")
+        self._answers = counter("answers", "Reports, by what they say", "status")
+        self._refusals = counter("refusals", "Who was turned away, by reason", "reason")
+        self._waited = seconds("wait", "Time in line", "job")
+        self._worked = seconds("job", "Time of work", "job")
+        self._stages = seconds("stage", "Time of each stage of an analysis", "stage")
+        line = Gauge("detector_line", "Jobs that wait or are worked on", registry=registry)
+        line.set_function(in_line)
+
+    def ended(self, job: str, status: str, waited: float, worked: float) -> None:
+        self._jobs.labels(job, status).inc()
+        self._waited.labels(job).observe(waited)
+        self._worked.labels(job).observe(worked)
+
+    def answered(self, status: str, timing_ms: Mapping[str, float]) -> None:
+        self._answers.labels(status).inc()
+        for stage, spent in timing_ms.items():
+            self._stages.labels(stage).observe(spent / 1000)
+
+    def refused(self, reason: str) -> None:
+        self._refusals.labels(reason).inc()
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self._registry)

@@ -1,0 +1,20 @@
+"""The page in front of the worker, served until it is stopped."""
+
+from __future__ import annotations
+
+from detector.ui.desk import Desk, Served
+from detector.ui.page import QUEUE_SIZE, build_page, launch_options
+from detector.ui.storage import Storage
+from detector.ui.worker import Worker
+from detector.video import Limits
+
+
+def serve(worker: Worker, storage: Storage) -> None:
+    """Raises WeightsError if the networks cannot be loaded."""
+    limits, desk = Limits(), Desk()
+    detectors = {name: Served(found, desk) for name, found in worker.detectors().items()}
+    page = build_page(detectors, limits)
+    options = launch_options(detectors, limits, lambda: worker.ready)
+    storage.keep()
+    storage.sweep_on_schedule()
+    page.queue(max_size=QUEUE_SIZE).launch(**options)

@@ -1,0 +1,110 @@
+"""Where the service writes, and that nothing of it stays: one folder a run, swept by age.
+
+A run locks its folder, and the system lets go of the lock when the run ends, however it ends.
+So the next one knows which folders nobody needs any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+KEPT_SECONDS = 1800
+SWEEP_SECONDS = 300
+PREFIX = "deepfake-detector-"
+LOCK = "running"
+
+
+class Storage:
+    """The folder of this run, under `base`; folders of runs that ended are removed first.
+
+    `adopt` makes it the place for all temporary files of this process and of those it starts:
+    uploads, answers, and whatever a job that died leaves behind.
+    """
+
+    def __init__(self, base: Path) -> None:
+        base.mkdir(parents=True, exist_ok=True)
+        remove_dead(base)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        self._lock = _locked(self.folder)
+        self._kept: frozenset[Path] = frozenset()
+        self._over = threading.Event()
+
+    def adopt(self) -> None:
+        served, work = self.folder / "served", self.folder / "work"
+        for folder in (served, work):
+            folder.mkdir()
+        # Two, since Gradio copies no file that lies in its own folder, and work is removed at once.
+        os.environ["GRADIO_TEMP_DIR"] = str(served)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(work)
+        self.keep()
+
+    def keep(self) -> None:
+        """Never sweep what is there now: the page's own files, such as its examples."""
+        self._kept = frozenset(self._written())
+
+    def sweep(self, age: float = KEPT_SECONDS) -> None:
+        """Remove what was last changed more than `age` seconds ago, and folders left empty."""
+        oldest = time.time() - age
+        old = [path for path in self._written() if _changed(path) < oldest]
+        for path in sorted(old, reverse=True):  # what is in a folder before the folder
+            with suppress(OSError):  # gone meanwhile, or a folder that is in use
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
+
+    def sweep_on_schedule(self) -> None:
+        """Sweep every five minutes, in a thread, until closed."""
+
+        def sweep_until_closed() -> None:
+            while not self._over.wait(SWEEP_SECONDS):
+                self.sweep()
+
+        threading.Thread(target=sweep_until_closed, name="sweeper", daemon=True).start()
+
+    def _written(self) -> Iterator[Path]:
+        lock = self.folder / LOCK
+        return (p for p in self.folder.rglob("*") if p != lock and p not in self._kept)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._over.set()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def remove_dead(base: Path) -> None:
+    """Remove the folders of runs that ended without doing so themselves."""
+    for folder in base.glob(f"{PREFIX}*"):
+        try:
+            lock = _locked(folder)
+        except (BlockingIOError, FileNotFoundError, PermissionError):
+            continue  # it runs, or is another user's
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """A lock on `folder` for as long as this process lives. Raises BlockingIOError if taken."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

@@ -1,0 +1,110 @@
+"""What a decoding process does: confine itself, read one file, hand over what it finds."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from detector.errors import VideoError
+from detector.records import Frame, VideoInfo
+from detector.video import reading, wire
+from detector.video.opening import Limits
+from detector.video.packets import DecodeNotes
+from detector.video.sandbox import Bounds, confine
+from detector.video.sound import read_sound
+
+DONE, OUT_OF_MEMORY = 0, 71
+
+
+def serve(connection: int, memory: int, *, offline: bool) -> int:
+    """Answer the one request that comes through `connection`; returns the exit status."""
+    channel = Connection(connection)
+    arena = mmap.mmap(memory, os.fstat(memory).st_size)
+    os.close(memory)
+    request = wire.receive(channel)
+    path = Path(request["path"])
+    in_force = confine(Bounds(**request["bounds"]), path, offline=offline)
+    wire.send(channel, {"began": in_force})
+    try:
+        _Answer(channel, arena, request, path).give()
+    except VideoError as error:
+        wire.send(channel, {"error": str(error), "status": error.status})
+    except MemoryError:
+        return OUT_OF_MEMORY
+    except Exception as error:  # noqa: BLE001 - hostile files raise what nobody foresaw
+        wire.send(channel, {"failed": _place_of(error)})
+    return DONE
+
+
+def _place_of(error: Exception) -> str:
+    """Where and with what it failed, but not the message, which may quote the file."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+@dataclass
+class _Answer:
+    channel: Connection
+    arena: mmap.mmap
+    request: wire.Message
+    path: Path
+    sent: int = 0
+
+    def give(self) -> None:
+        limits = Limits(**self.request["limits"])
+        notes = DecodeNotes()
+        asked = self.request["asked"]
+        if asked == "nothing":
+            pass
+        elif asked == "survey":
+            wire.send(self.channel, wire.info_message(reading.survey(self.path, limits)))
+        elif asked == "sound":
+            self._play()
+        else:
+            self._show(self._clips(limits, notes))
+        wire.send(self.channel, {"end": notes.damaged})
+
+    def _clips(self, limits: Limits, notes: DecodeNotes) -> Iterator[list[Frame]]:
+        if self.request["asked"] == "all":
+            every = reading.read_all(
+                self.path, start=self.request["start"], limits=limits, notes=notes
+            )
+            return ([frame] for frame in every)
+        known = self.request["known"]
+        return reading.read_clips(
+            self.path,
+            self.request["frames"],
+            limits=limits,
+            info=VideoInfo(**known) if known else None,
+            notes=notes,
+        )
+
+    def _show(self, clips: Iterator[list[Frame]]) -> None:
+        """Put each frame into the next slot of the shared memory, once that is free."""
+        for number, clip in enumerate(clips):
+            for frame in clip:
+                size = frame.image.nbytes
+                room = wire.slots(len(self.arena), size)
+                if self.sent >= room:
+                    self.channel.recv_bytes(1)
+                at = self.sent % room * size
+                pixels = np.frombuffer(self.arena, np.uint8, size, at)
+                pixels.reshape(frame.image.shape)[:] = frame.image
+                self.sent += 1
+                height, width = frame.image.shape[:2]
+                wire.send(
+                    self.channel,
+                    {"clip": number, "second": frame.second, "size": [width, height]},
+                )
+
+    def _play(self) -> None:
+        for block in read_sound(self.path):
+            wire.send(self.channel, {"second": block.second, "channels": block.samples.shape[1]})
+            self.channel.send_bytes(block.samples.tobytes())

@@ -1,0 +1,84 @@
+"""A file's sound as plain samples, which no decoder needs to look at again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from detector.records import VideoInfo
+from detector.video.opening import DEMUXERS, Limits, check_file, open_container
+from detector.video.packets import DecodeNotes, packets_of
+
+SOUND_RATE = 48_000  # samples a second of everything that `read_sound` gives
+LONGEST = 8192  # samples in one block
+Samples = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`samples` (N, channels) int16 at `SOUND_RATE`, heard from `second` on, where second 0 is
+    the first picture of the video."""
+
+    second: float
+    samples: Samples
+
+
+def read_sound(path: Path, *, info: VideoInfo | None = None) -> Generator[Block, None, None]:
+    """The sound of a video, mono or stereo, block by block; nothing if there is none.
+
+    What lies before the first picture is left out; damaged stretches are gaps.
+    `info` is what `probe` said, if it was asked. Raises VideoError if the file cannot be opened.
+    """
+    kind = info.container if info else check_file(path, Limits(max_bytes=sys.maxsize))
+    if kind not in DEMUXERS:
+        return
+    with open_container(path, kind) as container:
+        streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        if streams:
+            yield from _blocks(container, streams[0])
+
+
+def _blocks(container: InputContainer, sound: AudioStream) -> Generator[Block, None, None]:
+    start = _start(container)
+    mono = sound.codec_context.layout.nb_channels == 1
+    channels = 1 if mono else 2
+    resampler = AudioResampler("s16", "mono" if mono else "stereo", SOUND_RATE)
+    for packet in packets_of(container, sound, DecodeNotes()):
+        for frame in _heard(sound, packet, resampler):
+            if frame.pts is None:
+                continue
+            second = float(frame.pts * Fraction(frame.time_base or 0) - start)
+            samples: Samples = frame.to_ndarray().reshape(-1, channels)  # type: ignore[assignment]  # s16
+            for at in range(0, len(samples), LONGEST):
+                moment = second + at / SOUND_RATE
+                if moment >= 0:
+                    yield Block(moment, samples[at : at + LONGEST])
+
+
+def _start(container: InputContainer) -> Fraction:
+    """When the first picture is shown, by the clock of the file."""
+    for picture in container.streams.video[:1]:
+        return Fraction((picture.start_time or 0) * (picture.time_base or 0))
+    return Fraction(0)
+
+
+def _heard(
+    sound: AudioStream, packet: Packet[AudioStream], resampler: AudioResampler
+) -> list[AudioFrame]:
+    """What can be decoded; a damaged packet leaves a gap."""
+    with suppress(av.FFmpegError, ValueError):
+        return [part for frame in sound.decode(packet) for part in resampler.resample(frame)]
+    return []

@@ -1,0 +1,88 @@
+"""What passes between the service and a process that reads a file: JSON, never pickles.
+
+The service believes nothing that comes back: the process may have been taken over by the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from detector.errors import VideoError, shown
+from detector.records import Status, VideoInfo
+from detector.video.opening import Limits
+
+LONGEST = 64 * 1024  # bytes of one message
+SLOTS = 4  # frames that may wait to be fetched
+Message = dict[str, Any]
+
+
+def send(connection: Connection, message: Message) -> None:
+    connection.send_bytes(json.dumps(message).encode("ascii"))
+
+
+def receive(connection: Connection) -> Message:
+    """Raises EOFError or OSError if the other side is gone, ValueError if it talks nonsense."""
+    message = json.loads(connection.recv_bytes(LONGEST))
+    if not isinstance(message, dict):
+        raise ValueError("a message is a JSON object")
+    return message
+
+
+def arena_bytes(limits: Limits) -> int:
+    """Room for the largest picture that is accepted, RGB; untouched parts cost no memory."""
+    return 3 * max(limits.max_pixels, limits.max_still_pixels)
+
+
+def slots(arena: int, frame: int) -> int:
+    """How many frames of `frame` bytes may wait side by side in `arena` bytes."""
+    return min(SLOTS, arena // frame)
+
+
+def info_message(info: VideoInfo) -> Message:
+    return asdict(info)
+
+
+def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInfo:
+    """What the process says of a file, as far as it can be true. Raises ValueError if not."""
+    width, height = whole(message["width"]), whole(message["height"])
+    if not 0 < width * height <= max(limits.max_pixels, limits.max_still_pixels):
+        raise ValueError("no file that is accepted is of this size")
+    codec = str(message["codec"])
+    if not (codec.isascii() and codec.replace("_", "").isalnum() and len(codec) < 32):
+        raise ValueError("no codec has such a name")
+    return VideoInfo(
+        name=shown(path.name),
+        bytes=path.stat().st_size,
+        sha256="",
+        container=kind,
+        codec=codec,
+        seconds=real(message["seconds"]),
+        frames=whole(message["frames"], limits.max_frames),
+        fps=real(message["fps"]),
+        width=width,
+        height=height,
+        rotation=whole(message["rotation"], 270),
+        has_audio=message["has_audio"] is True,
+    )
+
+
+def error_of(message: Message) -> VideoError:
+    """In the process's own words; `VideoError` sees to it that they do no harm."""
+    return VideoError(str(message["error"]), Status(message["status"]))
+
+
+def whole(value: Any, most: int = 2**31) -> int:
+    if not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError(f"expected a whole number up to {most}")
+    return int(value)
+
+
+def real(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError("expected a number from 0")
+    return float(value)

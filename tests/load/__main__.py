@@ -1,0 +1,91 @@
+"""A load test in one command: python -m tests.load
+
+Starts the app with a tiny network and lets real clients come to it over loopback: first so many
+that 1, 4 and 16 wait, then a crowd with good and bad files, of whom some cancel and some vanish;
+then the worker is killed in mid-job. Prints tables, and one JSON object as its last line. Exits
+with 1 if an accepted job was lost, answered twice or to somebody else, or if memory grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.load.crowd import Files, Sample, crowd, killed, latencies
+from tests.load.service import running
+
+GROWTH = 0.10  # of memory, from a fifth of the way to the end
+WEIGHTS = "import sys, pathlib, tests.tiny; tests.tiny.tiny_weights(pathlib.Path(sys.argv[1]))"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=500, help="of the crowd (default 500)")
+    parser.add_argument("--visitors", type=int, default=32, help="at once (default 32)")
+    parser.add_argument("--rounds", type=int, default=4, help="per visitor when 1, 4, 16 wait")
+    parser.add_argument("--waiting", type=int, nargs="+", default=[1, 4, 16])
+    asked = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as name:
+        results = run(Path(name), asked)
+    results["faults"] = faults(results)
+    print(tables(results))
+    print(json.dumps(results))
+    return 1 if results["faults"] else 0
+
+
+def run(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    weights = folder / "weights"
+    subprocess.run([sys.executable, "-c", WEIGHTS, str(weights)], check=True)
+    files = Files(folder / "files")
+    with running(weights / "tiny.safetensors", folder / "service") as service:
+        waits = [latencies(service, files, count, asked.rounds) for count in asked.waiting]
+        met = crowd(service, files, asked.visitors, asked.jobs)
+        death = killed(service, files)
+    return {"waits": waits, "crowd": met, "killed": death}
+
+
+def faults(results: dict[str, Any]) -> list[str]:
+    """What must not happen, and did."""
+    crowd, death = results["crowd"], results["killed"]
+    found = [
+        (crowd["wrong"], "jobs with a wrong answer"),
+        (crowd["not_mine"], "answers to somebody else's file"),
+        (crowd["asked"] - crowd["served_or_refused"], "jobs that the service lost, or did twice"),
+        (death.get("interrupted") != 1, "not just one visitor noticed the worker's death"),
+        (death["jobs"] != death.get("ok", 0) + 1, "jobs were lost when the worker died"),
+    ]
+    early, late = crowd["samples"][1], crowd["samples"][-1]
+    if crowd["jobs"] >= 100:
+        for process in ("server", "worker"):
+            grown = getattr(late, process) / getattr(early, process) - 1
+            found.append((grown > GROWTH, f"the {process}'s memory grew by {grown:.0%}"))
+    return [f"{what} ({number})" for number, what in found if number]
+
+
+def tables(results: dict[str, Any]) -> str:
+    crowd, lines = results["crowd"], []
+    lines += [
+        "| waiting | jobs | median, s | 95th percentile, s | jobs per second |",
+        "|---" * 5 + "|",
+    ]
+    for row in results["waits"]:
+        lines.append("| " + " | ".join(str(value) for value in row.values()) + " |")
+    lines += ["", "| jobs done | server, MB | worker, MB | open files |", "|---" * 4 + "|"]
+    samples: list[Sample] = crowd["samples"]
+    for each in samples:
+        lines.append("| " + " | ".join(str(value) for value in asdict(each).values()) + " |")
+    lines += ["", *(f"{name}: {crowd[name]}" for name in crowd if name != "samples")]
+    lines += [f"killed worker: {results['killed']}", f"faults: {results['faults'] or 'none'}"]
+    crowd["samples"] = [asdict(each) for each in samples]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A detector that does what the name of the file says, for tests of everything around one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from detector.errors import CancelledError, VideoError
+from detector.records import Report, Status
+from detector.rules import ScoringRules
+from detector.settings import Settings
+from tests.reports import MODEL, calm
+
+
+class Standin:
+    """`slow` works until it is stopped, `deaf` for a minute whatever is said, `dies` at once."""
+
+    info = MODEL
+    device = "cpu"
+    rules = ScoringRules()
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def describe(self) -> dict[str, Any]:
+        return {"id": self.info.id, "pid": os.getpid()}
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: Callable[[str, int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Report:
+        path = Path(path)
+        if on_progress is not None:
+            on_progress("Looking at faces", 1, 2)
+        self._behave(path.stem, should_stop or (lambda: False))
+        self.done.append(path.name)
+        report = calm()
+        return replace(report, video=replace(report.video, name=path.name))
+
+    def _behave(self, name: str, should_stop: Callable[[], bool]) -> None:
+        match name:
+            case "slow":
+                while not should_stop():
+                    time.sleep(0.01)
+                raise CancelledError("stopped")
+            case "deaf":
+                time.sleep(60)
+            case "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "bad":
+                raise VideoError("bad.mp4 holds no pictures.", Status.NO_VIDEO)
+            case "bug":
+                raise ZeroDivisionError
+            case "brief":
+                time.sleep(0.3)
+
+    def annotate(self, path: Path, report: Report, out: Path, **_: Any) -> Path:
+        out.write_bytes(report.video.name.encode())
+        return out
+
+
+def load_standin() -> Mapping[str, Standin]:
+    return {"stand-in": Standin()}
+
+
+def load_nothing() -> Mapping[str, Standin]:
+    from detector.errors import WeightsError
+
+    raise WeightsError("fast.safetensors is damaged. Copy it again.")

@@ -1,0 +1,57 @@
+"""Gradio opens no visitor's picture or video by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from gradio.data_classes import ImageData
+from PIL import Image as Pillow
+
+from detector import Detector
+from detector.ui.page import build_page
+from detector.video import Limits
+from tests.clips import plain, write_clip
+
+
+@pytest.fixture
+def parts(detector: Detector) -> list[gr.blocks.Block]:
+    return list(build_page({"tiny": detector}, Limits()).blocks.values())
+
+
+def test_a_picture_reaches_the_decoder_as_it_was_sent(
+    parts: list[gr.blocks.Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "photo.png"
+    Pillow.new("RGBA", (8, 8)).save(path)
+    before = path.read_bytes()
+    (picture,) = (part for part in parts if isinstance(part, gr.Image))
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("opened in the service")
+
+    monkeypatch.setattr(Pillow, "open", forbidden)
+    given = picture.preprocess(ImageData(path=str(path), orig_name=path.name))
+    assert given == str(path)
+    assert path.read_bytes() == before
+    assert picture.preprocess(None) is None
+
+
+def test_no_video_is_looked_at_with_ffmpeg(
+    parts: list[gr.blocks.Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a machine where it is installed, which a Space is."""
+    tools, trace = tmp_path / "tools", tmp_path / "trace"
+    tools.mkdir()
+    for name in ("ffmpeg", "ffprobe"):
+        (tools / name).write_text(f"#!/bin/sh\ntouch {trace}\nexit 1\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
+    monkeypatch.chdir(tmp_path)
+    path = write_clip(tmp_path / "clip.avi", plain(3), codec="mpeg4")
+    videos = [part for part in parts if isinstance(part, gr.Video)]
+    assert videos
+    for video in videos:
+        video.postprocess(path)
+    assert not trace.exists()
