@@ -27,7 +27,7 @@ from detector.render.answer_card import answer_card
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import error_json, to_csv, to_html, to_json
 from detector.render.sections import findings, moments, numbers, people
-from detector.render.timeline import charts
+from detector.render.timeline import timeline_svg
 from detector.settings import Settings
 from detector.ui import cards
 from detector.ui.batch import queue_list
@@ -108,7 +108,7 @@ def test_no_page_gets_a_tag_or_an_attribute_from_a_name(name: str) -> None:
         error = VideoError(f"{name} is damaged.")
         yield from (to_html(report), answer_card(report), people(report), numbers(report))
         yield findings(report, interactive=True) + moments(report, interactive=True)
-        yield charts(report, width=680, interactive=True)
+        yield timeline_svg(report, width=680, interactive=True)
         yield cards.problem(error)
         batch = Batch.of([f"/x/{name}", "/x/b.mp4"]).started()
         yield queue_list(batch) + queue_list(batch.answered(error))
