@@ -12,6 +12,7 @@ from detector.faces import FaceFinder
 from detector.model import ModelConfig
 from detector.network import BATCH, Cut, Network
 from detector.quality import quality_of
+from detector.reasons import explain_people, judge_of
 from detector.records import (
     Frame,
     ModelInfo,
@@ -24,8 +25,9 @@ from detector.records import (
     Warn,
 )
 from detector.rules import ScoringRules
-from detector.scoring import ScoredClip, heat_scale, judge_person, judge_video
+from detector.scoring import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
+from detector.shading import heat_floor, heat_scale
 from detector.tracks import ClipTrack, PeopleTracker
 from detector.watch import Stopwatch
 
@@ -101,15 +103,15 @@ class Analysis:
                 rows = zip(cut.seconds, (f.box for f in cut.faces), cut.qualities, strict=True)
                 self.seen.setdefault(cut.person, []).extend(SeenFace(*row) for row in rows)
         elif cuts:
-            for person, clip in network.score(cuts, heat=self.settings.heat, spent=self.spent):
+            for person, clip in network.score(cuts, settings=self.settings, spent=self.spent):
                 self.scored.setdefault(person, []).append(clip)
 
-    def report(self, *, damaged: bool) -> Report:
-        """Score what still waits, and judge."""
+    def report(self, *, damaged: bool, partial: bool = False) -> Report:
+        """Score what still waits, and judge; a `partial` answer is not explained yet."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         with self.spent("judge"):
-            people = self._people(rules)
+            people = self._people(rules, explained=self.settings.heat and not partial)
             answer = judge_video(people, rules)
         more = {Warn.MANY_FACES: self.too_many, Warn.DAMAGED_FILE: damaged}
         warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
@@ -125,14 +127,18 @@ class Analysis:
             settings=self.settings,
             frames_sampled=len(self.seconds),
             frames_with_face=self.with_face,
-            heat_scale=heat_scale([score for person in people for score in person.scores]),
+            heat_scale=self._heat_scale(people),
             warnings=tuple(warning for warning in Warn if warning in warnings),
             sampled_seconds=tuple(self.seconds),
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _people(self, rules: ScoringRules) -> tuple[Person, ...]:
+    def _heat_scale(self, people: Sequence[Person]) -> float:
+        scores = [score for person in people for score in person.scores]
+        return heat_scale(scores, heat_floor(self.settings, len(self.seconds)))
+
+    def _people(self, rules: ScoringRules, *, explained: bool) -> tuple[Person, ...]:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
         What was seen in a single frame of a video is a flicker of the finder, not a person.
@@ -144,9 +150,14 @@ class Analysis:
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [clips for clips in self.scored.values() if still or _frames(clips) > 1]
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
-        return tuple(
-            judge_person(k, clips, rules, still=still) for k, clips in enumerate(people, start=1)
-        )
+        of = self.settings.heat_of
+        judged = [
+            judge_person(k, clips, rules, still=still, heat_of=of)
+            for k, clips in enumerate(people, start=1)
+        ]
+        if not explained:
+            return tuple(judged)
+        return explain_people(judged, people, judge_of(self.detector.network, rules, self.settings))
 
 
 def camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:

@@ -40,6 +40,12 @@ class Card:
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is one of {', '.join(DTYPES)}, not '{self.dtype}'")
 
+    def expected_regions(self, method: str, of: str) -> dict[str, float]:
+        """The mean share of the heat in each region of real faces, by `train.regions`; {} where
+        it was not measured for this method and what it explains."""
+        measured = self.data.get("regions", {}).get(f"{method}/{of}", {})
+        return {name: float(share) for name, share in measured.get("mean", {}).items()}
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
 

@@ -24,13 +24,15 @@ from typing import Any
 from tqdm import tqdm
 
 from detector.errors import CancelledError, ReportError, VideoError, WeightsError, shown
+from detector.explain.retelling import narrator_of, retell, retelling_text
 from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
 from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import summary_row, to_html
 from detector.render.movie import annotate_video
-from detector.settings import PRESETS, Settings
+from detector.robustness import try_worse_copies
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.verify import LISTED, verify_report
 from detector.video import Limits
 
@@ -59,15 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code; see the top of this file."""
     parser = build_parser()
     options = parser.parse_args(argv)
-    try:
-        settings = Settings(
-            frames=options.frames or PRESETS[options.preset],
-            threshold=options.threshold,
-            max_faces=options.max_faces,
-            heat=not options.no_heat,
-        )
-    except ValueError as error:
-        parser.error(str(error))
+    settings = read_settings(parser, options)
     paths = list(expand(options.paths))
     if not paths:
         parser.error("found no video or picture in what was given")
@@ -93,6 +87,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return max(outcome.code for outcome in outcomes)
 
 
+def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:
+    """What was asked for; ends the program with a message if it makes no sense."""
+    if options.retell and narrator_of() is None:
+        parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
+    try:
+        return Settings(
+            frames=options.frames or PRESETS[options.preset],
+            threshold=options.threshold,
+            max_faces=options.max_faces,
+            heat=not options.no_heat,
+            heat_method=options.heat_method,
+            heat_of=options.heat_of,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m detector",
@@ -115,6 +126,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
+    parser.add_argument(
+        "--heat-method", choices=HEAT_METHODS, default=HEAT_METHODS[0], help="how they are made"
+    )
+    parser.add_argument(
+        "--heat-of",
+        choices=HEAT_TARGETS,
+        default=HEAT_TARGETS[0],
+        help="what they explain: why this frame, or what this frame adds to the video",
+    )
+    parser.add_argument(
+        "--robustness", action="store_true", help="try re-encoded, smaller and blurred copies too"
+    )
+    parser.add_argument(
+        "--retell", action="store_true", help="also in the words of a language model, see README"
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--weights", metavar="NAME|FILE", help="model name or .safetensors file")
     many = "; a folder when there are several files"
@@ -148,6 +174,7 @@ def look_at(
     try:
         with Bar(path.name) as bar:
             report = detector.analyze(path, settings, on_progress=bar.show)
+            report = look_closer(detector, path, report, options, bar)
             if options.html:
                 page = place(options.html, path, ".html", count)
                 page.write_text(to_html(report), encoding="utf-8")
@@ -161,6 +188,18 @@ def look_at(
         return Outcome(path, error)
     print("\n" + "\n".join(answer_lines(path, report)))
     return Outcome(path, report)
+
+
+def look_closer(
+    detector: Detector, path: Path, report: Report, options: argparse.Namespace, bar: Bar
+) -> Report:
+    """The report with what else was asked for: worse copies, and a retelling."""
+    if options.robustness:
+        report = try_worse_copies(detector, path, report, on_progress=bar.show)
+    narrator = narrator_of()
+    if options.retell and narrator is not None:
+        report = retell(report, narrator)
+    return report
 
 
 def place(wanted: Path, source: Path, suffix: str, count: int) -> Path:
@@ -183,6 +222,8 @@ def answer_lines(path: Path, report: Report) -> Iterator[str]:
     for sentence in sentences(report):
         moment = "" if sentence.second is None else f"  [{clock(sentence.second)}]"
         yield f"    - {sentence.text}{moment}"
+    if report.retelling is not None:
+        yield f"  In other words: {retelling_text(report.retelling)}"
     model = report.model
     yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from detector.crops import to_tensor
-from detector.explain.heat import frame_heat
+from detector.explain.zoo import Clips, heat_maps
 from detector.model import Logits, pool
 from detector.records import Face, Image, Quality
 from detector.scoring import ScoredClip
+from detector.settings import Settings
 from detector.watch import Stopwatch
 from detector.weights import Loaded
 
@@ -41,29 +42,49 @@ class Network:
 
     def __init__(self, loaded: Loaded, device: str) -> None:
         self.model = loaded.model
-        self.families = loaded.card.model.families
+        self.card = loaded.card
         self.device = device
 
     def score(
-        self, cuts: Sequence[Cut], *, heat: bool, spent: Stopwatch
+        self, cuts: Sequence[Cut], *, settings: Settings, spent: Stopwatch
     ) -> Iterator[tuple[int, ScoredClip]]:
         """One (person, clip) per cut, in order; clips of unlike length are padded together."""
         lengths = torch.tensor([len(cut.crops) for cut in cuts])
+        crops = [crop for cut in cuts for crop in cut.crops]
         with spent("cnn"):
-            maps = self._encode([crop for cut in cuts for crop in cut.crops])
+            maps = self.encode(crops)
         padded = _padded(maps, lengths)
         with spent("lstm"):
-            logits = self._judge(padded, lengths)
+            features = pool(padded.flatten(0, 1)).view(*padded.shape[:2], -1)
+            logits = self.judge(features, lengths)
         heats = None
-        if heat:
-            with spent("grad_cam"):
-                heats = frame_heat(self.model, padded.flatten(0, 1), lengths)
+        if settings.heat:
+            with spent(settings.heat_method):
+                heats = self._heat(padded, lengths, crops, settings)
         for index, cut in enumerate(cuts):
-            heat_maps = None if heats is None else heats[index].float().cpu().numpy()
-            yield cut.person, self._clip(cut, Logits(*(part[index] for part in logits)), heat_maps)
+            clip = self._clip(cut, Logits(*(part[index] for part in logits)))
+            T = len(cut.crops)
+            yield (
+                cut.person,
+                replace(
+                    clip,
+                    heats=None if heats is None else heats[index, :T].float().cpu().numpy(),
+                    features=features[index, :T].cpu().numpy(),
+                ),
+            )
+
+    def _heat(
+        self, maps: Tensor, lengths: Tensor, crops: Sequence[Image], settings: Settings
+    ) -> Tensor:
+        images = torch.empty(0)
+        if settings.heat_method == "score_cam":
+            images = _padded(to_tensor(crops).to(self.device), lengths).flatten(0, 1)
+        clips = Clips(maps.flatten(0, 1), lengths, images)
+        return heat_maps(self.model, clips, settings.heat_method, settings.heat_of)
 
     @torch.inference_mode()
-    def _encode(self, crops: Sequence[Image]) -> Tensor:
+    def encode(self, crops: Sequence[Image]) -> Tensor:
+        """The last maps (N, C, h, w) of crops (S, S, 3)."""
         parts = []
         for start in range(0, len(crops), BATCH[self.device]):
             batch = to_tensor(crops[start : start + BATCH[self.device]]).to(self.device)
@@ -73,12 +94,11 @@ class Network:
         return torch.cat(parts)
 
     @torch.inference_mode()
-    def _judge(self, maps: Tensor, lengths: Tensor) -> Logits:
-        """maps (B, T, C, h, w)."""
-        features = pool(maps.flatten(0, 1)).view(*maps.shape[:2], -1)
+    def judge(self, features: Tensor, lengths: Tensor) -> Logits:
+        """Pooled features (B, T, C) -> `Logits`."""
         return self.model.judge(features, lengths)
 
-    def _clip(self, cut: Cut, logits: Logits, heats: np.ndarray | None) -> ScoredClip:
+    def _clip(self, cut: Cut, logits: Logits) -> ScoredClip:
         """One clip as plain numbers; of its crops only the most suspicious one stays."""
         T = len(cut.crops)
         frame = logits.frame[:T].float().cpu().numpy()
@@ -92,9 +112,8 @@ class Network:
             boxes=[face.box for face in cut.faces],
             landmarks=np.stack([face.landmarks for face in cut.faces]),
             qualities=cut.qualities,
-            heats=None if heats is None else heats[:T],
             crops=[crop if k == worst else None for k, crop in enumerate(cut.crops)],
-            families=dict(zip(self.families, odds, strict=True)),
+            families=dict(zip(self.card.model.families, odds, strict=True)),
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.analysis import Analysis, camera
+from detector.degrade import Alter, altered
 from detector.errors import VideoError
 from detector.faces import FaceFinder
 from detector.model import ModelConfig
@@ -90,8 +91,19 @@ class Detector:
         just as often. `on_partial(report)` gets the answer so far after every batch, to be drawn.
         Raises VideoError if the file cannot be used, CancelledError if stopped.
         """
-        settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
+        return self.look(path, settings or Settings(), watch, on_partial=on_partial)
+
+    def look(
+        self,
+        path: str | Path,
+        settings: Settings,
+        watch: Watch,
+        *,
+        alter: Alter | None = None,
+        on_partial: OnPartial | None = None,
+    ) -> Report:
+        """As `analyze`; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
         read = reader(watch.check, isolate=self.isolate)
@@ -105,9 +117,11 @@ class Detector:
         ) as clips:
             for clip in spent.each("decode", clips):
                 watch.tell("Looking at faces", len(analysis.seconds), total)
-                if analysis.look_at(clip) and on_partial is not None:
-                    on_partial(analysis.report(damaged=notes.damaged))
+                shown = clip if alter is None else altered(clip, alter)
+                if analysis.look_at(shown) and on_partial is not None:
+                    on_partial(analysis.report(damaged=notes.damaged, partial=True))
         watch.tell("Looking at faces", total, total)
+        watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
 
     def annotate(

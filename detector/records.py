@@ -17,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.evidence import RegionShare, Retelling, Robustness
+from detector.evidence import Warn as Warn
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Image = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -147,30 +149,16 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Warn(StrEnum):
-    """What makes a result weaker than its number; each has its sentence in `explain.words`."""
-
-    STILL_IMAGE = "still_image"
-    FEW_FRAMES = "few_frames"
-    SMALL_FACES = "small_faces"
-    BLURRED_FACES = "blurred_faces"
-    PROFILE_FACES = "profile_faces"
-    MANY_FACES = "many_faces"
-    TIME_AND_FRAME_DISAGREE = "time_and_frame_disagree"
-    NEAR_THRESHOLD = "near_threshold"
-    NOT_CALIBRATED = "not_calibrated"
-    DAMAGED_FILE = "damaged_file"
-
-
 @dataclass(frozen=True, slots=True)
 class FaceScore:
     """What the network said about one face in one frame.
 
     `fake` is calibrated and comes from the LSTM's logit at this frame; `still` is the same
-    from the frame alone, without time. `heat` is the raw Grad-CAM map (h, w) of this frame's
-    own logit times `fake`, >= 0: so a calm face stays cool beside a suspicious one. Divided by
-    the report's `heat_scale` it is what is drawn. `usable` says whether the frame counted
-    (large, sharp and frontal enough).
+    from the frame alone, without time. `heat` is a raw map (h, w) >= 0, made as the report's
+    settings say: of this frame's own logit times `fake`, or of the video's logit times the
+    person's. So a calm face stays cool beside a suspicious one. Divided by the report's
+    `heat_scale` it is what is drawn. `usable` says whether the frame counted (large, sharp and
+    frontal enough).
     """
 
     second: float
@@ -210,7 +198,10 @@ class Segment:
 class Moment:
     """One picture worth looking at: the pixels the network saw, beside its heat.
 
-    `crop` is exactly the network's input (S, S, 3); `heat` as in `FaceScore`.
+    `crop` is exactly the network's input (S, S, 3); `heat` as in `FaceScore`. `regions` are those
+    of the heat, the most conspicuous first. `localised` says whether blurring any of the first
+    ones confirmed the heat; None where it was not tried. `without` is the person's `fake` had
+    this frame not been seen: the difference is what the frame adds to the video.
     """
 
     person: int
@@ -218,6 +209,9 @@ class Moment:
     fake: float
     crop: Image
     heat: FloatArray | None
+    regions: tuple[RegionShare, ...] = ()
+    localised: bool | None = None
+    without: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +238,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False."""
+    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False.
+
+    `families` are the kinds of manipulation it was trained to tell apart, often none.
+    """
 
     id: str
     architecture: str
@@ -254,6 +251,7 @@ class ModelInfo:
     calibrated: bool
     threshold: float
     trained_on: str = ""
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +261,8 @@ class Report:
     `fake` is that of the most suspicious person and None unless `status` is `OK`.
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
-    calm real face stays cool. 0.0 means that there are no maps.
+    calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
+    are there only if they were asked for.
     """
 
     status: Status
@@ -282,6 +281,8 @@ class Report:
     sampled_seconds: tuple[float, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
     created_utc: str = ""
+    robustness: Robustness | None = None
+    retelling: Retelling | None = None
 
     @property
     def threshold(self) -> float:

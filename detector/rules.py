@@ -126,6 +126,13 @@ def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
     return np.asarray(np.maximum(pooled, runs.max(-1)))
 
 
+def pool_shares(logits: Floats, weights: Floats, share: float) -> Floats:
+    """How much each of (n,) clips moves the pooled logit: what `pool_logits` multiplies it by."""
+    nudge = 1e-6 * np.eye(len(logits))
+    moved = pool_logits(logits + nudge, np.broadcast_to(weights, nudge.shape), share)
+    return np.asarray((moved - pool_logits(logits, weights, share)) / 1e-6)
+
+
 def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool) -> Status:
     """Enough usable faces, or the defect that at least half of the faces have."""
     usable = sum(rules.weight(quality) > 0 for quality in qualities)

@@ -33,9 +33,11 @@ from detector.rules import (
     calibrate,
     decide,
     pool_logits,
+    pool_shares,
     quality_warnings,
     status_of,
 )
+from detector.shading import weigh_heat
 
 RESAMPLES = 1000
 MOMENTS = 6
@@ -46,9 +48,10 @@ class ScoredClip:
     """What the network said about T consecutive frames of one person, and what it looked at.
 
     `logit` is the clip's own; `frame_logits` and `still_logits` are (T,), `seconds` (T,) rises,
-    `landmarks` is (T, 5, 2). `heats` is (T, h, w), the raw Grad-CAM map of each frame's own
-    logit. `crops` are the network's inputs where they were kept: only those can become a
-    `Moment`. `families` gives each kind of manipulation its probability.
+    `landmarks` is (T, 5, 2). `heats` is (T, h, w), a raw map of each frame's own logit, or of the
+    clip's. `crops` are the network's inputs where they were kept: only those can become a
+    `Moment`. `families` gives each kind of manipulation its probability. `features` is (T, C),
+    what the CNN made of each frame.
     """
 
     logit: float
@@ -61,10 +64,12 @@ class ScoredClip:
     heats: FloatArray | None = None
     crops: Sequence[Image | None] = ()
     families: Mapping[str, float] = field(default_factory=dict)
+    features: FloatArray | None = None
 
     def __post_init__(self) -> None:
         parts = [self.frame_logits, self.still_logits, self.boxes, self.landmarks, self.qualities]
-        parts += [part for part in (self.heats, self.crops) if part is not None and len(part)]
+        more = (self.heats, self.crops, self.features)
+        parts += [part for part in more if part is not None and len(part)]
         lengths = {len(self.seconds), *(len(part) for part in parts)}
         if len(lengths) != 1 or 0 in lengths:
             raise ValueError(f"a clip's parts must have one length above 0, got {sorted(lengths)}")
@@ -112,28 +117,37 @@ def interval_of(
 
 
 def judge_person(
-    person: int, clips: Sequence[ScoredClip], rules: ScoringRules, *, still: bool = False
+    person: int,
+    clips: Sequence[ScoredClip],
+    rules: ScoringRules,
+    *,
+    still: bool = False,
+    heat_of: str = "frame",
 ) -> Person:
     """One person's answer from its clips, in the order of time; `still` for a single picture.
 
     Where too little can be seen, the faces are returned as `seen`, without a score. A score
     under which time and single frames contradict each other keeps its number, yet the verdict
-    is undecided. `rules.at` applies a threshold of the user's own.
+    is undecided. `rules.at` applies a threshold of the user's own. `heat_of` says what the clips'
+    heat maps explain, as in `Settings`.
     """
     qualities = [quality for clip in clips for quality in clip.qualities]
     warnings = quality_warnings(qualities, rules, still=still)
     status = status_of(qualities, rules, still=still)
     if status is not Status.OK:
         return _unjudged(person, clips, status, warnings)
-    scores = [score for clip in clips for score in _face_scores(clip, rules)]
-    crops = [crop for clip in clips for crop in clip.crops or [None] * len(clip.seconds)]
-    weights = np.array([np.mean([rules.weight(q) for q in clip.qualities]) for clip in clips])
-    clips = [clip for clip, weight in zip(clips, weights, strict=True) if weight > 0]
-    weights = weights[weights > 0]
+    seen = clips
+    clips, weights = weigh_clips(clips, rules)
     logits = np.array([clip.logit for clip in clips], np.float64)
     stills = np.array([np.mean(clip.still_logits) for clip in clips], np.float64)
     fake = float(calibrate(pool_logits(logits, weights, rules.share), rules))
     frame = float(calibrate(pool_logits(stills, weights, rules.share), rules))
+    heard = {}
+    if heat_of == "video":
+        shares = pool_shares(logits, weights, rules.share)
+        heard = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
+    scores = [score for clip in seen for score in _face_scores(clip, rules, heard)]
+    crops = [crop for clip in seen for crop in clip.crops or [None] * len(clip.seconds)]
     verdict, doubts = decide(fake, frame, rules)
     return Person(
         id=person,
@@ -147,6 +161,15 @@ def judge_person(
         family=_family_of(clips, rules) if verdict is Verdict.FAKE else None,
         warnings=_in_order({*warnings, *doubts}),
     )
+
+
+def weigh_clips(
+    clips: Sequence[ScoredClip], rules: ScoringRules
+) -> tuple[list[ScoredClip], Floats]:
+    """The clips that count, and how much each does, by the quality of its faces."""
+    weights = np.array([np.mean([rules.weight(q) for q in clip.qualities]) for clip in clips])
+    kept = [clip for clip, weight in zip(clips, weights, strict=True) if weight > 0]
+    return kept, weights[weights > 0]
 
 
 def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
@@ -228,33 +251,12 @@ def choose_moments(
     return tuple(chosen)
 
 
-def weigh_heat(heat: FloatArray, fake: float) -> FloatArray:
-    """The raw Grad-CAM map times the frame's probability: what explains nothing stays cool."""
-    return np.asarray(heat * fake, np.float32)
-
-
-def heat_scale(scores: Sequence[FaceScore]) -> float:
-    """The one number by which every weighted map of a video is divided when drawn.
-
-    It is chosen so that the hottest spot of the video is drawn about as hot as the video's
-    highest frame is fake: 0.9 in a fake, 0.1 in a video without a suspicious frame, whose maps a
-    scale of their own would blow up to full contrast. One odd frame does not set it: it takes
-    the 95th percentile of the frames' peaks. A raw cell is log-odds that it adds (see
-    `explain.heat`), so a floor of one unit spread over the whole map keeps rounding noise dark.
-
-    scores   of all people of the video; 0.0 if none carries a map
-    """
-    maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
-    if not maps:
-        return 0.0
-    peak = float(np.percentile([heat.max() for heat, _ in maps], 95))
-    highest = max(fake for _, fake in maps)
-    floor = 1.0 / maps[0][0].size
-    return max(peak / highest, floor) if highest > 0 else floor
-
-
-def _face_scores(clip: ScoredClip, rules: ScoringRules) -> list[FaceScore]:
+def _face_scores(
+    clip: ScoredClip, rules: ScoringRules, heard: Mapping[int, float]
+) -> list[FaceScore]:
+    """With `heard`, heat is of the video: it says how much of the clip's logit reaches it."""
     fakes, stills = calibrate(clip.frame_logits, rules), calibrate(clip.still_logits, rules)
+    strength = [heard.get(id(clip), 0.0)] * len(fakes) if heard else fakes
     return [
         FaceScore(
             second=float(second),
@@ -264,7 +266,7 @@ def _face_scores(clip: ScoredClip, rules: ScoringRules) -> list[FaceScore]:
             landmarks=clip.landmarks[index],
             quality=clip.qualities[index],
             usable=rules.weight(clip.qualities[index]) > 0,
-            heat=None if clip.heats is None else weigh_heat(clip.heats[index], fakes[index]),
+            heat=None if clip.heats is None else weigh_heat(clip.heats[index], strength[index]),
         )
         for index, second in enumerate(clip.seconds)
     ]

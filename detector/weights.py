@@ -238,6 +238,7 @@ def _info(card: Card) -> ModelInfo:
         calibrated=card.rules.calibrated,
         threshold=card.rules.threshold,
         trained_on=card.trained_on,
+        families=card.model.families,
     )
 
 

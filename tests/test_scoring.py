@@ -10,12 +10,11 @@ from detector.rules import ScoringRules, calibrate, pool_logits
 from detector.scoring import (
     ScoredClip,
     find_segments,
-    heat_scale,
     interval_of,
     judge_person,
     judge_video,
-    weigh_heat,
 )
+from detector.shading import heat_scale, weigh_heat
 
 RULES = ScoringRules(min_size=40, min_sharpness=20, min_frontal=0.2, calibrated=True)
 GOOD = Quality(size=200, sharpness=100, frontal=0.9, detection=0.99)

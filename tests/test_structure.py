@@ -12,23 +12,34 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module may import from lower floors, and from its own folder.
 FLOORS = [
-    ["settings"],
+    ["settings", "evidence"],
     ["records"],
     ["errors"],
-    ["claims", "geometry", "model", "rules", "storage"],
+    ["claims", "geometry", "model", "rules", "storage", "shading", "degrade"],
     ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
     ["weights"],
     ["network", "render"],
-    ["batch", "live", "verify"],
+    ["batch", "live", "verify", "reasons"],
     ["analysis"],
     ["pipeline"],
+    ["robustness"],
     ["ui", "cli"],
     ["__main__"],
 ]
 ONLY_HERE = {
     "gradio": ("ui",),
-    "torch": ("model", "crops", "faces", "weights", "explain.heat", "network", "storage"),
-    "cv2": ("faces", "tracks", "quality", "crops", "render.draw"),
+    "torch": (
+        "model",
+        "crops",
+        "faces",
+        "weights",
+        "explain.heat",
+        "explain.zoo",
+        "network",
+        "storage",
+        "reasons",
+    ),
+    "cv2": ("degrade", "faces", "tracks", "quality", "crops", "render.draw"),
 }
 
 

@@ -155,23 +155,40 @@ def on_disk(stem: str) -> list[Path]:
 def test_a_past_result_is_shown_again_and_deleted_for_good(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:
-    clip = tmp_path / "my own clip.mp4"
+    clip = tmp_path / "own-clip.mp4"
     clip.write_bytes(talking.read_bytes() + b"mine")  # a hash of its own
     analyse(page, clip)
     open_tab(page, "History")
-    page.locator("#history").get_by_text("my own clip.mp4").click()
+    page.locator("#history").get_by_text("own-clip.mp4").click()
     past = page.frame_locator("#history-shown iframe")
     expect(past.get_by_role("heading", name="People")).to_be_visible(timeout=10_000)
-    assert len(on_disk("my own clip")) >= 5
+    assert len(on_disk("own-clip")) >= 5
     page.click("#delete-files")
     expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
-    assert on_disk("my own clip") == []
-    expect(page.locator("#history")).not_to_contain_text("my own clip")
+    assert on_disk("own-clip") == []
+    expect(page.locator("#history")).not_to_contain_text("own-clip")
     open_tab(page, "Check")
     expect(page.locator("#answer")).to_be_hidden()
     expect(page.locator("#verdict")).to_contain_text("What it does with your video")
     analyse(page, talking)
     expect(page.locator("#answer")).to_be_visible()
+
+
+def test_deleting_ones_files_leaves_the_examples_to_others(
+    page: Page, browser: Browser, url: str
+) -> None:
+    page.get_by_role("button", name="No face").click()
+    expect(page.locator("#upload video")).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(500)
+    open_tab(page, "History")
+    page.click("#delete-files")
+    expect(page.locator("#history-shown")).to_contain_text("deleted", timeout=10_000)
+    other = visit(browser, url)
+    other.get_by_role("button", name="No face").click()
+    expect(other.locator("#upload video")).to_be_visible(timeout=20_000)
+    other.click("#analyse")
+    expect(other.locator("#verdict")).to_contain_text("no face was found", timeout=20_000)
+    other.close()
 
 
 def test_leaving_the_page_deletes_what_was_sent(browser: Browser, url: str, talking: Path) -> None:

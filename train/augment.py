@@ -5,24 +5,17 @@ All functions take and return one clip: images (T, H, W, 3) RGB uint8.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Clip = NDArray[np.uint8]
-
-KERNELS = {
-    "area": cv2.INTER_AREA,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-    "nearest": cv2.INTER_NEAREST,
-    "lanczos": cv2.INTER_LANCZOS4,
-}
+from detector.degrade import Clip as Clip
+from detector.degrade import blur as blur
+from detector.degrade import h264 as h264
+from detector.degrade import rescale as rescale
 
 
 def jpeg(clip: Clip, quality: int) -> Clip:
@@ -31,47 +24,6 @@ def jpeg(clip: Clip, quality: int) -> Clip:
     coded: list[Any] = [cv2.imencode(".jpg", image, options)[1] for image in clip]
     images: list[Any] = [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in coded]
     return np.stack(images).astype(np.uint8)
-
-
-def h264(clip: Clip, crf: int, preset: str = "veryfast") -> Clip:
-    """The clip through H.264 (x264) at constant rate factor `crf`, 0 best to 51 worst."""
-    height, width = clip.shape[1:3]
-    even = np.pad(clip, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    file = io.BytesIO()
-    container: Any
-    with av.open(file, "w", format="h264") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width = even.shape[1:3]
-        stream.pix_fmt, stream.thread_count = "yuv420p", 1
-        stream.options = {"crf": str(crf), "preset": preset}
-        for image in even:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    file.seek(0)
-    with av.open(file, format="h264") as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return np.stack(frames)[:, :height, :width]
-
-
-def blur(clip: Clip, sigma: float) -> Clip:
-    """Gaussian, `sigma` in pixels."""
-    return np.stack([cv2.GaussianBlur(image, (0, 0), sigma) for image in clip]).astype(np.uint8)
-
-
-def rescale(clip: Clip, share: float, down: str = "area", up: str = "linear") -> Clip:
-    """Each image shrunk to `share` of its side and back; `down` and `up` name `KERNELS`."""
-    height, width = clip.shape[1:3]
-    small = (max(round(width * share), 2), max(round(height * share), 2))
-    return np.stack(
-        [
-            cv2.resize(
-                cv2.resize(image, small, interpolation=KERNELS[down]),
-                (width, height),
-                interpolation=KERNELS[up],
-            )
-            for image in clip
-        ]
-    ).astype(np.uint8)
 
 
 def noise(clip: Clip, deviation: float, rng: np.random.Generator) -> Clip:

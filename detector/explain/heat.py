@@ -26,17 +26,28 @@ def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     A frame's logit also hears its neighbours through the LSTM; only what the frame's own pixels
     add is shown. `model` must be in eval mode, or ValueError is raised.
     """
-    return _cam(maps, _own_slopes(model, _features(model, maps, lengths), lengths))
+    return _cam(maps, slopes_of("frame", model, maps, lengths))
 
 
 def clip_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     """As `frame_heat`, but of the clip's logit: what each frame adds to its clip."""
+    return _cam(maps, slopes_of("video", model, maps, lengths))
+
+
+def slopes_of(of: str, model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
+    """How steeply a logit rises with each pooled feature, (B, T, C).
+
+    `of` is "frame" for the logit of the frame that the features are of, "video" for that of its
+    clip, out of which the video's is pooled. Shapes and errors as in `frame_heat`.
+    """
     features = _features(model, maps, lengths)
+    if of == "frame":
+        return _own_slopes(model, features, lengths)
     with torch.inference_mode(False), torch.enable_grad(), _differentiable_lstm():
         moved = features.clone().requires_grad_()
         clip = model.judge(moved, lengths).clip
         (slopes,) = torch.autograd.grad(clip.sum(), moved)
-    return _cam(maps, slopes)
+    return slopes
 
 
 def _features(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:

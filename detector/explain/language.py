@@ -18,6 +18,22 @@ LANGUAGES = {"en": "English", "es": "Español", "de": "Deutsch", "zh": "中文",
 
 # A number as the texts write it: 3, 0:02.2, 67 %, under 1 %; a hash or a size is none.
 NUMBER = re.compile(r"(?<![\w.])(?:(?:under|over) )?\d[\d,.:]*(?<![.,:])(?:[ \u00a0]%)?(?![\w])")
+# Nouns that stand in many sentences: left open like numbers, and translated on their own.
+TERMS = (
+    "the eyes",
+    "the brows",
+    "the nose",
+    "the mouth",
+    "the cheeks",
+    "the forehead",
+    "the jaw and the edge of the face",
+    "the background",
+    "a face swapped in from another person",
+    "a face blended over the original",
+    "an edit of single features",
+    "a wholly generated face",
+)
+_OPEN = re.compile("|".join([*map(re.escape, TERMS), NUMBER.pattern]))
 _SENTENCES, _CLAUSES = re.compile(r"(?<=[.?!]) +"), re.compile(r"(?<=[;:·]) +")
 _MARKS = re.compile(r"^(#+ |- )?(.*)$")  # a heading or an item in Markdown
 _PLACES = re.compile(
@@ -97,15 +113,17 @@ def untold(html: str, language: str) -> Iterator[str]:
 
 
 def opened(text: str) -> tuple[str, list[str]]:
-    """A text with its numbers left open, and the numbers."""
-    numbers = NUMBER.findall(text)
+    """A text with its numbers and terms left open, and those."""
+    numbers = _OPEN.findall(text)
     places = iter(range(len(numbers)))
     closed = text.replace("{", "{{").replace("}", "}}")
-    return NUMBER.sub(lambda _: f"{{{next(places)}}}", closed), numbers
+    return _OPEN.sub(lambda _: f"{{{next(places)}}}", closed), numbers
 
 
 def _known(text: str, texts: Mapping[str, str]) -> str | None:
     text = text.replace("\N{NO-BREAK SPACE}", " ")
+    if text in texts:  # a term alone, or a text that holds one and no number
+        return texts[text] if "{" not in text else None
     key, numbers = opened(text)
     if key not in texts:
         return None
@@ -114,5 +132,7 @@ def _known(text: str, texts: Mapping[str, str]) -> str | None:
 
 def _number(number: str, texts: Mapping[str, str]) -> str:
     """ "under 1 %" and "over 99 %" hold a word."""
+    if number in TERMS:
+        return texts[number]
     word, _, rest = number.partition(" ")
     return texts[f"{word} {{0}}"].format(rest) if word in ("under", "over") else number

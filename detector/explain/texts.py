@@ -159,3 +159,28 @@ SERVICE = {
         "The sentences shown are the detector's own; nothing is missing from them."
     ),
 }
+
+# What became of the findings in a language model's words.
+RETELLING = {
+    "ok": (
+        "Retold by a language model from the findings; every number and part of the face was "
+        "checked against them."
+    ),
+    "no_score": "There is no score to retell; the reason stands above.",
+    "unfaithful": (
+        "The language model's text did not agree with the findings, so it is not shown; "
+        "the sentences above are the report's own."
+    ),
+    "timeout": (
+        "The language model did not answer in time; the sentences above are the report's own. "
+        "Ask again later."
+    ),
+    "refused": (
+        "The language model refused the request or gave no usable answer; the sentences above are "
+        "the report's own. Check its name and key."
+    ),
+    "unreachable": (
+        "The language model could not be reached; the sentences above are the report's own. "
+        "Check its address."
+    ),
+}

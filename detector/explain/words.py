@@ -19,7 +19,9 @@ from detector.explain.texts import (
     STATUS,
     WARNINGS,
 )
-from detector.records import FaceScore, Person, Report, Segment, Status, Verdict, Warn
+from detector.explain.why import families_text, region_text, robustness_text
+from detector.explain.why import family_text as family_text
+from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def sentences(report: Report) -> list[Sentence]:
     found = list(_overall(report))
     for person in report.people:
         found.extend(_about_person(person, report))
+    if report.robustness is not None:
+        found.append(Sentence(robustness_text(report.robustness)))
     found.extend(_coverage(report))
     warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
     found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
@@ -173,13 +177,30 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
     if person.family is not None and person.verdict is Verdict.FAKE:
         name, share = person.family
         text = f"For Person {person.id} the most likely kind is {family_text(name)}"
-        found.append(Sentence(f"{text} ({percent(share)}).", None, person.id))
+        found.append(
+            Sentence(f"{text} ({percent(share)}). {families_text(report.model)}", None, person.id)
+        )
+    for moment in person.moments[:1]:
+        found.extend(_about_moment(moment, person, report))
     return found
 
 
-def family_text(name: str) -> str:
-    """A manipulation family's key, such as "face_swap", as words."""
-    return name.replace("_", " ").strip()
+def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
+    """Where the evidence of one frame lies, and what the frame adds to the video."""
+    about = f"Person {person.id}"
+    if not report.video.is_still:
+        about += f" at {clock(moment.second)}"
+    found = []
+    where = region_text(moment)
+    if where is not None:
+        found.append(Sentence(f"{about}: {where}", moment.second, person.id))
+    if moment.without is not None and person.fake is not None and where is not None:
+        text = (
+            f"{about}: without this frame the score of Person {person.id} would be "
+            f"{percent(moment.without)} instead of {percent(person.fake)}."
+        )
+        found.append(Sentence(text, moment.second, person.id))
+    return found
 
 
 def _about_segment(person: Person, segment: Segment) -> Sentence:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from detector.errors import VideoError, shown
+from detector.explain.why import heat_text
 from detector.explain.words import headline, peak_of, sentences
 from detector.records import (
     APP_VERSION,
@@ -24,6 +24,7 @@ from detector.records import (
     Status,
     Verdict,
 )
+from detector.render.evidence import moment_json, number, robustness_json
 from detector.render.report_page import to_html
 from detector.render.schema import SCHEMA
 
@@ -64,15 +65,15 @@ def to_json(report: Report) -> dict[str, Any]:
         "status": report.status.value,
         "verdict": report.verdict.value,
         "headline": headline(report),
-        "p_fake": _number(report.fake, 4) if answered else None,
+        "p_fake": number(report.fake, 4) if answered else None,
         "interval": _interval(report.interval) if answered else None,
         "band": report.band if answered else None,
         "calibrated": report.model.calibrated,
         "video": {
             "name": report.video.name,
             "sha256": report.video.sha256,
-            "duration_s": _number(report.video.seconds, 3),
-            "fps": _number(report.video.fps, 3),
+            "duration_s": number(report.video.seconds, 3),
+            "fps": number(report.video.fps, 3),
             "width": report.video.width,
             "height": report.video.height,
             "frames_sampled": report.frames_sampled,
@@ -82,21 +83,30 @@ def to_json(report: Report) -> dict[str, Any]:
         "segments": [
             {
                 "face": segment.person,
-                "start": _number(segment.start, 3),
-                "end": _number(segment.end, 3),
-                "peak": _number(segment.peak, 4),
+                "start": number(segment.start, 3),
+                "end": number(segment.end, 3),
+                "peak": number(segment.peak, 4),
             }
             for person in report.people
             for segment in person.segments
         ],
         "explanation": [
-            {"text": said.text, "t": _number(said.second, 3), "face": said.person}
+            {"text": said.text, "t": number(said.second, 3), "face": said.person}
             for said in sentences(report)
         ],
+        "heat": {
+            "method": report.settings.heat_method,
+            "of": report.settings.heat_of,
+            "meaning": heat_text(report.settings),
+        }
+        if report.heat_scale > 0
+        else None,
+        "robustness": robustness_json(report.robustness),
+        "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
-        "model": asdict(report.model),
+        "model": asdict(report.model) | {"families": list(report.model.families)},
         "settings": asdict(report.settings),
-        "timing_ms": {stage: _number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
+        "timing_ms": {stage: number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
         "app_version": APP_VERSION,
         "created_utc": report.created_utc,
     }
@@ -123,6 +133,9 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         "faces": [],
         "segments": [],
         "explanation": [{"text": str(error), "t": None, "face": None}],
+        "heat": None,
+        "robustness": None,
+        "retelling": None,
         "warnings": [],
         "model": None,
         "settings": {},
@@ -137,12 +150,13 @@ def _face(person: Person) -> dict[str, Any]:
     family = person.family
     return {
         "id": person.id,
-        "p_fake": _number(person.fake, 4) if answered else None,
+        "p_fake": number(person.fake, 4) if answered else None,
         "status": person.status.value,
         "verdict": person.verdict.value,
         "interval": _interval(person.interval) if answered else None,
-        "family": {"name": family[0], "p": _number(family[1], 4)} if family else None,
+        "family": {"name": family[0], "p": number(family[1], 4)} if family else None,
         "warnings": [warning.value for warning in person.warnings],
+        "moments": [moment_json(moment) for moment in person.moments],
         "frames": [_frame(face) for face in _faces_of(person)],
     }
 
@@ -154,9 +168,9 @@ def _faces_of(person: Person) -> list[FaceScore | SeenFace]:
 def _frame(face: FaceScore | SeenFace) -> dict[str, Any]:
     scored = face if isinstance(face, FaceScore) else None
     return {
-        "t": _number(face.second, 3),
-        "p": _number(scored.fake, 4) if scored else None,
-        "p_still": _number(scored.still, 4) if scored else None,
+        "t": number(face.second, 3),
+        "p": number(scored.fake, 4) if scored else None,
+        "p_still": number(scored.still, 4) if scored else None,
         "box": _box(face.box),
         "quality": _quality(face.quality),
         "usable": scored is not None and scored.usable,
@@ -169,22 +183,15 @@ def _box(box: Box) -> list[float]:
 
 def _quality(quality: Quality) -> dict[str, float | None]:
     return {
-        "size": _number(quality.size, 1),
-        "sharpness": _number(quality.sharpness, 1),
-        "frontal": _number(quality.frontal, 3),
-        "detection": _number(quality.detection, 4),
+        "size": number(quality.size, 1),
+        "sharpness": number(quality.sharpness, 1),
+        "frontal": number(quality.frontal, 3),
+        "detection": number(quality.detection, 4),
     }
 
 
-def _number(value: float | None, digits: int) -> float | None:
-    """A plain rounded float; null for None and for what JSON cannot say (NaN, infinity)."""
-    if value is None or not math.isfinite(value):
-        return None
-    return round(float(value), digits)
-
-
 def _interval(bounds: tuple[float, float] | None) -> list[float | None] | None:
-    return None if bounds is None else [_number(bound, 4) for bound in bounds]
+    return None if bounds is None else [number(bound, 4) for bound in bounds]
 
 
 def to_csv(report: Report) -> str:
@@ -255,11 +262,11 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         shown(name),
         answer.status.value,
         answer.verdict.value,
-        _number(answer.fake, 4) if answered else None,
+        number(answer.fake, 4) if answered else None,
         _interval(answer.interval) if answered else None,
         suspect.id if suspect else None,
-        _number(peak.second, 3) if peak else None,
-        _number(answer.video.seconds, 3),
+        number(peak.second, 3) if peak else None,
+        number(answer.video.seconds, 3),
         headline(answer),
     )
     return dict(zip(_SUMMARY, values, strict=True))

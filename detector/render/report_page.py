@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 
+from detector.explain.why import families_text
 from detector.explain.words import limits
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card, definitions
@@ -17,6 +18,8 @@ from detector.render.sections import (
     moments,
     numbers,
     people,
+    retelling,
+    robustness,
     section,
     sections_css,
 )
@@ -47,6 +50,8 @@ def to_html(report: Report) -> str:
         people(report),
         moments(report),
         findings(report),
+        retelling(report),
+        robustness(report),
         _limits(report),
         numbers(report),
         _origin(report),
@@ -97,6 +102,7 @@ def _origin(report: Report) -> str:
                 ("Revision", model.revision or "unknown"),
                 ("Weights SHA-256", model.sha256 or "none: the model is untrained"),
                 ("Trained on", model.trained_on or "not stated"),
+                ("Kinds of manipulation", families_text(model)),
                 ("Calibrated", "yes" if model.calibrated else "no"),
                 ("Video SHA-256", report.video.sha256),
                 ("Frames asked for", str(settings.frames)),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.explain.texts import RETELLING
+from detector.explain.why import COPY_NAMES, REGION_NAMES
 from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
+from detector.settings import HEAT_METHODS, HEAT_TARGETS
 
 Schema = dict[str, Any]
 
@@ -51,6 +54,24 @@ _FRAME = _object(
     quality=_QUALITY,
     usable=_FLAG,
 )
+_REGION = _object(
+    region={"enum": list(REGION_NAMES)},
+    evidence=_SHARE,
+    area=_SHARE,
+    expected=_or_null(_SHARE),
+    drop=_or_null(_NUMBER),
+    confirmed=_FLAG,
+)
+_MOMENT = _object(
+    t=_SECOND,
+    p=_SHARE,
+    p_without=_or_null(_SHARE),
+    localised=_or_null(_FLAG),
+    regions=_list(_REGION),
+)
+_COPY = _object(
+    kind={"enum": list(COPY_NAMES)}, fake=_or_null(_SHARE), verdict=_VERDICT, status=_STATUS
+)
 _FACE = _object(
     id=_COUNT,
     p_fake=_or_null(_SHARE),
@@ -59,6 +80,7 @@ _FACE = _object(
     interval=_INTERVAL,
     family=_or_null(_object(name=_TEXT, p=_SHARE)),
     warnings=_WARNINGS,
+    moments=_list(_MOMENT),
     frames=_list(_FRAME),
 )
 
@@ -87,6 +109,20 @@ SCHEMA: Schema = {
         faces=_list(_FACE),
         segments=_list(_object(face=_COUNT, start=_SECOND, end=_SECOND, peak=_SHARE)),
         explanation=_list(_object(text=_TEXT, t=_or_null(_SECOND), face=_or_null(_COUNT))),
+        heat=_or_null(
+            _object(
+                method={"enum": list(HEAT_METHODS)}, of={"enum": list(HEAT_TARGETS)}, meaning=_TEXT
+            )
+        ),
+        robustness=_or_null(
+            _object(
+                fake=_or_null(_SHARE),
+                frames=_COUNT,
+                copies=_list(_COPY),
+                largest_change=_or_null(_SHARE),
+            )
+        ),
+        retelling=_or_null(_object(outcome={"enum": list(RETELLING)}, text=_TEXT, model=_TEXT)),
         warnings=_WARNINGS,
         model=_or_null(
             _object(
@@ -98,6 +134,7 @@ SCHEMA: Schema = {
                 calibrated=_FLAG,
                 threshold=_SHARE,
                 trained_on=_TEXT,
+                families=_list(_TEXT),
             )
         ),
         settings={"type": "object"},

@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
+from detector.explain.retelling import retelling_text
+from detector.explain.why import (
+    COPY_NAMES,
+    REGION_NAMES,
+    heat_text,
+    region_text,
+    robustness_text,
+)
+from detector.explain.why import share as percent_of
 from detector.explain.words import (
     Sentence,
     clock,
@@ -27,6 +36,7 @@ from detector.render.chart import colour_name
 from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
+REGION_HEADS = ("Part", "Of the heat", "Of the picture", "On real faces", "Log-odds when blurred")
 _HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
 
 
@@ -90,8 +100,9 @@ def moments(report: Report, *, interactive: bool = False) -> str:
         parts.append(
             '<p class="legend small soft"><span>looked little</span>'
             f'<img src="{_data_uri(heat_legend())}" alt=""><span>looked most</span></p>'
-            '<p class="small soft">One scale for all of them. Heat shows where the model '
-            "looked; it does not prove that something was edited there.</p>"
+            f'<p class="small soft">{escape(heat_text(report.settings))} One scale for all. '
+            "Heat shows where the model looked; it does not prove that something was edited "
+            "there.</p>"
         )
     return section("Moments", *parts)
 
@@ -108,8 +119,8 @@ def _moment(moment: Moment, report: Report, *, interactive: bool) -> str:
         pair = _button(pair, moment.second, moment.person, f"Show {what}")
     return (
         f'<figure style="--own:{colour_name(moment.person)}">{pair}'
-        f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}</figcaption>"
-        "</figure>"
+        f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}"
+        f"{regions_note(moment)}</figcaption></figure>"
     )
 
 
@@ -120,6 +131,28 @@ def _button(inner: str, second: float, person: int | None, label: str = "") -> s
         f'<button type="button" class="go" data-second="{second:.3f}" '
         f'data-person="{person or 0}"{told}>{inner}</button>'
     )
+
+
+def regions_note(moment: Moment) -> str:
+    """Where the evidence of a moment lies, under its picture; "" where it was not tried."""
+    where = region_text(moment)
+    return "" if where is None else f'<br><span class="small soft">{escape(where)}</span>'
+
+
+def region_table(moment: Moment) -> str:
+    """Every part of the face with its share of the heat and of the picture; "" without heat."""
+    if not moment.regions:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in REGION_HEADS)
+    rows = "".join(
+        f'<tr><th scope="row">{REGION_NAMES[row.region].removeprefix("the ").capitalize()}</th>'
+        f"<td>{percent_of(row.evidence)}</td><td>{percent_of(row.area)}</td>"
+        f"<td>{'not measured' if row.expected is None else percent_of(row.expected)}</td>"
+        f"<td>{'not tried' if row.drop is None else f'{-row.drop:+.1f}'}</td></tr>"
+        for row in moment.regions
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _data_uri(image: Image) -> str:
@@ -150,6 +183,33 @@ def _finding(one: Sentence, *, timed: bool, interactive: bool) -> str:
     if interactive and one.second is not None:
         return _button(inner, one.second, one.person)
     return inner
+
+
+def retelling(report: Report) -> str:
+    """The findings in a language model's words, or why not; "" if nobody asked for them."""
+    if report.retelling is None:
+        return ""
+    return section("In other words", f"<p>{escape(retelling_text(report.retelling))}</p>")
+
+
+def robustness(report: Report) -> str:
+    """How far worse copies move the score; "" if that was not tried."""
+    found = report.robustness
+    if found is None:
+        return ""
+    rows = [("As given", found.fake, found.verdict)]
+    rows += [(COPY_NAMES[copy.kind], copy.fake, copy.verdict) for copy in found.copies]
+    body = "".join(
+        f'<tr><th scope="row">{name}</th><td>{"no score" if p is None else percent(p)}</td>'
+        f"<td>{verdict_text(Verdict(verdict))}</td></tr>"
+        for name, p, verdict in rows
+    )
+    head = '<tr><th scope="col">Copy</th><th scope="col">Score</th><th scope="col">Answer</th></tr>'
+    return section(
+        "Worse copies",
+        f"<p>{escape(robustness_text(found))}</p>",
+        f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>',
+    )
 
 
 def numbers(report: Report) -> str:

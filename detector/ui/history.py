@@ -67,6 +67,7 @@ class HistoryEvents:
 
     def __init__(self, page: gr.Blocks) -> None:
         self.ledger = Ledger(lambda: kept_files(page))
+        self.page = page
         self.holders = file_components(page)
         self.results = report_components(page)
         self.downloads = next(block for block in self.holders if block.elem_id == DOWNLOADS)
@@ -78,7 +79,9 @@ class HistoryEvents:
         ]
 
     def note(self, request: gr.Request, *values: Any) -> None:
-        self.ledger.note(request.session_hash or "", values)
+        """What the browser holds, and what the server last showed it: a viewer's files, too."""
+        session = request.session_hash or ""
+        self.ledger.note(session, [*values, shown_to(self.page, session)])
 
     def remember(self, known: list[Past], given: Any) -> tuple[list[Past], Any]:
         """The documents of an answer join the list."""
@@ -102,7 +105,16 @@ class HistoryEvents:
         return [*cleared, *begun, *emptied, gr.update(visible=False)]
 
     def leave(self, request: gr.Request) -> None:
+        self.note(request)
         self.ledger.forget(request.session_hash or "")
+
+
+def shown_to(page: gr.Blocks, session: str) -> list[Any]:
+    """The latest value of every component in a session, as Gradio keeps it with served paths."""
+    if session not in page.state_holder:
+        return []
+    held = page.state_holder.session_data[session].config_values.values()
+    return [config.get("props", {}).get("value") for config in held if config]
 
 
 def with_result(known: list[Past], paths: list[Path]) -> list[Past]:

@@ -1,0 +1,88 @@
+"""What stands behind a score or against it, as plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Warn(StrEnum):
+    """What makes a result weaker than its number; each has its sentence in `explain.words`."""
+
+    STILL_IMAGE = "still_image"
+    FEW_FRAMES = "few_frames"
+    SMALL_FACES = "small_faces"
+    BLURRED_FACES = "blurred_faces"
+    PROFILE_FACES = "profile_faces"
+    MANY_FACES = "many_faces"
+    TIME_AND_FRAME_DISAGREE = "time_and_frame_disagree"
+    NEAR_THRESHOLD = "near_threshold"
+    NOT_CALIBRATED = "not_calibrated"
+    DAMAGED_FILE = "damaged_file"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionShare:
+    """How much of a frame's evidence lies in one part of the face.
+
+    `region` is one of `explain.regions.REGIONS`. `evidence` is its share of the heat, `area` its
+    share of the crop, and `expected` the share of the heat that it has on real faces, None where
+    the weights' card does not tell. `drop` is how much the frame's log-odds fall when the region
+    is blurred, None where that was not tried; `confirmed` says that it fell clearly.
+    """
+
+    region: str
+    evidence: float
+    area: float
+    expected: float | None = None
+    drop: float | None = None
+    confirmed: bool = False
+
+    @property
+    def excess(self) -> float:
+        """The share of the evidence beyond what would be no surprise, in [-1, 1]."""
+        return self.evidence - (self.area if self.expected is None else self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class WorseCopy:
+    """The answer to a copy of the same frames; `kind` is one of `degrade.COPIES`.
+
+    `fake` is None where the copy got no score. `verdict` and `status` are as in `Report`.
+    """
+
+    kind: str
+    fake: float | None
+    verdict: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """The score of a video as given, of `frames` frames, and of worse copies of them."""
+
+    fake: float | None
+    verdict: str
+    frames: int
+    copies: tuple[WorseCopy, ...]
+
+    @property
+    def largest_change(self) -> float | None:
+        """How far the score moves at most, in [0, 1]; None where nothing can be compared."""
+        scores = [copy.fake for copy in self.copies if copy.fake is not None]
+        if self.fake is None or not scores:
+            return None
+        return max(abs(score - self.fake) for score in scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Retelling:
+    """The findings in a language model's words, or why there are none of those.
+
+    `text` is empty when `outcome` is not "ok"; the outcomes and their sentences are in
+    `explain.texts.RETELLING`. `model` names who wrote it.
+    """
+
+    outcome: str
+    text: str
+    model: str

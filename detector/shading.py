@@ -1,0 +1,48 @@
+"""How hot a heat map is drawn: by one scale for the whole video, never one per frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detector.records import FaceScore, FloatArray
+from detector.settings import Settings
+
+LOG_ODDS = ("grad_cam", "hires_cam", "layer_cam")
+"""The methods whose raw cells are log-odds that they add, to first order."""
+
+
+def weigh_heat(heat: FloatArray, fake: float) -> FloatArray:
+    """The raw map times a probability: what explains nothing stays cool."""
+    return np.asarray(heat * fake, np.float32)
+
+
+def heat_floor(settings: Settings, frames: int) -> float:
+    """What a whole map must add to be drawn at full heat, in log-odds; 0.0 in other units.
+
+    One unit, of a frame's own logit; of the video's, which `frames` share, as much less.
+    """
+    if settings.heat_method not in LOG_ODDS:
+        return 0.0
+    return 1.0 if settings.heat_of == "frame" else 1.0 / max(frames, 1)
+
+
+def heat_scale(scores: Sequence[FaceScore], floor: float = 1.0) -> float:
+    """The one number by which every weighted map of a video is divided when drawn.
+
+    It is chosen so that the hottest spot of the video is drawn about as hot as the video's
+    highest frame is fake: 0.9 in a fake, 0.1 in a video without a suspicious frame, whose maps a
+    scale of their own would blow up to full contrast. One odd frame does not set it: it takes
+    the 95th percentile of the frames' peaks. `floor`, spread over the whole map, keeps rounding
+    noise dark (see `heat_floor`).
+
+    scores   of all people of the video; 0.0 if none carries a map
+    """
+    maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
+    if not maps:
+        return 0.0
+    peak = float(np.percentile([heat.max() for heat, _ in maps], 95))
+    highest = max(fake for _, fake in maps)
+    least = floor / maps[0][0].size
+    return max(peak / highest, least) if highest > 0 else max(least, 1.0)
