@@ -30,6 +30,8 @@ FLAGS = [
 ]
 VIDEO = "document.querySelector('#viewer [data-part=plain]')"
 HEAT = "document.querySelector('#viewer [data-part=heat]')"
+PAINTED = """(name) => document.querySelector(`#viewer [data-part=${name}]`)
+    .getContext('2d').getImageData(0, 0, 448, 448).data.some((value) => value > 0)"""
 GRAVE = ("serious", "critical")
 EXAMPLES = Path(__file__).parent.parent / "examples"
 pytestmark = [
@@ -237,10 +239,8 @@ def test_the_inspector_holds_the_face_and_its_heat(answered: Page) -> None:
     part(answered, "timeline").focus()
     answered.keyboard.press("Home")
     now(answered)
-    light = "node => node.getContext('2d').getImageData(0, 0, 448, 448).data.some(v => v > 0)"
     for name in ("crop", "warm"):
-        answered.wait_for_timeout(150)
-        assert part(answered, name).evaluate(light), name
+        answered.wait_for_function(PAINTED, arg=name)
     part(answered, "wipe").fill("20")
     assert "20%" in part(answered, "warm").evaluate("node => node.style.clipPath")
 
@@ -367,7 +367,8 @@ def test_the_altered_person_of_two_is_found_seen_and_taken_home(
         expect(part(page, "which")).to_contain_text("Person 2")
         heated = "node => node.getContext('2d').getImageData(0, 0, 448, 448).data"
         page.wait_for_function(f"!{VIDEO}.seeking && !{HEAT}.seeking")
-        page.wait_for_timeout(200)
+        for name in ("crop", "warm"):
+            page.wait_for_function(PAINTED, arg=name)
         crop, warm = (part(page, name).evaluate(heated) for name in ("crop", "warm"))
         assert crop != warm
         expect(page.locator("#findings")).to_contain_text("Person 2 looks manipulated from")
