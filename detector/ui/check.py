@@ -116,10 +116,15 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
         api_visibility="private",
         **heavy,
     )
-    shown.cancel.click(
+    # First the end of the running event, then what is shown of it: else its last step could be
+    # the last word.
+    stopped = shown.cancel.click(
+        None, cancels=running, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    stopped.then(
         events.cancel,
         outputs=shown.components(),
-        cancels=running,
         queue=False,
+        show_progress="hidden",
         api_visibility="private",
     )

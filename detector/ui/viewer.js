@@ -125,6 +125,8 @@ onFrame(plain, (second) => {
 });
 onFrame(heat, () => data && crop(part('warm'), heat));
 for (const video of [plain, heat]) {
+  // A seek within the frame that is shown brings no new frame, and so no call of the above.
+  for (const kind of ['seeked', 'loadeddata']) video.addEventListener(kind, paint);
   video.addEventListener('loadedmetadata', () => {
     if (at > 0) video.currentTime = at + BEHIND;
     if (video === heat && !plain.paused) heat.play();
@@ -182,7 +184,7 @@ function boxes() {
     const [x0, y0, x1, y1] = found.box.map((share) => 100 * Math.min(Math.max(share, 0), 1));
     const frame = nearest(one.frames, at);
     const plate = make('span', {}, frame ? `${one.name} · ${frame.text}` : one.name);
-    const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}` }, plate);
+    const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}${x0 + x1 > 120 ? ' right' : ''}` }, plate);
     Object.assign(made.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
     made.style.setProperty('--own', one.colour);
     return [made];
@@ -216,11 +218,12 @@ function square(one) {
 
 function crop(canvas, source) {
   const context = canvas.getContext('2d');
-  context.clearRect(0, 0, canvas.width, canvas.height);
   const one = person();
   const place = one && square(one);
   const [wide, high] = [source.videoWidth || source.naturalWidth, source.videoHeight || source.naturalHeight];
-  if (!place || !wide || source.readyState < 2) return;
+  if (source.readyState < 2) return; // on its way: what is shown stays until then
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (!place || !wide) return;
   const [x, y, w, h] = [place[0] * wide, place[1] * high, place[2] * wide, place[3] * high];
   context.drawImage(source, x, y, w, h, 0, 0, canvas.width, canvas.height);
 }
