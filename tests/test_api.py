@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,12 +29,10 @@ LIMITS = Limits(max_bytes=5 * 2**20, max_seconds=30)
 
 
 @pytest.fixture(scope="module")
-def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+def url(detector: Detector, cache: Path) -> Iterator[str]:
     strict = Detector(detector.loaded, "cpu", LIMITS)
     with serving({"tiny": strict, "other": strict}, LIMITS) as address:
         yield address
-    del os.environ["GRADIO_TEMP_DIR"]
 
 
 @pytest.fixture

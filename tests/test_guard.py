@@ -38,15 +38,6 @@ MEGABYTE = bytes(10**6)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where Gradio keeps uploads."""
-    folder = tmp_path_factory.mktemp("gradio")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    yield folder
-    del os.environ["GRADIO_TEMP_DIR"]
-
-
-@pytest.fixture(scope="module")
 def url(detector: Detector, cache: Path) -> Iterator[str]:
     with serving({"tiny": Detector(detector.loaded, "cpu", LIMITS)}, LIMITS) as address:
         yield address

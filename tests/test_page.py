@@ -41,16 +41,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(detector: Detector, cache: Path) -> Iterator[str]:
     """Served with a threshold so low that random scores mark a suspicious stretch."""
     assert detector.loaded is not None
     card = detector.loaded.card
     rules = replace(card.rules, threshold=0.02, undecided=(0.01, 0.03))
     loaded = replace(detector.loaded, card=replace(card, rules=rules))
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
     with serving({"tiny": Detector(loaded, "cpu")}, Limits()) as address:
         yield address
-    del os.environ["GRADIO_TEMP_DIR"]
 
 
 @pytest.fixture(scope="module")

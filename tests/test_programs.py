@@ -6,7 +6,6 @@ import ast
 import asyncio
 import base64
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -29,11 +28,9 @@ from tests.test_document import faults
 
 
 @pytest.fixture(scope="module")
-def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+def url(detector: Detector, cache: Path) -> Iterator[str]:
     with serving({"tiny": Detector(detector.loaded, "cpu")}, Limits()) as address:
         yield address
-    del os.environ["GRADIO_TEMP_DIR"]
 
 
 @pytest.mark.parametrize("title", SNIPPETS)

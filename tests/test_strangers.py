@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import time
@@ -20,14 +19,6 @@ from gradio_client import Client, handle_file
 from detector import Detector
 from detector.video import Limits
 from tests.server import serving
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("gradio")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    yield folder
-    del os.environ["GRADIO_TEMP_DIR"]
 
 
 @pytest.fixture(scope="module")

@@ -34,11 +34,9 @@ class Stumbling(Detector):
 
 
 @pytest.fixture(scope="module")
-def url(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
+def url(detector: Detector, cache: Path) -> Iterator[str]:
     with serving({"tiny": Stumbling(detector.loaded, "cpu")}, Limits()) as address:
         yield address
-    del os.environ["GRADIO_TEMP_DIR"]
 
 
 @pytest.fixture
