@@ -73,7 +73,8 @@ def model_card(card: Card) -> str:
         _list("Known failures", about.get("known_failures", [])),
         _list("Limits", about.get("limits", [])),
         f"## Files\n\n`{card.id}.safetensors` ({card.dtype}, SHA-256 `{card.sha256}`) and its card "
-        f"`{card.id}.json`. Code at commit `{card.commit[:12]}`; `train/reproduce.sh` makes both.",
+        f"`{card.id}.json`. Code at commit `{card.commit[:12]}`; `train/reproduce.sh` there "
+        "is the recipe.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

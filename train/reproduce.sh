@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Every command from data to released weights, in order; stopped at any point, it goes on there.
+# Every command from data to published weights, in order; stopped at any point, it goes on there.
+# This is the newest recipe, whose weights were not released (see LOG.md); the one of the released
+# weights is this file at the commit that their card names.
 #
 #   train/reproduce.sh FACES VIDEOS IMAGENET OUT [--quick]
 #
