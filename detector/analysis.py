@@ -32,7 +32,7 @@ from detector.tracks import ClipTrack, PeopleTracker
 from detector.watch import Stopwatch
 
 
-class Analyst(Protocol):
+class Equipment(Protocol):
     """What an analysis uses of the detector; nothing of it changes meanwhile."""
 
     device: str
@@ -47,7 +47,7 @@ class Analyst(Protocol):
 class Analysis:
     """What one run has seen so far."""
 
-    detector: Analyst
+    detector: Equipment
     settings: Settings
     info: VideoInfo
     spent: Stopwatch

@@ -307,6 +307,10 @@ class View:
         return np.ascontiguousarray(clip[:, :, ::-1]) if self.mirror else clip
 
 
+PLAIN_VIEW = View(x=0.0, y=0.0, zoom=1.0, angle=0.0, mirror=False)
+"""Exactly where the finder's box lies, as in the product."""
+
+
 def draw_view(rng: np.random.Generator) -> View:
     """The box's place and size vary as MTCNN's do, and as crops of other makers do."""
     return View(

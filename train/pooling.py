@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from detector.crops import CropSettings, cut_face, to_tensor
 from detector.model import CnnLstm, pool
-from detector.records import Box, FloatArray
+from detector.records import FloatArray
 from detector.rules import pool_logits
 from train.augment import h264
-from train.clips import Faces
+from train.clips import PLAIN_VIEW, Faces
 from train.fakes import RealClip, make_fake
 from train.metrics import auc
 
@@ -72,9 +72,8 @@ def _runs(model: CnnLstm, images: Any, boxes: Any) -> FloatArray:
     """The clip logit of each run of `RUN` frames."""
     settings = CropSettings(size=model.config.size, margin=model.config.margin)
     cut = []
-    for image, (side, x, y) in zip(images, boxes, strict=True):
-        half = float(side) / 2
-        cut.append(cut_face(image, Box(x - half, y - half, x + half, y + half), settings))
+    for image, stored in zip(images, boxes, strict=True):
+        cut.append(cut_face(image, PLAIN_VIEW.box(stored), settings))
     crops = to_tensor(cut[: len(cut) // RUN * RUN] or cut)
     crops = crops.to(model.mean.device, memory_format=torch.channels_last)
     features = torch.cat([pool(model.encode(part)) for part in torch.split(crops, 32)])

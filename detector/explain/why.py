@@ -39,7 +39,6 @@ FAMILY_NAMES = {
     "local_edit": "an edit of single features",
     "whole_face": "a wholly generated face",
 }
-NO_REFERENCE = "What real faces show was not measured for this model, so areas are compared."
 
 
 def share(value: float) -> str:

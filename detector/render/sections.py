@@ -14,12 +14,10 @@ from importlib import resources
 from detector.explain.retelling import retelling_text
 from detector.explain.why import (
     COPY_NAMES,
-    REGION_NAMES,
     heat_text,
     region_text,
     robustness_text,
 )
-from detector.explain.why import share as percent_of
 from detector.explain.words import (
     Sentence,
     clock,
@@ -36,7 +34,6 @@ from detector.render.chart import colour_name
 from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
-REGION_HEADS = ("Part", "Of the heat", "Of the picture", "On real faces", "Log-odds when blurred")
 _HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
 
 
@@ -137,22 +134,6 @@ def regions_note(moment: Moment) -> str:
     """Where the evidence of a moment lies, under its picture; "" where it was not tried."""
     where = region_text(moment)
     return "" if where is None else f'<br><span class="small soft">{escape(where)}</span>'
-
-
-def region_table(moment: Moment) -> str:
-    """Every part of the face with its share of the heat and of the picture; "" without heat."""
-    if not moment.regions:
-        return ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in REGION_HEADS)
-    rows = "".join(
-        f'<tr><th scope="row">{REGION_NAMES[row.region].removeprefix("the ").capitalize()}</th>'
-        f"<td>{percent_of(row.evidence)}</td><td>{percent_of(row.area)}</td>"
-        f"<td>{'not measured' if row.expected is None else percent_of(row.expected)}</td>"
-        f"<td>{'not tried' if row.drop is None else f'{-row.drop:+.1f}'}</td></tr>"
-        for row in moment.regions
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
 
 
 def _data_uri(image: Image) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from detector.render.document import to_csv, to_html, to_json
 from detector.render.views import Views
 from detector.settings import Settings
 from detector.ui.desk import Served
-from detector.ui.jobs import Step, run_job
+from detector.ui.jobs import Result, Step, run_job
 from detector.watch import OnProgress, ShouldStop
 
 # Models by name; the first is the default.
@@ -63,12 +63,19 @@ def look(
             on_partial=newest.append if partial else None,
         )
 
+    with closing(_answered(work)) as steps:
+        for item in steps:
+            if isinstance(item, Step) and newest:
+                item = replace(item, so_far=newest[0])
+            yield item
+
+
+def _answered(
+    work: Callable[[OnProgress, ShouldStop], Result],
+) -> Generator[Step | Result | VideoError, None, None]:
+    """As `run_job`, but what is wrong with the file is an answer like any other."""
     try:
-        with closing(run_job(work)) as steps:
-            for item in steps:
-                if isinstance(item, Step) and newest:
-                    item = replace(item, so_far=newest[0])
-                yield item
+        yield from run_job(work)
     except VideoError as error:
         yield error
 
@@ -86,10 +93,7 @@ def draw(
             path, report, out, on_progress=on_progress, should_stop=should_stop
         )
 
-    try:
-        yield from run_job(work)
-    except VideoError as error:
-        yield error
+    yield from _answered(work)
 
 
 def draw_views(
@@ -104,10 +108,7 @@ def draw_views(
             path, report, folder / stem_of(report), on_progress=on_progress, should_stop=should_stop
         )
 
-    try:
-        yield from run_job(work)
-    except VideoError as error:
-        yield error
+    yield from _answered(work)
 
 
 def stem_of(report: Report) -> str:

@@ -49,7 +49,6 @@ class Worker:
     """
 
     def __init__(self, load: Load = load_networks, *, grace: float = GRACE_SECONDS) -> None:
-        self.restarts = 0
         self._load = load
         self._grace = grace
         self._lock = threading.Lock()
@@ -181,7 +180,6 @@ class Worker:
 
     def _replace(self, why: str) -> None:
         self._kill()
-        self.restarts += 1
         note("worker replaced", reason=why)
         self._start()
 
