@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 UNDERWAY = ("working", "waiting")
+ERRANDS_PER_VISIT = 4  # then the visitor leaves, and comes back as a new session
 PATIENCE = 240.0  # seconds that a visitor waits for one answer
 
 
@@ -41,15 +42,16 @@ class Outcome:
 def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]) -> None:
     """Run all errands, one after the other, behind an address of one's own."""
     headers = {"x-forwarded-for": f"10.0.{number // 250}.{number % 250 + 1}"}
-    client = Client(
-        url,
-        verbose=False,
-        headers=headers,
-        download_files=False,
-        httpx_kwargs={"timeout": PATIENCE},
-    )
-    for errand in errands:
+    for done, errand in enumerate(errands):
         try:
+            if done % ERRANDS_PER_VISIT == 0:
+                client = Client(
+                    url,
+                    verbose=False,
+                    headers=headers,
+                    download_files=False,
+                    httpx_kwargs={"timeout": PATIENCE},
+                )
             if errand.kind == "cancelled":
                 outcome = _cancel(client, number, errand)
             elif errand.kind == "vanished":
