@@ -68,17 +68,16 @@ class _Answer:
         elif asked == "sound":
             self._play()
         else:
-            self._show(self._clips(limits, notes))
+            self._show(self._members(limits, notes))
         wire.send(self.channel, {"end": notes.damaged})
 
-    def _clips(self, limits: Limits, notes: DecodeNotes) -> Iterator[list[Frame]]:
+    def _members(self, limits: Limits, notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
         if self.request["asked"] == "all":
-            every = reading.read_all(
-                self.path, start=self.request["start"], limits=limits, notes=notes
+            return enumerate(
+                reading.read_all(self.path, start=self.request["start"], limits=limits, notes=notes)
             )
-            return ([frame] for frame in every)
         known = self.request["known"]
-        return reading.read_clips(
+        return reading.read_members(
             self.path,
             self.request["frames"],
             limits=limits,
@@ -86,23 +85,19 @@ class _Answer:
             notes=notes,
         )
 
-    def _show(self, clips: Iterator[list[Frame]]) -> None:
+    def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
-        for number, clip in enumerate(clips):
-            for frame in clip:
-                size = frame.image.nbytes
-                room = wire.slots(len(self.arena), size)
-                if self.sent >= room:
-                    self.channel.recv_bytes(1)
-                at = self.sent % room * size
-                pixels = np.frombuffer(self.arena, np.uint8, size, at)
-                pixels.reshape(frame.image.shape)[:] = frame.image
-                self.sent += 1
-                height, width = frame.image.shape[:2]
-                wire.send(
-                    self.channel,
-                    {"clip": number, "second": frame.second, "size": [width, height]},
-                )
+        for clip, frame in members:
+            size = frame.image.nbytes
+            room = wire.slots(len(self.arena), size)
+            if self.sent >= room:
+                self.channel.recv_bytes(1)
+            at = self.sent % room * size
+            pixels = np.frombuffer(self.arena, np.uint8, size, at)
+            pixels.reshape(frame.image.shape)[:] = frame.image
+            self.sent += 1
+            height, width = frame.image.shape[:2]
+            wire.send(self.channel, {"clip": clip, "second": frame.second, "size": [width, height]})
 
     def _play(self) -> None:
         for block in read_sound(self.path):

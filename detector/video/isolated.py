@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -126,11 +125,7 @@ class IsolatedReader:
     ) -> Generator[list[Frame], None, None]:
         asked = {"asked": "clips", "frames": frames, "known": asdict(info) if info else None}
         with self._job(path, limits, info, **asked) as job:
-            shown = job.frames(notes or DecodeNotes())
-            for _, members in groupby(shown, key=lambda member: member[0]):
-                clip = [frame for _, frame in members]
-                yield clip
-                del clip  # the next one is made while this name would still hold it
+            yield from reading.gathered(job.frames(notes or DecodeNotes()))
 
     def read_all(
         self,

@@ -61,19 +61,37 @@ def read_clips(
     `info` is what `probe` said, if it was asked; it spares another look at the first bytes.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
+    yield from gathered(read_members(path, frames, limits=limits, info=info, notes=notes))
+
+
+def read_members(
+    path: Path,
+    frames: int,
+    *,
+    limits: Limits = PRODUCT_LIMITS,
+    info: VideoInfo | None = None,
+    notes: DecodeNotes | None = None,
+) -> Iterator[tuple[int, Frame]]:
+    """As `read_clips`, but one frame at a time, each with the number of its clip."""
     notes = notes or DecodeNotes()
     kind = info.container if info else check_file(path, limits)
     clips, shown = _choose(Source(path, kind, limits, notes), frames)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
-    for _, members in groupby(shown, key=lambda member: clip_of[member[0]]):
-        clip = [Frame(second, draw()) for _, (second, draw) in members]
-        found += len(clip)
-        yield clip
-        del clip  # the next one is decoded while this name would still hold it
+    for number, (second, draw) in shown:
+        found += 1
+        yield clip_of[number], Frame(second, draw())
     notes.damaged |= found < len(clip_of)
     if not found:
         raise nothing_decoded(path)
+
+
+def gathered(members: Iterator[tuple[int, Frame]]) -> Generator[list[Frame], None, None]:
+    """The clips whose frames come one after the other."""
+    for _, same in groupby(members, key=lambda member: member[0]):
+        clip = [frame for _, frame in same]
+        yield clip
+        del clip  # the next one is made while this name would still hold it
 
 
 def read_all(
