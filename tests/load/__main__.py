@@ -22,7 +22,9 @@ from typing import Any
 from tests.load.crowd import Files, Sample, crowd, killed, latencies
 from tests.load.service import running
 
-GROWTH = 0.10  # of memory, from a fifth of the way to the end
+# Of memory: from a fifth of the way to the end, and over the second half alone, when the server
+# has as many sessions to remember as it ever will.
+GROWTH, LATE_GROWTH = 0.10, 0.03
 WEIGHTS = "import sys, pathlib, tests.tiny; tests.tiny.tiny_weights(pathlib.Path(sys.argv[1]))"
 
 
@@ -59,11 +61,15 @@ def faults(results: dict[str, Any]) -> list[str]:
         (death.get("interrupted") != 1, "not just one visitor noticed the worker's death"),
         (death["jobs"] != death.get("ok", 0) + 1, "jobs were lost when the worker died"),
     ]
-    early, late = crowd["samples"][1], crowd["samples"][-1]
-    if crowd["jobs"] >= 100:
-        for process in ("server", "worker"):
-            grown = getattr(late, process) / getattr(early, process) - 1
-            found.append((grown > GROWTH, f"the {process}'s memory grew by {grown:.0%}"))
+    samples = crowd["samples"]
+    if crowd["jobs"] >= 500:
+        for since, most in ((1, GROWTH), (len(samples) // 2 - 1, LATE_GROWTH)):
+            for process in ("server", "worker"):
+                grown = getattr(samples[-1], process) / getattr(samples[since], process) - 1
+                what = (
+                    f"the {process}'s memory grew by {grown:.1%} after {samples[since].jobs} jobs"
+                )
+                found.append((grown > most, what))
     return crowd["accounts"]["faults"] + [f"{what} ({number})" for number, what in found if number]
 
 
