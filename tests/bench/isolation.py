@@ -26,7 +26,7 @@ from statistics import mean
 
 from detector import Detector
 from detector.settings import Settings
-from detector.video import reading
+from detector.video import DecodeNotes, reading
 from detector.video.isolated import IsolatedReader, Reader
 from detector.video.server import server
 from detector.weights import find_weights, load_model
@@ -64,8 +64,8 @@ def measure(
 
 
 def read_clips(reader: Reader, path: Path, frames: int) -> int:
-    info = reader.probe(path)
-    return sum(len(clip) for clip in reader.read_clips(path, frames, info=info))
+    with reader.opened(path) as file:
+        return sum(len(clip) for clip in file.clips(frames, DecodeNotes()))
 
 
 def compare(ways: Ways, rounds: int) -> dict[str, float]:
