@@ -118,6 +118,7 @@ def build(root: Path, binds: Sequence[str]) -> dict[str, str]:
     python = root / "usr/local/bin/python"
     if not python.is_symlink():
         python.symlink_to("/usr/bin/python3")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")  # as an engine does
     for word, rest in STEPS:
         print(f"== {word} {rest[:100]}", flush=True)
         if word == "ENV" or (word == "ARG" and "=" in rest):
@@ -129,7 +130,8 @@ def build(root: Path, binds: Sequence[str]) -> dict[str, str]:
             copy(rest.split()[:-1], root / folder[1:])
         elif word == "RUN" and not done(root, rest):
             facts = {"binds": " ".join(binds), "folder": folder, "command": rest}
-            inside(BEGIN + BUILD, root, environment | facts)
+            if inside(BEGIN + BUILD, root, environment | facts):
+                raise SystemExit("this step failed")
             (root / "steps-done").open("a").write(f"{rest}\n")
     return environment | {"folder": folder}
 
@@ -170,7 +172,7 @@ def serve(root: Path, environment: dict[str, str]) -> int:
 def inside(script: str, root: Path, environment: dict[str, str], *more: str) -> int:
     """Run `script` where what it mounts and starts is gone when it ends."""
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", *more, "sh", "-c", script]
-    return subprocess.run(command, env=environment | {"root": str(root)}, check=True).returncode
+    return subprocess.run(command, env=environment | {"root": str(root)}).returncode
 
 
 if __name__ == "__main__":
