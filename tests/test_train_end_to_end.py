@@ -103,6 +103,27 @@ def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
         np.testing.assert_allclose(value, ends[1][name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("rate", ["0", "0.1"])
+def test_the_second_stage_moves_the_network_only_where_it_is_asked_to(
+    work: Path, tmp_path: Path, rate: str
+) -> None:
+    """With --cnn-rate the CNN learns on with the LSTM; without, it stays as stage one left it."""
+    common = [*small_run(work, tmp_path), "--steps", "3"]
+    fit.main([*common, "--stage", "frames"])
+    fit.main([*common, "--stage", "clips", "--clips", "4", "--frames", "3", "--cnn-rate", rate])
+    before, after = (
+        load_file(tmp_path / f"{stage}.{kind}.safetensors")
+        for stage, kind in (("frames", "best"), ("clips", "checkpoint"))
+    )
+    moved = [
+        name
+        for name, value in before.items()
+        if name.startswith("encoder.") and not np.array_equal(value, after[f"model.{name}"])
+    ]
+    assert bool(moved) is (rate != "0")
+    assert not any("running" in name for name in moved)
+
+
 def small_run(work: Path, out: Path) -> list[str]:
     """Options of a run that takes a second or two."""
     common = ["--shards", str(work / "shards"), "--backbone", "test_resnet", "--size", "32"]

@@ -95,14 +95,14 @@ class Degradation:
     crf: int | None = None
 
 
-def draw_degradation(rng: np.random.Generator) -> Degradation:
-    """A plausible history. Draw it once and apply it to a fake *and* to its real twin: then
-    no codec, no blur and no colour tells the two apart."""
+def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradation:
+    """A plausible history, an upload with a chance of `uploads`. Draw it once and apply it to a
+    fake *and* to its real twin: then no codec, no blur and no colour tells the two apart."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
 
-    if sometimes(0.2):
+    if sometimes(uploads):
         return draw_upload(rng)
     colour = Colour(
         brightness=float(rng.uniform(-0.12, 0.12)),
@@ -125,9 +125,16 @@ def draw_degradation(rng: np.random.Generator) -> Degradation:
 
 
 def draw_upload(rng: np.random.Generator) -> Degradation:
-    """What social networks do to a video: a smaller picture, then a strong transcode."""
-    share, down, up = float(rng.uniform(0.35, 0.9)), str(rng.choice(["area", "cubic"])), "linear"
-    return Degradation(rescale=(share, down, up), crf=int(rng.integers(26, 37)))
+    """What social networks do to a video: a smaller picture, then a strong transcode; some
+    videos were out of focus or noisy before."""
+    share, down, up = float(rng.uniform(0.25, 0.9)), str(rng.choice(["area", "cubic"])), "linear"
+    flaw = rng.random()
+    return Degradation(
+        blur=float(rng.uniform(0.5, 2.5)) if flaw < 0.12 else None,
+        rescale=(share, down, up),
+        noise=float(rng.uniform(0.01, 0.06)) if flaw > 0.88 else None,
+        crf=int(rng.integers(24, 40)),
+    )
 
 
 def degrade(clip: Clip, history: Degradation, rng: np.random.Generator) -> Clip:
