@@ -1,20 +1,25 @@
 """Keeps Gradio from decoding what visitors send: only a confined process may do that.
 
-It opens every picture with Pillow, and saves many anew, before an event is told of them; and
-where ffmpeg is installed it looks at every video that it shows, and converts some.
+It opens every picture with Pillow, and saves many anew, before an event is told of them; where
+ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
+file that an event is given it leaves an empty one.
 """
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import gradio as gr
 from gradio import processing_utils
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData, ListFiles
+
+Holder = TypeVar("Holder", gr.Image, gr.File)
 
 
-def untouched(picture: gr.Image) -> gr.Image:
-    """The component gives events the path of the file as it was sent, without a look at it."""
-    vars(picture)["preprocess"] = _path_of
-    return picture
+def untouched(component: Holder) -> Holder:
+    """It gives events the path of the file as it was sent, or a list of paths, without a look."""
+    vars(component)["preprocess"] = _path_of
+    return component
 
 
 def forbid_conversion() -> None:
@@ -22,7 +27,9 @@ def forbid_conversion() -> None:
     processing_utils.ffmpeg_installed = _never
 
 
-def _path_of(payload: ImageData | None) -> str | None:
+def _path_of(payload: ImageData | FileData | ListFiles | None) -> str | list[str] | None:
+    if isinstance(payload, ListFiles):
+        return [file.path for file in payload]
     return None if payload is None else payload.path
 
 
