@@ -13,7 +13,7 @@ import gradio as gr
 from gradio import processing_utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 
-Holder = TypeVar("Holder", gr.Image, gr.File)
+Holder = TypeVar("Holder", bound=gr.Image | gr.File)
 
 
 def untouched(component: Holder) -> Holder:

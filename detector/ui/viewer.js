@@ -1,6 +1,7 @@
 // Draws `props.value`, a ViewerData, and lets a visitor move through it. Whatever the server says
 // enters the page as text; only its charts, SVG that it escaped itself, are parsed. Before this
-// script stands `words`: all that the viewer itself says.
+// script stands `spoken`: all that the viewer itself says, in every language.
+const words = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
 const BEHIND = 0.001; // seconds: a time that lies just inside its frame, however it is rounded
 const SNAP = 9; // pixels around a judged frame in which a click means that frame
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
