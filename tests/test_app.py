@@ -18,8 +18,9 @@ from tests.clips import moving_portrait, write_clip
 from tests.load.service import ROOT, Service, running
 from tests.test_page import EXAMPLES, HEAT, PAINTED, VIDEO, browser, now, part, pytestmark, upload
 from tests.test_page import visit as visit_at
+from tests.test_tabs import camera, turn_on
 
-__all__ = ["browser", "pytestmark"]
+__all__ = ["browser", "camera", "pytestmark"]
 
 PIXELS = "node => node.getContext('2d').getImageData(0, 0, 448, 448).data.join()"
 SOON = 2.0  # seconds until a cancelled job has let go
@@ -233,3 +234,22 @@ def best(measure: Callable[[], float]) -> float:
 
 def looking(step: Any) -> bool:
     return bool(step[0].get("stage") == "Looking at faces" and step[0]["done"])
+
+
+def test_a_camera_is_scored_while_it_runs_and_nothing_of_it_is_kept(
+    camera: Browser, service: Service
+) -> None:
+    before = files_of(service)
+    page = visit_at(camera, service.url)
+    live = turn_on(page)
+    expect(live.locator(".number")).to_contain_text("%", timeout=30_000)
+    expect(live.locator("circle").nth(1)).to_be_attached(timeout=20_000)
+    facts = dict(
+        zip(*(live.locator(f"dl {part}").all_inner_texts() for part in ("dt", "dd")), strict=True)
+    )
+    assert 0 < int(facts["Answer after"].removesuffix(" ms")) < 10_000
+    assert int(facts["Pictures seen"]) >= 12
+    assert int(facts["Dropped"]) >= 0
+    assert 0 < int(facts["Time left"].removesuffix(" s")) < 60
+    page.close()
+    wait_until(lambda: files_of(service) == before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import gradio as gr
@@ -42,6 +43,16 @@ def test_a_picture_reaches_the_decoder_as_it_was_sent(
     assert given == str(path)
     assert path.read_bytes() == before
     assert picture.preprocess(None) is None
+
+
+def test_a_camera_s_picture_reaches_the_decoder_as_it_was_sent(
+    parts: list[gr.blocks.Block],
+) -> None:
+    (camera,) = [part for part in parts if isinstance(part, gr.Image) and part.streaming]
+    sent = ImageData(url="data:image/png;base64," + base64.b64encode(b"no picture").decode())
+    assert camera.preprocess(sent) == b"no picture"
+    for other in ("data:image/png;base64,abc", "https://example.com/a.png", ""):
+        assert camera.preprocess(ImageData(path="a.png", url=other)) == b""
 
 
 def test_a_file_reaches_an_event_by_its_path_and_leaves_no_other_behind(
