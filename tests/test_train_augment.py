@@ -56,7 +56,11 @@ def test_no_change_of_colour_is_no_change(clip: Clip) -> None:
     np.testing.assert_array_equal(augment.recolour(clip, augment.Colour()), clip)
 
 
-def test_an_altered_video_keeps_its_length_and_rate(tmp_path: Path) -> None:
+def test_an_altered_video_keeps_its_length_and_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is longer than what is altered at once."""
+    monkeypatch.setattr("train.transcode.AT_ONCE", 5)
     source = write_clip(tmp_path / "a.mp4", moving_portrait(13), fps=20)
     target = write_altered(source, tmp_path / "b.mp4", augment.social_media)
     before, after = probe(source), probe(target)

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 
 from detector.pipeline import Detector
 from tests.clips import portrait, write_clip
-from train import evaluate, fit, index, prepare, publish
-from train.run import FitConfig, rate_at
+from train import average, evaluate, fit, index, prepare, publish
+from train.run import FitConfig, load_run, rate_at
 
 ROOT = Path(__file__).parent.parent
 
@@ -101,6 +101,38 @@ def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
     ends = [load_file(folder / "frames.best.safetensors") for folder in (whole, broken)]
     for name, value in ends[0].items():
         np.testing.assert_allclose(value, ends[1][name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("rate", ["0", "0.1"])
+def test_the_second_stage_moves_the_network_only_where_it_is_asked_to(
+    work: Path, tmp_path: Path, rate: str
+) -> None:
+    """With --cnn-rate the CNN learns on with the LSTM; without, it stays as stage one left it."""
+    common = [*small_run(work, tmp_path), "--steps", "3"]
+    fit.main([*common, "--stage", "frames"])
+    fit.main([*common, "--stage", "clips", "--clips", "4", "--frames", "3", "--cnn-rate", rate])
+    before, after = (
+        load_file(tmp_path / f"{stage}.{kind}.safetensors")
+        for stage, kind in (("frames", "best"), ("clips", "checkpoint"))
+    )
+    moved = [
+        name
+        for name, value in before.items()
+        if name.startswith("encoder.") and not np.array_equal(value, after[f"model.{name}"])
+    ]
+    assert bool(moved) is (rate != "0")
+    assert not any("running" in name for name in moved)
+
+
+def test_two_runs_have_a_mean_that_is_a_run(work: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / "a", tmp_path / "b"]
+    for seed, run in enumerate(runs):
+        fit.main([*small_run(work, run), "--steps", "2", "--seed", str(seed)])
+    assert average.main([*map(str, runs), "--out", str(tmp_path / "mean")]) == 0
+    a, b, mean = (load_file(run / average.WEIGHTS) for run in (*runs, tmp_path / "mean"))
+    np.testing.assert_allclose(mean["still.weight"], (a["still.weight"] + b["still.weight"]) / 2)
+    assert not np.array_equal(a["still.weight"], b["still.weight"])
+    load_run(tmp_path / "mean")
 
 
 def small_run(work: Path, out: Path) -> list[str]:

@@ -130,7 +130,7 @@ def test_the_smallest_storage_that_moves_no_score_too_far_is_taken(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shifts = {"int8": 0.03, "float16": 0.0004}
-    monkeypatch.setattr("train.publish.shift_of", lambda *args: shifts[args[-1]])
+    monkeypatch.setattr("train.publish.shifts_of", lambda *args: iter(shifts.items()))
     assert choose_dtype(CnnLstm(card.model), card.rules, None) == "float16"  # type: ignore[arg-type]
     shifts["int8"] = 0.004
     assert choose_dtype(CnnLstm(card.model), card.rules, None) == "int8"  # type: ignore[arg-type]

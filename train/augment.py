@@ -92,17 +92,17 @@ class Degradation:
     rescale: tuple[float, str, str] | None = None
     noise: float | None = None
     jpeg: int | None = None
-    crf: int | None = None
+    coded: tuple[float, int] | None = None
 
 
-def draw_degradation(rng: np.random.Generator) -> Degradation:
-    """A plausible history. Draw it once and apply it to a fake *and* to its real twin: then
-    no codec, no blur and no colour tells the two apart."""
+def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradation:
+    """A plausible history, an upload with a chance of `uploads`. Draw it once and apply it to a
+    fake *and* to its real twin: then no codec, no blur and no colour tells the two apart."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
 
-    if sometimes(0.2):
+    if sometimes(uploads):
         return draw_upload(rng)
     colour = Colour(
         brightness=float(rng.uniform(-0.12, 0.12)),
@@ -120,14 +120,31 @@ def draw_degradation(rng: np.random.Generator) -> Degradation:
         rescale=(float(rng.uniform(0.35, 0.95)), down, up) if sometimes(0.35) else None,
         noise=float(np.exp(rng.uniform(np.log(0.004), np.log(0.04)))) if sometimes(0.2) else None,
         jpeg=int(rng.integers(40, 98)) if sometimes(0.45) else None,
-        crf=int(rng.integers(18, 38)) if sometimes(0.25) else None,
+        coded=(1.0, int(rng.integers(18, 38))) if sometimes(0.25) else None,
     )
 
 
 def draw_upload(rng: np.random.Generator) -> Degradation:
-    """What social networks do to a video: a smaller picture, then a strong transcode."""
-    share, down, up = float(rng.uniform(0.35, 0.9)), str(rng.choice(["area", "cubic"])), "linear"
-    return Degradation(rescale=(share, down, up), crf=int(rng.integers(26, 37)))
+    """What social networks do to a video: most are made smaller, then all strongly coded; some
+    were out of focus or noisy before. A face is coded as small as it is in its video."""
+    flaw = rng.random()
+    down = str(rng.choice(["area", "cubic"]))
+    return Degradation(
+        blur=float(rng.uniform(0.5, 2.5)) if flaw < 0.12 else None,
+        rescale=(float(rng.uniform(0.35, 0.9)), down, "linear") if rng.random() < 0.6 else None,
+        noise=float(rng.uniform(0.01, 0.06)) if flaw > 0.88 else None,
+        coded=(float(rng.uniform(0.3, 1.0)), int(rng.integers(22, 38))),
+    )
+
+
+def coded_small(clip: Clip, share: float, crf: int) -> Clip:
+    """H.264 at `share` of the size, shown at the old one: the codec's blocks grow with the face."""
+    height, width = clip.shape[1:3]
+    side = (max(round(width * share), 16), max(round(height * share), 16))
+    small = [cv2.resize(image, side, interpolation=cv2.INTER_AREA) for image in clip]
+    coded = h264(np.stack(small).astype(np.uint8), crf)
+    grown = [cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in coded]
+    return np.stack(grown).astype(np.uint8)
 
 
 def degrade(clip: Clip, history: Degradation, rng: np.random.Generator) -> Clip:
@@ -144,8 +161,8 @@ def degrade(clip: Clip, history: Degradation, rng: np.random.Generator) -> Clip:
         clip = noise(clip, history.noise, rng)
     if history.jpeg is not None:
         clip = jpeg(clip, history.jpeg)
-    if history.crf is not None:
-        clip = h264(clip, history.crf)
+    if history.coded is not None:
+        clip = coded_small(clip, *history.coded)
     return clip
 
 

@@ -73,12 +73,14 @@ CLIP_MIX = {
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig."""
+    """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig;
+    `uploads` is the share of pairs that went through a social network."""
 
     size: int = 160
     margin: float = 0.0
     frames: int = 1
     seed: int = 0
+    uploads: float = 0.2
     mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
 
 
@@ -181,7 +183,7 @@ class Pairs(Dataset[Pair]):
         """A real face and a fake one; both through the same cut and the same history."""
         first, first_boxes = self._window(real, rng)
         second, second_boxes = self._window(fake, rng)
-        view, history = draw_view(rng), draw_degradation(rng)
+        view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
         images = np.stack(
             [
                 self._finish(first.images, first_boxes, view, rng, history=history),
@@ -202,7 +204,7 @@ class Pairs(Dataset[Pair]):
         real, boxes = self._read(pool, rng)
         other = self._read(pool, rng)[0] if family == "swap" else None
         fake = make_fake(real, family, rng, other)
-        view, history = draw_view(rng), draw_degradation(rng)
+        view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
         images = np.stack(
             [
                 self._finish(real.images, boxes, view, rng, history=history),

@@ -3,9 +3,9 @@
     python -m train.evaluate --run runs/fast --shards shards --videos clips/labels.csv \\
         --group "talking heads=EDTalk,AniPortrait" --out runs/fast/results.json
 
-Calibration is fitted on the face crops of the split `val`, on one half of its people; the other
-half says how good it is. Which part of a video speaks for it is chosen on pseudo-fakes of people in
-`val`. Nothing is chosen on the videos.
+Calibration and thresholds are fitted on the face crops of the split `val`, as they are and after an
+upload, on one half of its people; the other half says how good it is. Which part of a video speaks
+for it is chosen on pseudo-fakes of people in `val`. Nothing is chosen on the videos.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ from detector.errors import VideoError
 from detector.model import CnnLstm
 from detector.network import Cut, Network
 from detector.pipeline import Detector
-from detector.records import Person, Report, Status, Verdict
-from detector.rules import ScoringRules
+from detector.records import Image, Person, Report, Status, Verdict
+from detector.rules import ScoringRules, calibrate
 from detector.settings import Settings
 from detector.weights import UNTRAINED, Loaded
-from train.augment import social_media
+from train.augment import degrade, draw_upload, social_media
 from train.clips import Faces
 from train.controls import student, untrained
 from train.families import family_scores
@@ -99,24 +99,48 @@ def halves(people: Sequence[str]) -> NDArray[np.bool_]:
 def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], ScoringRules]:
     """Results on the labelled crops of a split, and the rules fitted on all of them.
 
-    The calibration error is cross-fitted: each half of the people is judged with the rules of
-    the other.
+    The rules are fitted on each crop twice, as it is and after an upload: a transcode must not
+    make more real people fake. The calibration error is cross-fitted: each half of the people is
+    judged with the rules of the other. `uploaded` are the results after the upload.
     """
-    judged = judge_crops(model, faces)
-    labels, logits, people = judged.fake, judged.clip, judged.identity
+    clean, uploaded = judge_crops(model, faces), judge_crops(model, faces, alter=uploads())
+    labels, people = clean.fake, clean.identity
+    both = np.stack([clean.clip, uploaded.clip], axis=1)  # (N, 2)
     first = halves(people)
-    p = np.empty(len(logits))
+    p = np.empty(both.shape)
     for half in (first, ~first):
-        rules = calibrate_on(labels[half], logits[half])
-        p[~half] = sigmoid((logits[~half] + rules.bias) / rules.temperature)
-    rules = calibrate_on(labels, logits)
-    results = summary(labels, p, people, rules.threshold)
-    results["auc"] = auc(labels, logits)
-    results["auc_interval"] = bootstrap(auc, labels, logits, people)
-    results["auc_still"] = auc(labels, judged.still)
-    results["reliability"] = reliability(labels, p)
-    results["ece_uncalibrated"] = calibration_error(labels, sigmoid(logits))
+        rules = calibrate_on(np.repeat(labels[half], 2), both[half].ravel())
+        p[~half] = calibrate(both[~half], rules)
+    rules = calibrate_on(np.repeat(labels, 2), both.ravel())
+    parts = [
+        of_crops(labels, logits, p[:, place], people, rules)
+        for place, logits in enumerate((clean.clip, uploaded.clip))
+    ]
+    results = parts[0] | {"uploaded": parts[1], "auc_still": auc(labels, clean.still)}
     return results, rules
+
+
+def of_crops(
+    labels: Floats, logits: Floats, p: Floats, people: Sequence[str], rules: ScoringRules
+) -> dict[str, Any]:
+    """Metrics of crops; ranking by the logits, since two halves' probabilities share no scale."""
+    return summary(labels, p, people, rules.threshold) | {
+        "auc": auc(labels, logits),
+        "auc_interval": bootstrap(auc, labels, logits, people),
+        "reliability": reliability(labels, p),
+        "ece_uncalibrated": calibration_error(labels, sigmoid(logits)),
+    }
+
+
+def uploads() -> Callable[[Image], Image]:
+    """Sends pictures through uploads, another one each; the same row of them at each call."""
+    rng = np.random.default_rng(0)
+
+    def alter(image: Image) -> Image:
+        altered: Image = degrade(image[None], draw_upload(rng), rng)[0]
+        return altered
+
+    return alter
 
 
 class Shuffled(Network):
@@ -247,7 +271,8 @@ def as_table(results: Mapping[str, Any]) -> str:
         "| set | real / fake | AUC (95 %) | EER | false alarms | misses | ECE (by chance) |",
         "|---|---|---|---|---|---|---|",
     ]
-    rows = {"face crops": results.get("crops", {})}
+    crops = results.get("crops", {})
+    rows = {"face crops": crops, "face crops after an upload": crops.get("uploaded", {})}
     for key, told in SETS.items():
         for name, row in results.get(key, {}).items():
             if isinstance(row, Mapping) and "auc_interval" in row:

@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from detector.model import CnnLstm, pool
-from train.clips import CLIP_MIX, Batch, ClipConfig, Faces, Pairs, collate
+from train.clips import CLIP_MIX, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops
 from train.metrics import auc
 from train.run import (
@@ -37,10 +35,18 @@ from train.run import (
     load_earlier,
     load_hub,
     load_imagenet,
-    note,
     set_trainable,
+    train_on,
 )
-from train.sequences import Sequences, clip_loss, encode_clips, fit_sequences
+from train.sequences import (
+    Sequences,
+    clip_loss,
+    encode_clips,
+    fit_sequences,
+    fit_together,
+    see_clips,
+    together_loss,
+)
 from train.verbs import DataError, verb
 
 
@@ -63,24 +69,9 @@ def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
 
 
 def fit_frames(run: Run, faces: Faces, judges: Faces, workers: int) -> None:
-    """Train until `config.steps`; judge and store every `judge_every`."""
-    config = run.config
-    losses: list[float] = []
-    batches = frame_batches(faces, run, workers)
-    with tqdm(
-        total=config.steps,
-        initial=run.step,
-        unit="step",
-        mininterval=10,
-        disable=not run.leads,
-    ) as bar:
-        while not run.finished:
-            losses.append(run.learn(list(islice(batches, config.accumulate))))
-            bar.update()
-            bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
-            if run.step % config.judge_every == 0 or run.step == config.steps:
-                note(run, float(np.mean(losses)), lambda model: judged_auc(model, judges))
-                losses.clear()
+    """Stage one: single faces."""
+    steps = steps_of(run, faces, clip_config(run.config, 1, FRAME_MIX), workers)
+    train_on(run, steps, lambda model: judged_auc(model, judges))
 
 
 def judged_auc(model: CnnLstm, judges: Faces) -> float:
@@ -89,43 +80,63 @@ def judged_auc(model: CnnLstm, judges: Faces) -> float:
     return auc(judged.fake, judged.still)
 
 
-def frame_batches(faces: Faces, run: Run, workers: int) -> Iterator[Batch]:
-    """This process's batches from the run's step on; each pair depends on its number alone."""
+def steps_of(run: Run, faces: Faces, clip: ClipConfig, workers: int) -> Iterator[list[Batch]]:
+    """This process's batches, step by step, from the run's step on; each pair depends on its
+    number alone."""
     config, processes = run.config, int(run.accelerator.num_processes)
-    clip = ClipConfig(config.model.size, config.model.margin, seed=config.seed)
     blocks = range(run.step * config.accumulate, config.steps * config.accumulate)
     starts = [(k * processes + run.accelerator.process_index) * config.pairs for k in blocks]
-    return iter(
-        DataLoader(
-            Pairs(faces, clip, config.steps * config.accumulate * processes * config.pairs),
-            config.pairs,
-            sampler=[start + k for start in starts for k in range(config.pairs)],
-            num_workers=workers,
-            collate_fn=collate,
-            prefetch_factor=4 if workers else None,
-        )
+    loader = DataLoader(
+        Pairs(faces, clip, config.steps * config.accumulate * processes * config.pairs),
+        config.pairs,
+        sampler=[start + k for start in starts for k in range(config.pairs)],
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=4 if workers else None,
     )
+    batches = iter(loader)
+    return iter(lambda: list(islice(batches, config.accumulate)), [])
 
 
 def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -> None:
     """Stage two, on top of the best CNN of stage one."""
-    best = run.folder / "frames.best.safetensors"
+    stage_one = run.folder / "frames.best.safetensors"
     if run.step == 0:
-        if not best.exists():
-            raise DataError(f"{best} does not exist; run --stage frames first.")
-        run.model.load_state_dict(load_file(best))
+        if not stage_one.exists():
+            raise DataError(f"{stage_one} does not exist; run --stage frames first.")
+        run.model.load_state_dict(load_file(stage_one))
+    config, folder = run.config, run.folder / "features"
+    clip = clip_config(config, config.frames, CLIP_MIX)
+    some = Pairs(judges, clip, max(count // 5, 4))
+    if config.cnn_rate:
+        best = fit_together(
+            run,
+            steps_of(run, faces, clip, workers),
+            lambda model: beside_crops(model, see_clips(model, some, workers=workers), judges),
+        )
+        encode_clips(best, some, folder / "val", workers=workers)
+        return
     encoder = run.model.eval()
-    config = run.config
-    clip = ClipConfig(config.model.size, config.model.margin, config.frames, config.seed, CLIP_MIX)
-    folder = run.folder / "features"
     with run.accelerator.main_process_first():
         train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
-        some = Pairs(judges, clip, max(count // 5, 4))
         val = encode_clips(encoder, some, folder / "val", workers=workers)
-    crops = judge_crops(encoder, judges)
-    alone = Sequences(crops.features[:, None].clone(), torch.from_numpy(crops.fake)[:, None])
+    told = beside_crops(encoder, val, judges)
     set_trainable(run.model, config)
-    fit_sequences(run, train, [val, alone] if judges.crops_fake else [val])
+    fit_sequences(run, train, told)
+
+
+def beside_crops(encoder: CnnLstm, val: Sequences, judges: Faces) -> list[Sequences]:
+    """What judges stage two: clips, and labelled crops, where there are any, as clips of one."""
+    if not judges.crops_fake:
+        return [val]
+    crops = judge_crops(encoder, judges)
+    return [val, Sequences(crops.features[:, None].clone(), torch.tensor(crops.fake)[:, None])]
+
+
+def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> ClipConfig:
+    """The examples of a run, `frames` long."""
+    model = config.model
+    return ClipConfig(model.size, model.margin, frames, config.seed, config.uploads, mix)
 
 
 def begin(model: CnnLstm, init: str | None) -> None:
@@ -156,12 +167,19 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--freeze", type=int, default=FitConfig.freeze, help="stages kept as is")
     parser.add_argument("--clips", type=int, default=1500, help="pairs of clips in stage two")
     parser.add_argument("--frames", type=int, default=FitConfig.frames, help="frames per clip")
+    parser.add_argument(
+        "--cnn-rate",
+        type=float,
+        default=0.0,
+        help="stage two: how fast the CNN goes on learning, of --rate; 0 is frozen",
+    )
     parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
     parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
     parser.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
     parser.add_argument("--patience", type=int, default=2, help="judgements until a plateau ends")
     parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
+    parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
@@ -180,7 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
-    run = Run(options.out, config, frame_loss if config.stage == "frames" else clip_loss)
+    after = together_loss if config.cnn_rate else clip_loss
+    run = Run(options.out, config, frame_loss if config.stage == "frames" else after)
     begin(run.model, options.init)
     run.start()
     faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,20 +41,22 @@ SETS = (
 )
 
 
-def shift_of(model: CnnLstm, rules: ScoringRules, faces: Faces, dtype: str) -> float:
-    """The largest change of a probability, over the labelled crops, that storing makes."""
+def shifts_of(model: CnnLstm, rules: ScoringRules, faces: Faces) -> Iterator[tuple[str, float]]:
+    """Each storage of `ALLOWED`, and the largest change of a probability, over the labelled crops,
+    that it makes."""
+    before = calibrate(judge_crops(model, faces).clip, rules)
     stored = deepcopy(model)
-    stored.load_state_dict(unpack(pack(model.state_dict(), dtype)))
-    before, after = (calibrate(judge_crops(each, faces).clip, rules) for each in (model, stored))
-    return float(np.abs(before - after).max())
+    for dtype in ALLOWED:
+        stored.load_state_dict(unpack(pack(model.state_dict(), dtype)))
+        after = calibrate(judge_crops(stored, faces).clip, rules)
+        yield dtype, float(np.abs(before - after).max())
 
 
 def choose_dtype(model: CnnLstm, rules: ScoringRules, faces: Faces) -> str:
     """The smallest storage that `ALLOWED` admits."""
-    for dtype, most in ALLOWED.items():
-        shift = shift_of(model, rules, faces, dtype)
-        print(f"{dtype} moves a score by {shift:.4f} at most; {most} are allowed.")
-        if shift <= most:
+    for dtype, shift in shifts_of(model, rules, faces):
+        print(f"{dtype} moves a score by {shift:.4f} at most; {ALLOWED[dtype]} are allowed.")
+        if shift <= ALLOWED[dtype]:
             return dtype
     return "float32"
 
@@ -93,7 +95,7 @@ def fit_settings(run: Path) -> dict[str, Any]:
     stages = {
         path.name.split(".")[0]: json.loads(path.read_text()) for path in run.glob("*.config.json")
     }
-    for stage in stages.values():
+    for stage in (*stages.values(), *stages.get("average", {}).values()):
         stage.pop("model", None)
     log = run / "log.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []

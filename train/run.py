@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
 
 from detector.model import CnnLstm, ModelConfig
 from train.clips import FAMILIES
@@ -48,8 +50,10 @@ class FitConfig:
     from `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
     after `patience` judgements without a better one. After `stop_after` of those the run ends
-    (0: never). `fake_weight` is what a fake weighs beside a real. `precision` is "float32",
-    "bf16", or "auto": bf16 where there is CUDA."""
+    (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
+    that went through a social network. `precision` is "float32", "bf16", or "auto": bf16 where
+    there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
+    `rate`; 0 freezes it, and its features are computed once."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -71,6 +75,8 @@ class FitConfig:
     patience: int = 2
     stop_after: int = 0
     fake_weight: float = 1.0
+    uploads: float = 0.2
+    cnn_rate: float = 0.0
     precision: str = "auto"
     seed: int = 0
     model: ModelConfig = field(default_factory=lambda: FAST)
@@ -131,7 +137,7 @@ class Run:
         """One step down the mean loss over `batches`, and the running mean after it; returns
         the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, self.config, self.history)
+            group["lr"] = rate_at(self.step, self.config, self.history) * group["share"]
         loss = self._descend(batches)
         if self.config.sam:
             moved = self._climb()
@@ -171,10 +177,15 @@ class Run:
     def choose_parameters(self) -> None:
         """Only what this stage trains asks for gradients; biases and norms do not decay."""
         set_trainable(self.model, self.config)
-        named = [p for p in self.model.parameters() if p.requires_grad]
+        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        slow = {n for n, _ in named if self.config.stage == "clips" and is_cnn(n)}
         groups = [
-            {"params": [p for p in named if p.ndim > 1], "weight_decay": self.config.weight_decay},
-            {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0},
+            {
+                "params": [p for n, p in named if (n in slow, p.ndim > 1) == kind],
+                "weight_decay": self.config.weight_decay if kind[1] else 0.0,
+                "share": self.config.cnn_rate if kind[0] else 1.0,
+            }
+            for kind in itertools.product((False, True), (True, False))
         ]
         self.objective = self.accelerator.prepare(Objective(self.model, self.loss, self.config))
         self.optimiser = torch.optim.AdamW(groups, lr=self.config.rate)
@@ -256,11 +267,18 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     after = [model.narrow, model.lstm, model.frame, model.clip]
     frozen = [*_early_stages(model, config.freeze), *after]
     if config.stage == "clips":
-        frozen = [model.encoder, model.still, model.mask]
+        early = _early_stages(model, config.freeze)
+        frozen = [model.mask, *(early if config.cnn_rate else [model.encoder, model.still])]
         frozen += [model.family] if model.family is not None else []
+        model.encoder.eval()
     for module in frozen:
         module.requires_grad_(False)
         module.eval()
+
+
+def is_cnn(name: str) -> bool:
+    """Whether a parameter belongs to what stage `frames` trains."""
+    return name.startswith(("encoder.", "still."))
 
 
 def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
@@ -371,6 +389,22 @@ def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> Non
     if run.leads:
         _write_note(run, better)
     run.save()
+
+
+def train_on(run: Run, batches: Iterator[Sequence[Any]], judge: Callable[[CnnLstm], float]) -> None:
+    """Step after step until the run is finished, judged and stored every `judge_every`."""
+    config = run.config
+    losses: list[float] = []
+    with tqdm(
+        total=config.steps, initial=run.step, unit="step", mininterval=2, disable=not run.leads
+    ) as bar:
+        while not run.finished:
+            losses.append(run.learn(next(batches)))
+            bar.update()
+            bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
+            if run.step % config.judge_every == 0 or run.step == config.steps:
+                note(run, float(np.mean(losses)), judge)
+                losses.clear()
 
 
 def _write_note(run: Run, better: bool) -> None:

@@ -1,13 +1,14 @@
-"""The second stage: clips go through the trained CNN once, and the LSTM learns from what it saw.
+"""The second stage: the LSTM learns from what the trained CNN makes of clips.
 
-Caching the CNN's features makes an epoch a matter of seconds; the price is that each clip has
-one history only.
+With the CNN frozen, clips go through it once, and an epoch is a matter of seconds; the price is
+that each clip has one history only. With the CNN learning on, every step sees new clips.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +16,13 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from detector.model import CnnLstm, pool
-from train.clips import Pairs, collate
+from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
-from train.run import FitConfig, Run, cross_entropy, note
+from train.run import FitConfig, Run, cross_entropy, note, train_on
 from train.verbs import DataError, whole
 
 CHUNK = 100
@@ -35,7 +36,6 @@ class Sequences(NamedTuple):
     fake: Tensor
 
 
-@torch.inference_mode()
 def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0) -> Sequences:
     """All `pairs` of clips as features, kept in `folder` part by part."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,12 +44,19 @@ def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0
     for part in tqdm(parts, unit="part", desc=f"encoding {folder.name}"):
         path = folder / f"{part.start:06d}.safetensors"
         if not path.exists():
-            loader = DataLoader(Subset(pairs, part), 4, num_workers=workers, collate_fn=collate)
-            batches = [(encode(model, batch.clips), batch.fake) for batch in loader]
-            features, fake = (torch.cat(column) for column in zip(*batches, strict=True))
+            seen = see_clips(model, Subset(pairs, part), workers=workers)
             with whole(path) as place:
-                save_file({"features": features, "fake": fake}, place)
+                save_file(seen._asdict(), place)
     return read_sequences(folder)
+
+
+@torch.inference_mode()
+def see_clips(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> Sequences:
+    """All `pairs` of clips as features."""
+    loader = DataLoader(pairs, 4, num_workers=workers, collate_fn=collate)
+    seen = [(encode(model, batch.clips), batch.fake) for batch in loader]
+    features, fake = (torch.cat(column) for column in zip(*seen, strict=True))
+    return Sequences(features, fake)
 
 
 def read_sequences(folder: Path) -> Sequences:
@@ -72,30 +79,44 @@ def encode(model: CnnLstm, clips: Tensor) -> Tensor:
 
 
 def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> None:
-    """Train what follows the CNN, on clips of random length.
-
-    The LSTM's two outputs start at zero: what is learned is a correction of mean pooling, and
-    mean pooling itself is the first candidate. The best by the mean AUC over `judges` is kept,
-    as loud as is best for them.
-    """
-    config = run.config
-    if run.step == 0:
-        for layer in (run.model.frame, run.model.clip):
-            torch.nn.init.zeros_(layer.weight)
-            torch.nn.init.zeros_(layer.bias)
-        run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
-        note(run, None, lambda model: judge_sequences(model, judges))
-    losses: list[float] = []
-    with tqdm(total=config.steps, initial=run.step, unit="step", disable=not run.leads) as bar:
-        while not run.finished:
-            part = run.step * int(run.accelerator.num_processes) + run.accelerator.process_index
-            losses.append(run.learn([draw_windows(train, config, part)]))
-            bar.update()
-            if run.step % config.judge_every == 0 or run.step == config.steps:
-                note(run, float(np.mean(losses)), lambda model: judge_sequences(model, judges))
-                losses.clear()
+    """Train what follows the CNN, on clips of random length. The best by the mean AUC over `judges`
+    is kept, as loud as is best for them."""
+    begin_silent(run, lambda model: judge_sequences(model, judges))
+    train_on(run, windows(run, train), lambda model: judge_sequences(model, judges))
     if run.leads:
         set_voice(run.folder / "clips.best.safetensors", run.averaged(), judges)
+
+
+def fit_together(
+    run: Run, batches: Iterator[list[Batch]], judges: Callable[[CnnLstm], Sequence[Sequences]]
+) -> CnnLstm:
+    """The same, with the CNN learning on; `judges` are what it makes of the clips that judge.
+    Returns the best network."""
+    path = run.folder / "clips.best.safetensors"
+
+    def judge(model: CnnLstm) -> float:
+        return judge_sequences(model, judges(model))
+
+    begin_silent(run, judge)
+    train_on(run, batches, judge)
+    best = run.averaged()
+    if run.leads:
+        best.load_state_dict(load_file(path))
+        set_voice(path, best, judges(best))
+        best.load_state_dict(load_file(path))
+    return best
+
+
+def begin_silent(run: Run, judge: Callable[[CnnLstm], float]) -> None:
+    """The LSTM's two outputs start at zero: what is learned is a correction of mean pooling, and
+    mean pooling itself is the first candidate."""
+    if run.step:
+        return
+    for layer in (run.model.frame, run.model.clip):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
+    note(run, None, judge)
 
 
 VOICES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -120,6 +141,14 @@ def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
     print(json.dumps({"voice": best, "auc": areas}), flush=True)
     with whole(path) as place:
         save_file({name: value.contiguous() for name, value in at(best).items()}, place)
+
+
+def windows(run: Run, clips: Sequences) -> Iterator[list[Sequences]]:
+    """This process's batches from the run's step on."""
+    processes = int(run.accelerator.num_processes)
+    for step in itertools.count(run.step):
+        part = step * processes + int(run.accelerator.process_index)
+        yield [draw_windows(clips, run.config, part)]
 
 
 def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
@@ -149,6 +178,14 @@ def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
     each = cross_entropy(logits.frame - silent, clips.fake, config)
     correction = (logits.clip - logits.still.mean(dim=1)).square().mean()
     return whole + each + config.correction_price * correction
+
+
+def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
+    """`clip_loss` of clips that the CNN sees now."""
+    B, T = batch.clips.shape[:2]
+    images = batch.clips.flatten(0, 1).to(memory_format=torch.channels_last).float() / 255
+    features = pool(model.encode(images)).view(B, T, -1)
+    return clip_loss(model, Sequences(features, batch.fake), config)
 
 
 @torch.inference_mode()

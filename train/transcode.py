@@ -37,7 +37,8 @@ def write_altered(source: Path, target: Path, alter: Callable[[Clip], Clip]) -> 
 
 def _write(writer: Any, stream: Any, clip: Clip) -> None:
     height, width = (side // 2 * 2 for side in clip.shape[1:3])
-    stream.height, stream.width = height, width
+    if not stream.codec_context.is_open:
+        stream.height, stream.width = height, width
     for image in clip[:, :height, :width]:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         writer.mux(stream.encode(picture))
