@@ -78,11 +78,12 @@ def told(event: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def translated(shown: Any, language: str) -> Any:
-    """Updates with every text, piece of HTML and viewer in them told in `language`."""
-    if language == "en":
-        return shown
+    """Updates with every text, piece of HTML and viewer in them told in `language`; no line
+    breaks between a number and its per cent sign."""
     if isinstance(shown, str):
-        return tell(shown, language) if "<" in shown else say(shown, language)
+        if "<" not in shown:
+            return say(shown, language)
+        return tell(shown, language).replace(" %", "\N{NO-BREAK SPACE}%")
     if isinstance(shown, ViewerData):
         return viewer_data_in(shown, language)
     if isinstance(shown, dict):

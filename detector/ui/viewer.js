@@ -184,7 +184,7 @@ function boxes() {
     if (!found) return [];
     const [x0, y0, x1, y1] = found.box.map((share) => 100 * Math.min(Math.max(share, 0), 1));
     const frame = nearest(one.frames, at);
-    const plate = make('span', {}, frame ? `${one.name} · ${frame.text}` : one.name);
+    const plate = make('span', {}, ...(frame ? [make('b', {}, `${one.name} · `), frame.text] : [one.name]));
     const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}${x0 + x1 > 120 ? ' right' : ''}` }, plate);
     Object.assign(made.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
     made.style.setProperty('--own', one.colour);
