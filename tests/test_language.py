@@ -156,3 +156,7 @@ def test_numbers_are_left_open_and_names_are_not() -> None:
     key, numbers = opened("Person 2 at 0:03.5: under 1 % of a1b2")
     assert key == "Person {0} at {1}: {2} of a1b2"
     assert numbers == ["2", "0:03.5", "under 1 %"]
+
+
+def test_a_dot_between_two_texts_stands_free_in_chinese_too() -> None:
+    assert say("67 % · Looks manipulated", "zh") == "67 % · 看起来经过篡改"

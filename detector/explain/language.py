@@ -78,7 +78,8 @@ def _say(text: str, language: str, cuts: tuple[re.Pattern[str], ...]) -> str:
         return text if known is None else known
     gap = "" if language == "zh" else " "
     parts = cuts[0].split(text)
-    return (gap if len(parts) > 1 else "").join(_say(part, language, cuts[1:]) for part in parts)
+    said = gap.join(_say(part, language, cuts[1:]) for part in parts)
+    return said if gap else re.sub(r" ·(?=\S)", " · ", said)
 
 
 def say_markdown(text: str, language: str) -> str:
