@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detector.errors import CancelledError, VideoError
-from detector.records import Frame, ModelInfo, Report, Status
+from detector.live import Shot
+from detector.records import ModelInfo, Report, Status
 from detector.render.views import Views
 from detector.rules import ScoringRules
 from detector.settings import Settings
@@ -67,7 +68,7 @@ class Analyst(Protocol):
     ) -> Report: ...
 
     def analyze_clips(
-        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
     ) -> Report: ...
 
     def annotate(
@@ -208,7 +209,7 @@ class Served:
         return report
 
     def analyze_clips(
-        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
     ) -> Report:
         """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
         name_request()
