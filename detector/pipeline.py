@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.analysis import Analysis, camera
+from detector.closeup import explain_frame
 from detector.degrade import Alter, altered
 from detector.errors import VideoError
 from detector.faces import FaceFinder
@@ -22,11 +23,12 @@ from detector.network import Network
 from detector.records import Frame, Report
 from detector.render.movie import Annotator, annotate_video
 from detector.render.views import Views, render_views
+from detector.robustness import try_worse_copies
 from detector.rules import ScoringRules
-from detector.settings import Settings
+from detector.settings import FrameQuestion, Settings
 from detector.video import DecodeNotes, Limits
 from detector.video.isolated import prepare, protections, reader
-from detector.watch import OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
+from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
     Loaded,
@@ -116,11 +118,11 @@ class Detector:
             read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
         ) as clips:
             for clip in spent.each("decode", clips):
-                watch.tell("Looking at faces", len(analysis.seconds), total)
+                watch.tell(LOOKING, len(analysis.seconds), total)
                 shown = clip if alter is None else altered(clip, alter)
                 if analysis.look_at(shown) and on_partial is not None:
                     on_partial(analysis.report(damaged=notes.damaged, partial=True))
-        watch.tell("Looking at faces", total, total)
+        watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
 
@@ -158,7 +160,7 @@ class Detector:
         watch = Watch(on_progress, should_stop)
         analysis = Analysis(self, settings, camera(clips), Stopwatch())
         for clip in clips:
-            watch.tell("Looking at faces", len(analysis.seconds), sum(map(len, clips)))
+            watch.tell(LOOKING, len(analysis.seconds), sum(map(len, clips)))
             analysis.look_at(clip)
         return analysis.report(damaged=False)
 
@@ -175,6 +177,29 @@ class Detector:
         watch = Watch(on_progress, should_stop)
         read = reader(watch.check, isolate=self.isolate)
         return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
+
+    def explain_frame(
+        self,
+        path: Path,
+        report: Report,
+        asked: FrameQuestion,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """Look at one judged frame of `report` more closely; see `closeup.explain_frame`."""
+        return explain_frame(self, path, report, asked, Watch(on_progress, should_stop))
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """`report` with its `robustness`; see `robustness.try_worse_copies`."""
+        return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, where it was found, and what confines

@@ -32,6 +32,12 @@ TERMS = (
     "a face blended over the original",
     "an edit of single features",
     "a wholly generated face",
+    "Grad-CAM++",
+    "Grad-CAM",
+    "HiResCAM",
+    "LayerCAM",
+    "EigenCAM",
+    "Score-CAM",
 )
 _OPEN = re.compile("|".join([*map(re.escape, TERMS), NUMBER.pattern]))
 _SENTENCES, _CLAUSES = re.compile(r"(?<=[.?!]) +"), re.compile(r"(?<=[;:·]) +")
