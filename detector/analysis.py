@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -112,6 +112,8 @@ class Analysis:
         rules = self.detector.rules.at(self.settings.threshold)
         with self.spent("judge"):
             people = self._people(rules, explained=self.settings.heat and not partial)
+            if self._too_short(rules):
+                people = tuple(_short(person) for person in people)
             answer = judge_video(people, rules)
         more = {Warn.MANY_FACES: self.too_many, Warn.DAMAGED_FILE: damaged}
         warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
@@ -133,6 +135,10 @@ class Analysis:
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _too_short(self, rules: ScoringRules) -> bool:
+        """Whether no face in so few frames could have been enough."""
+        return not self.info.is_still and len(self.seconds) < rules.min_faces
 
     def _heat_scale(self, people: Sequence[Person]) -> float:
         scores = [score for person in people for score in person.scores]
@@ -193,6 +199,12 @@ def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
         scores=(),
         seen=tuple(seen),
     )
+
+
+def _short(person: Person) -> Person:
+    """The same, if what was missing is the video's length."""
+    few = person.status is Status.TOO_FEW_FACES
+    return replace(person, status=Status.TOO_SHORT) if few else person
 
 
 def _frames(clips: Sequence[ScoredClip]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from detector.records import Frame, Image, Report, Verdict
+from detector.records import Report, Verdict
 
 EVERY_SECONDS = 0.25
 TIME_LIMIT = 60
@@ -16,6 +16,14 @@ TIME_LIMIT = 60
 WINDOW, STEP = 8, 4
 # After a pause this long the camera was off, and a new stream begins.
 PAUSE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture of a camera, coded as it was sent; `second` counts from the first."""
+
+    second: float
+    picture: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +40,32 @@ class Score:
 class Stream:
     """One visitor's camera since it was turned on; every change gives a new stream.
 
-    `start` and `latest` are a clock's seconds; a frame's `second` counts from `start`.
+    `start` and `latest` are a clock's seconds; a shot's `second` counts from `start`.
     """
 
     start: float = 0.0
     latest: float = 0.0
     seen: int = 0
     fresh: int = 0
-    frames: tuple[Frame, ...] = ()
+    shots: tuple[Shot, ...] = ()
     scores: tuple[Score, ...] = ()
 
-    def take(self, image: Image, now: float) -> Stream:
+    def take(self, picture: bytes, now: float) -> Stream:
         """With one more picture, which came at `now`."""
         if not self.seen or now - self.latest > PAUSE_SECONDS:
-            return Stream(now, now, 1, 1, (Frame(0.0, image),))
-        frames = (*self.frames, Frame(now - self.start, image))[-WINDOW:]
-        return replace(self, latest=now, seen=self.seen + 1, fresh=self.fresh + 1, frames=frames)
+            return Stream(now, now, 1, 1, (Shot(0.0, picture),))
+        shots = (*self.shots, Shot(now - self.start, picture))[-WINDOW:]
+        return replace(self, latest=now, seen=self.seen + 1, fresh=self.fresh + 1, shots=shots)
 
     @property
     def due(self) -> bool:
         """Whether the window is full, and half of it new since the last score."""
-        return len(self.frames) == WINDOW and self.fresh >= STEP
+        return len(self.shots) == WINDOW and self.fresh >= STEP
 
     @property
     def missing(self) -> int:
         """How many more pictures the first window needs."""
-        return WINDOW - len(self.frames)
+        return WINDOW - len(self.shots)
 
     @property
     def elapsed(self) -> float:
@@ -70,10 +78,10 @@ class Stream:
 
     def scored(self, report: Report, took: float) -> Stream:
         """With what its window came to."""
-        score = Score(self.frames[-1].second, report.fake, report.verdict, took)
+        score = Score(self.shots[-1].second, report.fake, report.verdict, took)
         return replace(self, fresh=0, scores=(*self.scores, score))
 
 
-def clips_of(frames: tuple[Frame, ...]) -> list[tuple[Frame, ...]]:
+def clips_of(shots: tuple[Shot, ...]) -> list[tuple[Shot, ...]]:
     """A window as clips of neighbours, as the detector looks at a video."""
-    return [frames[start : start + STEP] for start in range(0, len(frames), STEP)]
+    return [shots[start : start + STEP] for start in range(0, len(shots), STEP)]

@@ -8,6 +8,7 @@ many people are followed, and not on how long the video is.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from detector.closeup import explain_frame
 from detector.degrade import Alter, altered
 from detector.errors import VideoError
 from detector.faces import FaceFinder
+from detector.live import Shot
 from detector.model import ModelConfig
 from detector.network import Network
 from detector.records import Frame, Report
@@ -27,7 +29,7 @@ from detector.robustness import try_worse_copies
 from detector.rules import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.video import DecodeNotes, Limits
-from detector.video.isolated import prepare, protections, reader
+from detector.video.isolated import Reader, prepare, protections, reader
 from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -148,21 +150,33 @@ class Detector:
 
     def analyze_clips(
         self,
-        clips: Sequence[Sequence[Frame]],
+        clips: Sequence[Sequence[Shot]],
         settings: Settings | None = None,
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Report:
-        """Look at pictures that are in memory, such as a camera's, clip by clip in the order of
-        time. The report's file has no name and no hash. Raises CancelledError if stopped."""
+        """Look at the pictures of a camera, clip by clip in the order of time; they are decoded
+        like any file. The report's file has no name and no hash.
+
+        Raises VideoError if one cannot be read, CancelledError if stopped.
+        """
         settings = settings or Settings()
         watch = Watch(on_progress, should_stop)
-        analysis = Analysis(self, settings, camera(clips), Stopwatch())
-        for clip in clips:
-            watch.tell(LOOKING, len(analysis.seconds), sum(map(len, clips)))
+        read = reader(watch.check, isolate=self.isolate)
+        frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
+        analysis = Analysis(self, settings, camera(frames), Stopwatch())
+        for clip in frames:
+            watch.tell(LOOKING, len(analysis.seconds), sum(map(len, frames)))
             analysis.look_at(clip)
         return analysis.report(damaged=False)
+
+    def _decoded(self, shot: Shot, read: Reader) -> Frame:
+        with tempfile.NamedTemporaryFile(prefix="camera-", suffix=".jpg") as file:
+            file.write(shot.picture)
+            file.flush()
+            with closing(read.read_clips(Path(file.name), 1, limits=self.limits)) as clips:
+                return Frame(shot.second, next(clips)[0].image)
 
     def draw_views(
         self,

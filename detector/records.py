@@ -123,6 +123,7 @@ class Status(StrEnum):
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
     TOO_FEW_FACES = "too_few_faces"
+    TOO_SHORT = "too_short"
     TOO_BLURRED = "too_blurred"
     UNTRAINED = "untrained"
     # A file that gave no report at all; see `VideoError.status`.

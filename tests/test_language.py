@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
 
 import pytest
 
 from detector.explain.language import LANGUAGES, catalogue, opened, preferred, say, tell, untold
 from detector.explain.texts import BANDS, SERVICE, STATUS, VERIFY, WARNINGS
 from detector.explain.words import headline, sentences, verdict_text
-from detector.records import Verdict
-from detector.render.answer_card import answer_card
-from detector.render.sections import moments, people
+from detector.records import Report, Status, Verdict
+from detector.render.model_page import model_page
+from detector.render.report_page import to_html
+from detector.ui.viewer import WORDS, viewer_data, viewer_data_in
 from tests import reports
+from tests.test_model_page import FULL, card
 
 OTHERS = [name for name in LANGUAGES if name != "en"]
 in_every_language = pytest.mark.parametrize("language", OTHERS)
@@ -55,11 +59,56 @@ def test_numbers_are_the_same_in_every_language(language: str) -> None:
         assert figures(say(text, language)) == figures(text), text
 
 
+def left_english(html: str, language: str, *known: str) -> list[str]:
+    """What stays English in it and is neither a name of ours nor one of `known`."""
+    names = {*known, "AUC", "AUC 0.810", "tiny", "float32", *(status.value for status in Status)}
+    return [text for text in untold(html, language) if text not in names]
+
+
+@in_every_language
 @pytest.mark.parametrize("make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys())
-def test_the_answer_shows_no_english_to_a_spanish_reader(make: object) -> None:
-    report = make()  # type: ignore[operator]
-    for html in (answer_card(report), people(report), moments(report)):
-        assert list(untold(html, "es")) == []
+def test_a_report_shows_no_english_to_another_reader(
+    make: Callable[[], Report], language: str
+) -> None:
+    report = make()
+    model, video = report.model, report.video
+    known = (model.id, model.architecture, model.revision, model.sha256, model.trained_on)
+    left = left_english(to_html(report), language, *known, video.name, video.sha256)
+    assert [text for text in left if not text.startswith("20")] == []
+
+
+@in_every_language
+@pytest.mark.parametrize("make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys())
+def test_the_viewer_shows_no_english_to_another_reader(
+    make: Callable[[], Report], language: str
+) -> None:
+    data = viewer_data(make(), Path("clip.mp4"), note="Scoring goes on: 20 frames so far")
+    said = viewer_data_in(data, language)
+    ours = [data.told, data.note, *(part.text for part in data.stretches), *WORDS.values()]
+    ours += [one.told for one in data.people]
+    assert left_english("".join(f"<p>{escape(text)}</p>" for text in ours), language) == []
+    assert left_english("".join(data.charts), language) == []
+    assert said.told != data.told
+    assert (said.start, said.plain) == (data.start, data.plain)
+
+
+@in_every_language
+def test_the_model_tab_shows_no_english_but_what_its_card_says(language: str) -> None:
+    filled = card(metrics=FULL, trained_on="")
+    left = left_english(model_page(filled), language, filled["sha256"])
+    assert [text for text in left if "LSTM" not in text and "blur" not in text] == []
+    assert left_english(model_page({"id": "tiny", "trained": False}), language) == []
+
+
+@in_every_language
+def test_what_is_wrong_with_a_file_is_told_around_its_name(language: str) -> None:
+    for sentence in (
+        "under my {roof}.v2.mp4 is empty (0 bytes). Send it again.",
+        "a b.MOV is 1920 x 1088 pixels; at most 0.3 million pixels are accepted.",
+    ):
+        said = say(sentence, language)
+        assert sentence.partition(" is ")[0] in said
+        assert " is " not in said
 
 
 def test_finding_no_sign_is_called_no_proof_in_every_language() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from detector import Detector
-from detector.live import EVERY_SECONDS, PAUSE_SECONDS, STEP, WINDOW, Stream, clips_of
-from detector.records import Frame, Status
+from detector.errors import VideoError
+from detector.live import EVERY_SECONDS, PAUSE_SECONDS, STEP, WINDOW, Shot, Stream, clips_of
+from detector.records import Status
+from detector.render.draw import to_jpeg
 from detector.settings import Settings
 from tests import reports
 from tests.clips import moving_portrait, plain
 
-DARK = plain(1)[0]
+DARK = to_jpeg(plain(1)[0])
 
 
 def after(count: int, every: float = EVERY_SECONDS, stream: Stream | None = None) -> Stream:
@@ -37,8 +39,8 @@ def test_the_next_score_waits_until_half_of_the_window_is_new() -> None:
 
 def test_the_window_slides_and_does_not_grow() -> None:
     stream = after(3 * WINDOW)
-    assert len(stream.frames) == WINDOW
-    assert stream.frames[-1].second == pytest.approx((3 * WINDOW - 1) * EVERY_SECONDS)
+    assert len(stream.shots) == WINDOW
+    assert stream.shots[-1].second == pytest.approx((3 * WINDOW - 1) * EVERY_SECONDS)
 
 
 def test_pictures_that_went_by_are_counted() -> None:
@@ -53,18 +55,25 @@ def test_a_camera_that_was_off_starts_anew() -> None:
 
 
 def test_every_picture_of_a_window_is_in_one_clip() -> None:
-    frames = after(WINDOW).frames
-    assert [frame for clip in clips_of(frames) for frame in clip] == list(frames)
+    shots = after(WINDOW).shots
+    assert [shot for clip in clips_of(shots) for shot in clip] == list(shots)
 
 
 def test_a_face_before_the_camera_is_judged_like_one_in_a_video(detector: Detector) -> None:
-    frames = tuple(Frame(0.25 * k, image) for k, image in enumerate(moving_portrait(WINDOW)))
-    report = detector.analyze_clips(clips_of(frames), Settings(frames=WINDOW, heat=False))
+    pictures = map(to_jpeg, moving_portrait(WINDOW))
+    shots = tuple(Shot(0.25 * k, picture) for k, picture in enumerate(pictures))
+    report = detector.analyze_clips(clips_of(shots), Settings(frames=WINDOW, heat=False))
     assert report.status is Status.OK
     assert report.frames_with_face == WINDOW
     assert [person.id for person in report.people] == [1]
 
 
 def test_nobody_before_the_camera_gets_no_score(detector: Detector) -> None:
-    report = detector.analyze_clips(clips_of(after(WINDOW).frames))
+    report = detector.analyze_clips(clips_of(after(WINDOW).shots))
     assert (report.status, report.fake) == (Status.NO_FACE, None)
+
+
+@pytest.mark.parametrize("picture", [b"", b"no picture", DARK[:200]])
+def test_what_is_no_picture_is_answered_like_a_bad_file(detector: Detector, picture: bytes) -> None:
+    with pytest.raises(VideoError):
+        detector.analyze_clips([[Shot(0.0, DARK), Shot(0.25, picture)]])

@@ -345,33 +345,3 @@ def test_everything_in_the_viewer_is_large_enough_for_a_finger(answered: Page) -
     )
     assert len(sizes) > 5
     assert min(min(size) for size in sizes) >= 44
-
-
-def test_the_altered_person_of_two_is_found_seen_and_taken_home(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the released weights, as somebody who has never seen the page."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    with serving({"fast": Detector.load("fast", "cpu")}, Limits()) as address:
-        page = visit(browser, address)
-        upload(page, EXAMPLES / "two_people.mp4")
-        page.click("#analyse")
-        expect(page.locator("#verdict .answer h1")).to_contain_text("Person 2", timeout=90_000)
-        expect(page.locator("#downloads")).to_contain_text("annotated", timeout=90_000)
-        expect(page.locator('#viewer .who[aria-pressed="true"]')).to_contain_text("Person 2")
-        part(page, "timeline").focus()
-        page.keyboard.press("Home")
-        part(page, "stretches").locator("button").first.click()
-        expect(part(page, "which")).to_contain_text("Person 2")
-        heated = "node => node.getContext('2d').getImageData(0, 0, 448, 448).data"
-        page.wait_for_function(f"!{VIDEO}.seeking && !{HEAT}.seeking")
-        for name in ("crop", "warm"):
-            page.wait_for_function(PAINTED, arg=name)
-        crop, warm = (part(page, name).evaluate(heated) for name in ("crop", "warm"))
-        assert crop != warm
-        expect(page.locator("#findings")).to_contain_text("Person 2 looks manipulated from")
-        with page.expect_download() as download:
-            page.locator("#downloads a", has_text="KB").nth(1).click()
-        text = download.value.path().read_text(encoding="utf-8")
-        assert "Person 2" in text
-        page.close()

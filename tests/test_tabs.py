@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from gradio_client import Client, handle_file
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from detector import Detector
+from detector.live import PAUSE_SECONDS
 from detector.records import Report
 from detector.render.document import to_json
 from detector.video import Limits
@@ -213,7 +214,9 @@ def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
     expect(page.locator("#snippet-ask-sh")).to_contain_text(url.removesuffix("/"), timeout=10_000)
 
 
-def test_a_camera_is_scored_while_it_runs(browser: Browser, url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def camera(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
+    """A browser that sees a drifting face through its camera."""
     film = write_clip(
         tmp_path / "camera.mjpeg",
         moving_portrait(50, size=(640, 480), face=420),
@@ -225,19 +228,35 @@ def test_a_camera_is_scored_while_it_runs(browser: Browser, url: str, tmp_path: 
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-video-capture={film}",
     ]
-    camera = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *fake])
-    before = set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*"))
-    page = visit(camera, url)
+    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *fake])
+    yield chromium
+    chromium.close()
+
+
+def turn_on(page: Page) -> Locator:
+    """Start the camera; returns where its answers are shown."""
     open_tab(page, "Live")
     page.get_by_text("Click to Access Webcam").click()
     page.locator("#camera").get_by_text("Record").click()
-    live = page.locator("#live")
-    expect(live.locator(".number")).to_contain_text("%", timeout=30_000)
-    for fact in ("Answer after", "Dropped", "Time left"):
-        expect(live).to_contain_text(fact)
-    expect(live.locator("circle").nth(1)).to_be_attached(timeout=20_000)
-    camera.close()
-    assert set(Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*")) == before, "pictures were stored"
+    return page.locator("#live")
+
+
+def test_a_camera_ends_with_its_time_and_can_be_started_again(
+    camera: Browser, detector: Detector, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.ui.live.TIME_LIMIT", 4)
+    with serving({"tiny": detector}, Limits()) as address:
+        page = visit(camera, address)
+        live = turn_on(page)
+        expect(live).to_contain_text("The 4 seconds are over", timeout=20_000)
+        expect(page.locator("#camera").get_by_text("Record")).to_be_visible(timeout=10_000)
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url))
+        page.wait_for_timeout(1000 * PAUSE_SECONDS + 500)
+        assert sent == [], "it went on"
+        page.locator("#camera").get_by_text("Record").click()
+        expect(live).to_contain_text("Filling the first window", timeout=20_000)
+        page.close()
 
 
 def test_a_german_visitor_reads_german_and_a_program_english(
@@ -251,10 +270,26 @@ def test_a_german_visitor_reads_german_and_a_program_english(
     expect(page.locator("#verdict")).to_contain_text("Was mit Ihrem Video geschieht")
     page.click("#analyse")
     expect(page.get_by_text("Wählen Sie zuerst ein Video oder ein Bild.")).to_be_visible()
-    upload(page, write_clip(tmp_path / "leer.mp4", plain(12)))
+    expect(page.get_by_role("button", name="Zwei Personen")).to_be_visible()
+    bad = tmp_path / "kein Video.mp4"
+    bad.write_text("this is no video")
+    with page.expect_response("**/upload*"):
+        page.set_input_files("#upload input[type=file]", bad)
     page.click("#analyse")
-    verdict = page.locator("#verdict")
-    expect(verdict).to_contain_text("wurde kein Gesicht gefunden", timeout=30_000)
+    expect(page.locator("#verdict")).to_contain_text("Video.mp4 ist kein Video", timeout=30_000)
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#analyse")).to_have_text("Analysieren", timeout=30_000)
+    upload(page, talking)
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_contain_text("report", timeout=60_000)
+    for german in ("Bild im Detail", "Wärmebild", "wie unruhig benachbarte Bilder sind"):
+        expect(page.locator("#viewer")).to_contain_text(german)
+    expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
+    open_tab(page, "Verlauf")
+    page.locator("#history").get_by_text("talking.mp4").click()
+    past = page.frame_locator("#history-shown iframe")
+    expect(past.get_by_role("heading", name="Personen")).to_be_visible(timeout=10_000)
     context.close()
     answer = Client(url, verbose=False).predict(handle_file(talking), api_name="/analyze_video")
     assert answer["headline"].isascii()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import gradio as gr
 import pytest
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData, ListFiles
 from PIL import Image as Pillow
 
 from detector import Detector
@@ -16,8 +17,13 @@ from tests.clips import plain, write_clip
 
 
 @pytest.fixture
-def parts(detector: Detector) -> list[gr.blocks.Block]:
-    return list(build_page({"tiny": detector}, Limits()).blocks.values())
+def page(detector: Detector) -> gr.Blocks:
+    return build_page({"tiny": detector}, Limits())
+
+
+@pytest.fixture
+def parts(page: gr.Blocks) -> list[gr.blocks.Block]:
+    return list(page.blocks.values())
 
 
 def test_a_picture_reaches_the_decoder_as_it_was_sent(
@@ -37,6 +43,32 @@ def test_a_picture_reaches_the_decoder_as_it_was_sent(
     assert given == str(path)
     assert path.read_bytes() == before
     assert picture.preprocess(None) is None
+
+
+def test_a_camera_s_picture_reaches_the_decoder_as_it_was_sent(
+    parts: list[gr.blocks.Block],
+) -> None:
+    (camera,) = [part for part in parts if isinstance(part, gr.Image) and part.streaming]
+    sent = ImageData(url="data:image/png;base64," + base64.b64encode(b"no picture").decode())
+    assert camera.preprocess(sent) == b"no picture"
+    for other in ("data:image/png;base64,abc", "https://example.com/a.png", ""):
+        assert camera.preprocess(ImageData(path="a.png", url=other)) == b""
+
+
+def test_a_file_reaches_an_event_by_its_path_and_leaves_no_other_behind(
+    page: gr.Blocks, tmp_path: Path
+) -> None:
+    sent = FileData(path=str(tmp_path / "clip.mp4"), orig_name="clip.mp4")
+    events = [event for event in page.fns.values() if event.preprocess]
+    asked = {part for event in events for part in event.inputs if isinstance(part, gr.File)}
+    assert len(asked) == 6
+    for part in asked:
+        part.GRADIO_CACHE = str(tmp_path)
+        if part.file_count == "single":
+            assert part.preprocess(sent) == sent.path
+        else:
+            assert part.preprocess(ListFiles(root=[sent, sent])) == [sent.path, sent.path]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_video_is_looked_at_with_ffmpeg(

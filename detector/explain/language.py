@@ -39,7 +39,9 @@ TERMS = (
     "EigenCAM",
     "Score-CAM",
 )
-_OPEN = re.compile("|".join([*map(re.escape, TERMS), NUMBER.pattern]))
+# What a sentence about a file begins with: its name, to its ending.
+FILE_NAME = re.compile(r"^\S.{0,200}?\.[A-Za-z]\w{0,4}(?= )")
+_OPEN = re.compile("|".join([FILE_NAME.pattern, *map(re.escape, TERMS), NUMBER.pattern]))
 _SENTENCES, _CLAUSES = re.compile(r"(?<=[.?!]) +"), re.compile(r"(?<=[;:·]) +")
 _MARKS = re.compile(r"^(#+ |- )?(.*)$")  # a heading or an item in Markdown
 _PLACES = re.compile(
@@ -111,15 +113,25 @@ def tell(html: str, language: str) -> str:
 
 
 def untold(html: str, language: str) -> Iterator[str]:
-    """Texts in HTML that the catalogue lacks; for the test that finds them."""
+    """Texts and parts of texts in HTML that the catalogue lacks; for the test that finds them."""
     for match in _PLACES.finditer(f">{html}<"):
         text = unescape(match["said"] or match["text"] or "").strip()
-        if re.search(r"[A-Za-z]{3}", text) and say(text, language) == text:
-            yield text
+        yield from _lacking(text, catalogue(language), (_SENTENCES, _CLAUSES))
+
+
+def _lacking(
+    text: str, texts: Mapping[str, str], cuts: tuple[re.Pattern[str], ...]
+) -> Iterator[str]:
+    if _known(text, texts) is not None or not re.search(r"[A-Za-z]{3}", text):
+        return
+    if not cuts:
+        yield text
+    for part in cuts[0].split(text) if cuts else ():
+        yield from _lacking(part, texts, cuts[1:])
 
 
 def opened(text: str) -> tuple[str, list[str]]:
-    """A text with its numbers and terms left open, and those."""
+    """A text with its numbers, its terms and a leading file name left open, and those."""
     numbers = _OPEN.findall(text)
     places = iter(range(len(numbers)))
     closed = text.replace("{", "{{").replace("}", "}}")
@@ -141,4 +153,5 @@ def _number(number: str, texts: Mapping[str, str]) -> str:
     if number in TERMS:
         return texts[number]
     word, _, rest = number.partition(" ")
-    return texts[f"{word} {{0}}"].format(rest) if word in ("under", "over") else number
+    worded = word in ("under", "over") and NUMBER.fullmatch(number)
+    return texts[f"{word} {{0}}"].format(rest) if worded else number

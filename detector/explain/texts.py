@@ -25,6 +25,10 @@ STATUS = {
         "Too few clear pictures of the face were found to judge it. "
         "Analyse more frames, or use a longer part in which the face is visible."
     ),
+    Status.TOO_SHORT: (
+        "The video is too short to judge: it holds fewer frames than a score needs. "
+        "Use a longer part of it, or the whole video that it was cut from."
+    ),
     Status.TOO_BLURRED: (
         "The faces are too blurred to judge. "
         "Use the original file rather than a copy that was compressed or forwarded."

@@ -98,6 +98,7 @@ def _reason(status: Status, thing: str) -> str:
         Status.NO_FACE: f"no face was found in this {thing}",
         Status.FACE_TOO_SMALL: f"the faces in this {thing} are too small to judge",
         Status.TOO_FEW_FACES: f"this {thing} shows too few clear pictures of a face",
+        Status.TOO_SHORT: f"this {thing} is too short to judge",
         Status.TOO_BLURRED: f"the faces in this {thing} are too blurred to judge",
         Status.UNTRAINED: "the model has no trained weights",
         Status.CANCELLED: "the analysis was cancelled",

@@ -11,7 +11,7 @@ from typing import Any
 
 from detector.errors import VideoError, shown
 from detector.explain.why import heat_text, where_text
-from detector.explain.words import headline, peak_of, sentences
+from detector.explain.words import headline, peak_of, sentences, status_text
 from detector.records import (
     APP_VERSION,
     SCHEMA_VERSION,
@@ -152,7 +152,10 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         "video": {"name": shown(name), **unknown, "frames_sampled": 0, "frames_with_face": 0},
         "faces": [],
         "segments": [],
-        "explanation": [{"text": str(error), "t": None, "face": None}],
+        "explanation": [
+            {"text": text, "t": None, "face": None}
+            for text in (str(error), status_text(error.status))
+        ],
         "heat": None,
         "robustness": None,
         "retelling": None,

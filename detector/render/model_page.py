@@ -58,7 +58,7 @@ def _facts(card: Card) -> str:
     model, rules = card["model"], card["rules"]
     low, high = rules["undecided"]
     return section(
-        f"Model {escape(str(card['id']))}",
+        f"Model <b>{escape(str(card['id']))}</b>",
         definitions(
             "card",
             [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 
+from detector.explain.language import tell
 from detector.explain.why import families_text
 from detector.explain.words import limits
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
@@ -26,7 +27,7 @@ from detector.render.sections import (
 from detector.render.timeline import charts
 
 _HEAD = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -39,7 +40,7 @@ _HEAD = """<!doctype html>
 """  # noqa: E501 - the policy is one line of HTML
 
 
-def to_html(report: Report) -> str:
+def to_html(report: Report, language: str = "en") -> str:
     """The whole answer as one page of HTML, to be kept, sent or printed."""
     own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
     style = sections_css() + own
@@ -58,14 +59,15 @@ def to_html(report: Report) -> str:
         _origin(report),
     ]
     page = (
-        _HEAD.format(title=escape(title), style=style)
+        _HEAD.format(language=language, title=escape(title), style=style)
         + f'<main>\n<p class="top">Deepfake detector · report on '
         f"<b>{escape(report.video.name)}</b></p>\n"
         + "\n".join(part for part in body if part)
-        + f"\n</main>\n<footer>Made {escape(report.created_utc) or 'at an unknown time'} by "
-        f"deepfake-detector {APP_VERSION}, report format {SCHEMA_VERSION}. This page holds "
-        "everything it shows and asks nothing of the network.</footer>\n</body>\n</html>\n"
+        + f"\n</main>\n<footer>Made <time>{escape(report.created_utc) or 'at an unknown time'}"
+        f"</time> by deepfake-detector {APP_VERSION}, report format {SCHEMA_VERSION}. This page "
+        "holds everything it shows and asks nothing of the network.</footer>\n</body>\n</html>\n"
     )
+    page = tell(page, language)
     return page.replace(" %", "\N{NO-BREAK SPACE}%")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector.records import Frame, ModelInfo, Report
+from detector.live import Shot
+from detector.records import ModelInfo, Report
 from detector.render.views import Views
 from detector.rules import ScoringRules
 from detector.settings import FrameQuestion, Settings
@@ -36,7 +37,7 @@ class Analyst(Protocol):
     ) -> Report: ...
 
     def analyze_clips(
-        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
     ) -> Report: ...
 
     def annotate(

@@ -21,6 +21,7 @@ from detector.ui.explain import NOT_CONFIGURED
 from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
 from detector.ui.jobs import Step
 from detector.ui.storage import KEPT_SECONDS
+from detector.ui.untouched import untouched
 from detector.ui.verify import compare
 from detector.video import Limits
 
@@ -205,7 +206,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
     """
     with gr.Row(visible=False):
         inputs = [
-            gr.File(label="video", type="filepath"),
+            untouched(gr.File(label="video")),
             gr.Number(20, label="n_frames", precision=0),
             gr.Number(8, label="max_faces", precision=0),
             gr.Number(None, label="threshold"),
@@ -213,7 +214,10 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
         ]
         of = gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of")
         located = [method_choice(NO_HEAT), of, gr.Checkbox(False, label="retelling")]
-        claim = [gr.File(label="video"), gr.File(label="report"), gr.Checkbox(True, label="rerun")]
+        claim = [
+            *(untouched(gr.File(label=label)) for label in ("video", "report")),
+            gr.Checkbox(True, label="rerun"),
+        ]
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")
         full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
         for ask, given, outputs, options in (

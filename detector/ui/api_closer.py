@@ -19,6 +19,7 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.ui.api import Endpoints, answers, method_choice, read_settings, working
 from detector.ui.handlers import Question, explain, look, try_copies
 from detector.ui.jobs import Step
+from detector.ui.untouched import untouched
 
 Explained = tuple[dict[str, Any], str | None]
 
@@ -139,14 +140,14 @@ def add_closer_api(endpoints: CloserEndpoints, heavy: dict[str, Any]) -> None:
     """Add the endpoints to the page that is being built; see `add_api`."""
     with gr.Row(visible=False):
         frame = [
-            gr.File(label="video", type="filepath"),
+            untouched(gr.File(label="video")),
             gr.Number(0, label="person", precision=0),
             gr.Number(None, label="second"),
             method_choice(),
             gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of"),
         ]
         whole = [
-            gr.File(label="video", type="filepath"),
+            untouched(gr.File(label="video")),
             gr.Number(20, label="n_frames", precision=0),
             gr.Number(8, label="max_faces", precision=0),
             gr.Number(None, label="threshold"),

@@ -26,6 +26,7 @@ from detector.settings import PRESETS, Settings
 from detector.ui.check import PRESET_LABELS
 from detector.ui.handlers import Detectors, Question, look
 from detector.ui.jobs import Step
+from detector.ui.untouched import untouched
 
 HEADS = ["File", "Answer", "Score (%)", "95 % interval", "Person", "Peak", "Length (s)"]
 KINDS: Any = ["str", "str", "number", "str", "number", "str", "number"]
@@ -66,7 +67,9 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            given = gr.Files(label="Your videos and pictures", elem_id="batch-given", height=220)
+            given = untouched(
+                gr.Files(label="Your videos and pictures", elem_id="batch-given", height=220)
+            )
             frames = gr.Radio(
                 PRESET_LABELS,
                 value=PRESETS["standard"],

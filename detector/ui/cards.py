@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
+from pathlib import Path
 
 from detector.errors import VideoError
+from detector.explain.language import LANGUAGES, catalogue
 from detector.explain.words import status_text
 from detector.records import ModelInfo
 from detector.ui.jobs import Step
 from detector.ui.storage import KEPT_SECONDS
 from detector.video import Limits
 
+HERE = Path(__file__).parent
 _STEPS = (
     ("Finds and follows every face", "each person gets a line of their own"),
     ("Scores runs of frames", "spread over the whole video, each frame with its neighbours"),
@@ -34,8 +38,22 @@ def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
         '<header id="masthead"><h1>Is this face real?</h1>'
         "<p>Give it a video. It answers how likely each face is manipulated, when, and where the "
         "model looked – or says honestly that it cannot tell.</p>"
-        f'<ul class="facts">{"".join(facts)}</ul></header>'
+        f'<ul class="facts">{"".join(facts)}</ul>'
+        '<p id="too-large" role="alert" hidden></p></header>'
     )
+
+
+def too_large_js(limits: Limits) -> str:
+    """The script that fills `#too-large`, for the component that shows the masthead."""
+    parts = (
+        "{0} has {1} MB; at most {2} MB are accepted.",
+        "Cut out the part that matters, or save it smaller.",
+    )
+    spoken = {
+        name: " ".join(catalogue(name).get(part, part) for part in parts) for name in LANGUAGES
+    }
+    script = (HERE / "toolarge.js").read_text(encoding="utf-8")
+    return f"const most = {limits.max_bytes};\nconst spoken = {json.dumps(spoken)};\n{script}"
 
 
 def welcome() -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from detector.errors import CancelledError, VideoError
 from detector.explain.retelling import Narrator, retell
-from detector.records import Frame, Report, Status
+from detector.live import Shot
+from detector.records import Report, Status
 from detector.render.views import Views
 from detector.settings import FrameQuestion, Settings
 from detector.ui.analyst import Analyst
@@ -162,7 +163,7 @@ class Served:
         return report
 
     def analyze_clips(
-        self, clips: Sequence[Sequence[Frame]], settings: Settings | None = None
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
     ) -> Report:
         """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
         name_request()

@@ -22,6 +22,7 @@ from detector.ui.explain import Panel
 from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
 from detector.ui.jobs import Step
 from detector.ui.viewer import ViewerData, viewer_data
+from detector.ui.visitors import visitor_language
 
 Updates = dict[gr.Component | gr.Column, Any]
 
@@ -143,7 +144,7 @@ class Events:
     def _answer(self, question: Question, report: Report) -> Iterator[Updates]:
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
-            files = write_documents(report, folder)
+            files = write_documents(report, folder, visitor_language())
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
             if report.people:
                 yield from self._views(question, report, folder, files)

@@ -158,11 +158,12 @@ def stem_of(report: Report) -> str:
     return letters[:60] or "video"
 
 
-def write_documents(report: Report, folder: Path) -> list[Path]:
-    """The report as JSON, CSV and one HTML page, named after the visitor's file."""
+def write_documents(report: Report, folder: Path, language: str = "en") -> list[Path]:
+    """The report as JSON, CSV and one HTML page, named after the visitor's file; the page, which
+    is for people, in `language`."""
     stem = stem_of(report)
     texts = {
-        f"{stem}-report.html": to_html(report),
+        f"{stem}-report.html": to_html(report, language),
         f"{stem}-report.json": json.dumps(to_json(report), indent=2),
         f"{stem}-frames.csv": to_csv(report),
     }

@@ -36,6 +36,11 @@ class Past:
     files: tuple[Path, ...]
 
     @property
+    def name(self) -> str:
+        """By what the browser names it, whatever the language of its line."""
+        return next(str(path) for path in self.files if path.suffix == ".json")
+
+    @property
     def page(self) -> Path | None:
         return next((path for path in self.files if path.suffix == ".html"), None)
 
@@ -87,10 +92,10 @@ class HistoryEvents:
     def remember(self, known: list[Past], given: Any) -> tuple[list[Past], Any]:
         """The documents of an answer join the list."""
         known = with_result(known, list(paths_in(given)))
-        return known, gr.update(choices=[entry.line for entry in known])
+        return known, gr.update(choices=[(entry.line, entry.name) for entry in known])
 
-    def show(self, line: str | None, known: list[Past]) -> tuple[str, Any]:
-        entry = next((entry for entry in known if entry.line == line), None)
+    def show(self, name: str | None, known: list[Past]) -> tuple[str, Any]:
+        entry = next((entry for entry in known if entry.name == name), None)
         if entry is None:
             return EMPTY, gr.update(visible=False)
         there = [str(path) for path in entry.files if path.is_file()]

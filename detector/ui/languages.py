@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.context import LocalContext
 
 from detector.explain.language import (
     LANGUAGES,
     catalogue,
     opened,
-    preferred,
     say,
     say_markdown,
     tell,
 )
 from detector.ui.check import PRESET_LABELS
+from detector.ui.viewer import ViewerData, viewer_data_in
+from detector.ui.visitors import visitor_language
 
 PRESET_NAMES = [name for name, _ in PRESET_LABELS]
 _TEXTS = ("label", "placeholder", "info")
@@ -49,12 +49,6 @@ def speak(page: gr.Blocks) -> None:
         if event.fn is not None and event.api_visibility == "private":
             event.fn = told(event.fn)
     _greet(page)
-
-
-def visitor_language() -> str:
-    """The language that the browser behind the running event asks for."""
-    request = LocalContext.request.get(None)
-    return preferred(request.headers.get("accept-language", "")) if request else "en"
 
 
 def told(event: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,11 +78,14 @@ def told(event: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def translated(shown: Any, language: str) -> Any:
-    """Updates with every text and piece of HTML in them told in `language`."""
-    if language == "en":
-        return shown
+    """Updates with every text, piece of HTML and viewer in them told in `language`; no line
+    breaks between a number and its per cent sign."""
     if isinstance(shown, str):
-        return tell(shown, language)
+        if "<" not in shown:
+            return say(shown, language)
+        return tell(shown, language).replace(" %", "\N{NO-BREAK SPACE}%")
+    if isinstance(shown, ViewerData):
+        return viewer_data_in(shown, language)
     if isinstance(shown, dict):
         return {key: translated(value, language) for key, value in shown.items()}
     if type(shown) in (list, tuple):
@@ -125,16 +122,25 @@ def _greet(page: gr.Blocks) -> None:
         if isinstance(block, gr.HTML | gr.Markdown) and isinstance(block.value, str) and block.value
     ]
 
+    examples = [block for block in page.blocks.values() if isinstance(block, gr.Dataset)]
+
     def greet() -> list[Any]:
         language = visitor_language()
         if language == "en":
-            return [gr.skip() for _ in blocks]
-        return [
+            return [gr.skip() for _ in (*blocks, *examples)]
+        texts = [
             (say_markdown if isinstance(block, gr.Markdown) else tell)(block.value, language)
             for block in blocks
         ]
+        names = [[say(name, language) for name in block.sample_labels or ()] for block in examples]
+        return [*texts, *(gr.update(sample_labels=said) for said in names)]
 
     with page:
         page.load(
-            greet, None, blocks, queue=False, show_progress="hidden", api_visibility="private"
+            greet,
+            None,
+            [*blocks, *examples],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
         )

@@ -9,12 +9,20 @@ import gradio as gr
 
 from detector.errors import VideoError
 from detector.explain.words import headline, percent, verdict_text
-from detector.live import EVERY_SECONDS, TIME_LIMIT, WINDOW, Stream, clips_of
-from detector.records import Image, Report
+from detector.live import (
+    EVERY_SECONDS,
+    PAUSE_SECONDS,
+    TIME_LIMIT,
+    WINDOW,
+    Stream,
+    clips_of,
+)
+from detector.records import Report
 from detector.render.answer_card import definitions
 from detector.settings import Settings
 from detector.ui import cards
 from detector.ui.handlers import Detectors
+from detector.ui.untouched import undecoded
 
 # Two cameras at most: a stream holds its place as long as it runs.
 LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 2}
@@ -22,9 +30,14 @@ INTRODUCTION = (
     '<section class="welcome"><h2>Your camera, scored while it runs</h2><ol>'
     f"<li><b>A window of {WINDOW} pictures slides along</b><span>about two seconds</span></li>"
     "<li><b>What is missed is counted</b><span>pictures go by while the network works</span></li>"
-    f"<li><b>It ends after {TIME_LIMIT} seconds</b><span>pictures are kept in memory only, and "
-    "let go</span></li></ol></section>"
+    f"<li><b>It ends after {TIME_LIMIT} seconds</b><span>pictures are let go as soon as "
+    "they are scored</span></li></ol></section>"
 )
+# Gradio's own limit counts the time of work, not of watching, and its camera starts anew after it.
+STOP = """watch('value', () => {
+  const stop = document.querySelector('#camera .button-wrap button');
+  if (element.querySelector('[data-over]')) stop.click();
+});"""
 
 
 def build_live(detectors: Detectors) -> None:
@@ -33,27 +46,32 @@ def build_live(detectors: Detectors) -> None:
     stream = gr.State(Stream())
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
-            camera = gr.Image(
-                sources=["webcam"],
-                streaming=True,
-                type="numpy",
-                label="Your camera",
-                elem_id="camera",
-                height=400,
+            camera = undecoded(
+                gr.Image(
+                    sources=["webcam"],
+                    streaming=True,
+                    label="Your camera",
+                    elem_id="camera",
+                    height=400,
+                )
             )
         with gr.Column(scale=5, min_width=320):
-            shown = gr.HTML(INTRODUCTION, elem_id="live", elem_classes="report")
+            shown = gr.HTML(INTRODUCTION, js_on_load=STOP, elem_id="live", elem_classes="report")
 
-    def look(image: Image | None, stream: Stream) -> tuple[str, Stream]:
-        if image is None:
+    def look(picture: bytes | None, stream: Stream) -> tuple[str, Stream]:
+        if picture is None:
             return INTRODUCTION, Stream()
-        stream = stream.take(image, time.monotonic())
+        stream = stream.take(picture, time.monotonic())
+        if stream.elapsed > TIME_LIMIT + PAUSE_SECONDS:  # a browser that does not do as asked
+            raise gr.Error("The camera's time is over.", print_exception=False)
+        if stream.elapsed > TIME_LIMIT:
+            return over(), stream
         if not stream.due:
             return (waiting(stream), stream) if not stream.scores else (gr.skip(), stream)
         begun = time.monotonic()
         try:
             report = detector.analyze_clips(
-                clips_of(stream.frames), Settings(frames=WINDOW, heat=False)
+                clips_of(stream.shots), Settings(frames=WINDOW, heat=False)
             )
         except VideoError as error:
             return cards.problem(error), Stream()
@@ -76,6 +94,14 @@ def waiting(stream: Stream) -> str:
     return (
         '<section class="working"><h2>Filling the first window</h2>'
         f"<p>{stream.missing} more pictures</p></section>"
+    )
+
+
+def over() -> str:
+    """The camera's time is used up; the mark in it has the browser stop."""
+    return (
+        f'<section class="welcome" data-over><h2>The {TIME_LIMIT} seconds are over</h2>'
+        "<p>The camera was stopped. After a few seconds you can start it again.</p></section>"
     )
 
 

@@ -90,7 +90,10 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
         delete_cache=(SWEEP_SECONDS, KEPT_SECONDS),
     ) as page:
         default = next(iter(detectors.values()))
-        gr.HTML(cards.masthead(default.info, default.device, limits))
+        gr.HTML(
+            cards.masthead(default.info, default.device, limits),
+            js_on_load=cards.too_large_js(limits),
+        )
         with gr.Tabs(elem_id="sections"):
             with gr.Tab("Check", id="check"):
                 answered = build_check(detectors, HEAVY)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector.records import Frame, ModelInfo, Report
+from detector.live import Shot
+from detector.records import ModelInfo, Report
 from detector.render.views import Views
 from detector.rules import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.watch import OnPartial, OnProgress, ShouldStop
 
-Clips = Sequence[Sequence[Frame]]
+Clips = Sequence[Sequence[Shot]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,33 @@
 """Keeps Gradio from decoding what visitors send: only a confined process may do that.
 
-It opens every picture with Pillow, and saves many anew, before an event is told of them; and
-where ffmpeg is installed it looks at every video that it shows, and converts some.
+It opens every picture with Pillow, and saves many anew, before an event is told of them; where
+ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
+file that an event is given it leaves an empty one.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+from typing import TypeVar
+
 import gradio as gr
 from gradio import processing_utils
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData, ListFiles
+
+Holder = TypeVar("Holder", bound=gr.Image | gr.File)
 
 
-def untouched(picture: gr.Image) -> gr.Image:
-    """The component gives events the path of the file as it was sent, without a look at it."""
-    vars(picture)["preprocess"] = _path_of
-    return picture
+def untouched(component: Holder) -> Holder:
+    """It gives events the path of the file as it was sent, or a list of paths, without a look."""
+    vars(component)["preprocess"] = _path_of
+    return component
+
+
+def undecoded(camera: gr.Image) -> gr.Image:
+    """It gives events the bytes of each picture as it was sent; empty where there are none."""
+    vars(camera)["preprocess"] = _bytes_of
+    return camera
 
 
 def forbid_conversion() -> None:
@@ -22,8 +35,21 @@ def forbid_conversion() -> None:
     processing_utils.ffmpeg_installed = _never
 
 
-def _path_of(payload: ImageData | None) -> str | None:
+def _path_of(payload: ImageData | FileData | ListFiles | None) -> str | list[str] | None:
+    if isinstance(payload, ListFiles):
+        return [file.path for file in payload]
     return None if payload is None else payload.path
+
+
+def _bytes_of(payload: ImageData | None) -> bytes | None:
+    """A camera's picture stands in its address: data:image/jpeg;base64,..."""
+    if payload is None:
+        return None
+    head, _, content = (payload.url or "").partition(",")
+    try:
+        return base64.b64decode(content) if head.startswith("data:image/") else b""
+    except binascii.Error:
+        return b""
 
 
 def _never() -> bool:

@@ -15,6 +15,7 @@ from detector.errors import ReportError, VideoError
 from detector.ui import cards
 from detector.ui.handlers import Detectors
 from detector.ui.jobs import Step, run_job
+from detector.ui.untouched import untouched
 from detector.verify import LISTED, Verification, verify_origin, verify_report
 from detector.watch import OnProgress, ShouldStop
 
@@ -54,10 +55,17 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            report = gr.File(
-                label="The report (JSON)", file_types=[".json"], elem_id="verify-report", height=130
+            report = untouched(
+                gr.File(
+                    label="The report (JSON)",
+                    file_types=[".json"],
+                    elem_id="verify-report",
+                    height=130,
+                )
             )
-            video = gr.File(label="The video or picture", elem_id="verify-video", height=130)
+            video = untouched(
+                gr.File(label="The video or picture", elem_id="verify-video", height=130)
+            )
             rerun = gr.Checkbox(True, label="Analyse it again and compare the answers")
             with gr.Row():
                 start = gr.Button("Verify", variant="primary", elem_id="verify-start", scale=3)
@@ -80,9 +88,9 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
         api_visibility="private",
         **heavy,
     )
-    cancel.click(
-        cards.cancelled, None, answer, cancels=running, queue=False, api_visibility="private"
-    )
+    # In this order: else the running event's last step could be the last word.
+    light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+    cancel.click(None, cancels=running, **light).then(cards.cancelled, None, answer, **light)
 
 
 def verification_card(found: Verification | ReportError | VideoError) -> str:

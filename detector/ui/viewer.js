@@ -1,6 +1,7 @@
 // Draws `props.value`, a ViewerData, and lets a visitor move through it. Whatever the server says
 // enters the page as text; only its charts, SVG that it escaped itself, are parsed. Before this
-// script stands `words`: all that the viewer itself says.
+// script stands `spoken`: all that the viewer itself says, in every language.
+const words = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
 const BEHIND = 0.001; // seconds: a time that lies just inside its frame, however it is rounded
 const SNAP = 9; // pixels around a judged frame in which a click means that frame
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
@@ -184,7 +185,7 @@ function boxes() {
     if (!found) return [];
     const [x0, y0, x1, y1] = found.box.map((share) => 100 * Math.min(Math.max(share, 0), 1));
     const frame = nearest(one.frames, at);
-    const plate = make('span', {}, frame ? `${one.name} · ${frame.text}` : one.name);
+    const plate = make('span', {}, ...(frame ? [make('b', {}, `${one.name} · `), frame.text] : [one.name]));
     const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}${x0 + x1 > 120 ? ' right' : ''}` }, plate);
     Object.assign(made.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
     made.style.setProperty('--own', one.colour);

@@ -14,6 +14,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 
+from detector.explain.language import LANGUAGES, say, tell
 from detector.explain.words import clock, headline, peak_of, percent, verdict_text
 from detector.geometry import square_around
 from detector.records import Box, FaceScore, Person, Report, SeenFace
@@ -24,7 +25,8 @@ from detector.render.views import COLUMNS, Views
 
 HERE = Path(__file__).parent
 CHART_WIDTHS = (350, 700, 1080)
-# Every fixed word of the viewer, by the name that its template and script know it by.
+# Every fixed word of the viewer, by the name that its template and script know it by. The script
+# gets them in all languages, and takes the first that the browser asks for.
 WORDS = {
     "play": "Play",
     "pause": "Pause",
@@ -125,9 +127,10 @@ def build_viewer(elem_id: str) -> gr.HTML:
     update that leaves it out.
     """
     script = (HERE / "viewer.js").read_text(encoding="utf-8")
+    spoken = {name: {key: say(word, name) for key, word in WORDS.items()} for name in LANGUAGES}
     component = gr.HTML(
         html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
-        js_on_load=f"const words = {json.dumps(WORDS)};\n{script}",
+        js_on_load=f"const spoken = {json.dumps(spoken)};\n{script}",
         apply_default_css=False,
         elem_id=elem_id,
     )
@@ -163,6 +166,27 @@ def viewer_data(
         charts=[timeline_svg(report, width=width, interactive=True) for width in CHART_WIDTHS],
         told=headline(report),
         note=note,
+    )
+
+
+def viewer_data_in(data: ViewerData, language: str) -> ViewerData:
+    """The same with all that is read in `language`."""
+
+    def said(part: GradioModel, *names: str) -> dict[str, str]:
+        return {name: say(getattr(part, name), language) for name in names}
+
+    def person(one: ViewedPerson) -> ViewedPerson:
+        frames = [frame.model_copy(update=said(frame, "text")) for frame in one.frames]
+        return one.model_copy(update=said(one, "name", "told") | {"frames": frames})
+
+    stretches = [part.model_copy(update=said(part, "text")) for part in data.stretches]
+    return data.model_copy(
+        update={
+            **said(data, "told", "note"),
+            "people": [person(one) for one in data.people],
+            "stretches": stretches,
+            "charts": [tell(chart, language) for chart in data.charts],
+        }
     )
 
 

@@ -11,6 +11,7 @@ from gradio.context import LocalContext
 from starlette.requests import Request
 from starlette.types import Scope
 
+from detector.explain.language import preferred
 from detector.ui.journal import request_id
 
 REQUEST_ID = "request_id"
@@ -38,6 +39,12 @@ def current_visitor() -> str:
     request: Any = LocalContext.request.get(None)
     username = getattr(request, "username", None)
     return f"user {username}" if username else visitor_of(current_scope())
+
+
+def visitor_language() -> str:
+    """The language that the browser behind the running event asks for; English without one."""
+    request: Any = LocalContext.request.get(None)
+    return preferred(request.headers.get("accept-language", "")) if request else "en"
 
 
 def visitor_of(scope: Scope) -> str:

@@ -145,7 +145,9 @@ class Source:
 
 
 def nothing_decoded(path: Path) -> VideoError:
-    return VideoError(f"Not one frame of {path.name} can be decoded. Save or send it again.")
+    return VideoError(
+        f"{path.name} is damaged: not one of its frames can be decoded. Save or send it again."
+    )
 
 
 def _size(stream: VideoStream) -> tuple[int, int]:

@@ -1,0 +1,20 @@
+// A file over the limit is told so when it is chosen or dropped, and not sent: Gradio would only
+// say "Error". Before this script stand `most`, in bytes, and `spoken`, the sentence by language.
+const sentence = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
+const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(0);
+
+function refuse(event) {
+  const files = event.type === 'drop' ? event.dataTransfer?.files : event.target.type === 'file' && event.target.files;
+  if (!files?.length) return;
+  const told = element.querySelector('#too-large'); // anew: it is another one in another language
+  const large = [...files].find((file) => file.size > most);
+  told.hidden = !large;
+  if (!large) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.type === 'change') event.target.value = '';
+  const values = [large.name, megabytes(large.size), megabytes(most)];
+  told.textContent = sentence.replace(/\{(\d)\}/g, (_, place) => values[place]);
+}
+
+for (const kind of ['change', 'drop']) document.addEventListener(kind, refuse, true);
