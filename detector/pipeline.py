@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +111,13 @@ class Detector:
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
         read = reader(watch.check, isolate=self.isolate)
-        with spent("probe"):
-            info = read.probe(Path(path), self.limits)
         notes = DecodeNotes()
-        analysis = Analysis(self, settings, info, spent)
-        total = min(settings.frames, info.frames or settings.frames)
-        with closing(
-            read.read_clips(Path(path), settings.frames, limits=self.limits, info=info, notes=notes)
-        ) as clips:
+        with ExitStack() as stack:
+            with spent("probe"):
+                file = stack.enter_context(read.opened(Path(path), self.limits))
+            analysis = Analysis(self, settings, file.info, spent)
+            total = min(settings.frames, file.info.frames or settings.frames)
+            clips = stack.enter_context(closing(file.clips(settings.frames, notes)))
             for clip in spent.each("decode", clips):
                 watch.tell(LOOKING, len(analysis.seconds), total)
                 shown = clip if alter is None else altered(clip, alter)

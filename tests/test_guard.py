@@ -243,6 +243,24 @@ def test_a_playlist_that_is_called_a_video_opens_nothing(api: str) -> None:
     assert opened.is_set()
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{0}\n#EXT-X-ENDLIST\n",
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{0}</BaseURL></MPD>',
+        "ffconcat version 1.0\nfile {0}\n",
+    ],
+    ids=["hls", "dash", "concat"],
+)
+def test_no_playlist_sends_a_request(
+    api: str, stranger: tuple[str, list[str]], script: str
+) -> None:
+    address, asked = stranger
+    sent = send_file(api, "list.mp4", script.format(address).encode())
+    assert '"status": "unsupported"' in ask(api, file_data(str(sent))).text
+    assert not asked
+
+
 # How much may be sent
 
 

@@ -24,12 +24,12 @@ from PIL import Image as Pillow
 
 from detector import Detector
 from detector.errors import CancelledError, VideoError
-from detector.records import Report, Status
+from detector.records import Frame, Report, Status
 from detector.render.movie import annotate_video
 from detector.settings import Settings
 from detector.ui.api import Endpoints
 from detector.video import DecodeNotes, Limits, VideoWriter, decode, reading, sound, wire
-from detector.video.isolated import IsolatedReader, protections, reader
+from detector.video.isolated import IsolatedReader, Reader, protections, reader
 from detector.video.job import Job
 from detector.video.sandbox import Bounds
 from detector.video.server import channel, server
@@ -79,6 +79,11 @@ def bounded(**changes: float) -> IsolatedReader:
 # The same answers
 
 
+def clips_of(way: Reader, path: Path, notes: DecodeNotes | None = None) -> list[list[Frame]]:
+    with way.opened(path) as file:
+        return list(file.clips(10, notes or DecodeNotes()))
+
+
 def drawn(folder: Path, kind: str) -> Path:
     path = folder / f"clip{kind}"
     images = [barcode(number) for number in range(30)]
@@ -98,7 +103,10 @@ def test_a_confined_process_reads_what_this_one_would(tmp_path: Path, kind: str)
     path = drawn(tmp_path, kind)
     info = ISOLATED.probe(path)
     assert info == reading.probe(path)
-    ours, theirs = (list(way.read_clips(path, 10, info=info)) for way in (reading, ISOLATED))
+    ours, theirs = (clips_of(way, path) for way in (reading, ISOLATED))
+    assert [[frame.second for frame in clip] for clip in ours] == [
+        [frame.second for frame in clip] for clip in reading.read_clips(path, 10)
+    ]
     assert [len(clip) for clip in theirs] == [len(clip) for clip in ours]
     ours += [list(reading.read_all(path, start=0.2))]
     theirs += [list(ISOLATED.read_all(path, start=0.2))]
@@ -117,11 +125,16 @@ def test_a_confined_process_reads_what_this_one_would(tmp_path: Path, kind: str)
 def test_a_confined_process_refuses_what_this_one_would(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.mp4"
     path.write_bytes(content)
-    for read in ("probe", "read_all", "read_clips"):
+    reads: tuple[Callable[[Reader], object], ...] = (
+        lambda way: way.probe(path),
+        lambda way: list(way.read_all(path)),
+        lambda way: clips_of(way, path),
+    )
+    for read in reads:
         told = []
         for way in (reading, ISOLATED):
             with pytest.raises(VideoError) as error:
-                list(getattr(way, read)(path, *([10] if read == "read_clips" else [])))
+                read(way)
             told.append((error.value.status, str(error.value)))
         assert told[0] == told[1]
 
@@ -133,7 +146,7 @@ def test_damage_is_noted_across_the_border(tmp_path: Path) -> None:
     path = tmp_path / "cut.mp4"
     path.write_bytes(writer.path.read_bytes()[:-2000])
     notes = DecodeNotes()
-    list(ISOLATED.read_clips(path, 10, notes=notes))
+    clips_of(ISOLATED, path, notes)
     assert notes.damaged
 
 
@@ -466,7 +479,7 @@ def test_a_true_frame_passes_where_lies_do_not(told: tuple[Job, Connection]) -> 
 def test_facts_that_cannot_be_are_not_believed(
     told: tuple[Job, Connection], long: Path, change: dict[str, object]
 ) -> None:
-    message = asdict(reading.survey(long)) | change
+    message = asdict(reading.look(long).info) | change
     with pytest.raises(ValueError, match=r"no |expected"):
         wire.info_of(message, long, "mp4", Limits())
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
 from tests.load.__main__ import main
+from tests.load.accounts import Books, balance
+from tests.load.visitors import Outcome
 
 
 def test_a_small_crowd_is_served_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,3 +19,44 @@ def test_a_small_crowd_is_served_and_nothing_is_lost(capsys: pytest.CaptureFixtu
     assert (code, results["faults"]) == (0, [])
     assert results["crowd"]["jobs"] == 16
     assert results["killed"]["interrupted"] == 1
+
+
+ROWS = [
+    Outcome(1, "good", "ok", True, 1.0, turned_away=2),
+    Outcome(2, "bad", "empty", True, 1.0),
+    Outcome(3, "cancelled", "cancelled", True, 1.0),
+    Outcome(4, "vanished", "vanished", True, 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"ok": 1, "empty": 1, "cancelled": 2},
+        {"ok": 2, "empty": 1, "cancelled": 1},  # done before it was noticed that nobody waits
+    ],
+)
+def test_books_that_agree_have_no_fault(ended: dict[str, int]) -> None:
+    books = Books(Counter(ended), Counter(busy=2))
+    assert balance(ROWS, books)["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "busy"),
+    [
+        ({"ok": 1, "empty": 1, "cancelled": 1}, 2),  # lost
+        ({"ok": 1, "empty": 1, "cancelled": 3}, 2),  # done twice
+        ({"ok": 1, "cancelled": 3}, 2),  # the bad file is not in the books
+        ({"empty": 1, "cancelled": 3}, 2),  # an answer that nobody gave
+        ({"ok": 1, "empty": 1, "cancelled": 2}, 1),  # a refusal that nobody spoke
+        ({"ok": 1, "empty": 1, "cancelled": 1, "error": 1}, 2),
+    ],
+)
+def test_a_job_lost_or_done_twice_is_a_fault(ended: dict[str, int], busy: int) -> None:
+    assert balance(ROWS, Books(Counter(ended), Counter(busy=busy)))["faults"]
+
+
+def test_a_wrong_answer_is_a_fault_however_the_books_agree() -> None:
+    other = Outcome(1, "good", "ok", False, 1.0, turned_away=2)
+    books = Books(Counter(ok=1, empty=1, cancelled=2), Counter(busy=2))
+    assert balance([other, *ROWS[1:]], books)["faults"] == ["answers to somebody else's file: 1"]

@@ -14,6 +14,9 @@ from detector.records import Report
 from detector.watch import OnProgress, ShouldStop
 
 Result = TypeVar("Result")
+# A step is told at once when it is new, else so often, since each one costs the server as much as
+# a request, and a generator can only be closed when it has told one.
+QUIET_SECONDS = 0.5
 # The stage of a job whose turn has not come: 0 is done, and `total` is its place in line.
 WAITING = "Waiting in line"
 
@@ -55,9 +58,10 @@ def run_job(
 ) -> Generator[Step | Result, None, None]:
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
 
-    The latest step is told ten times a second, new or not, so that the generator can be closed
-    promptly. Closing it - which is what Gradio does to a cancelled event - tells `work` to stop,
-    and waits until it has: no worker runs on behind the visitor's back.
+    A new step is told within a tenth of a second, an old one again after half a second, so that
+    the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
+    event - tells `work` to stop, and waits until it has: no worker runs on behind the visitor's
+    back.
     """
     stop = threading.Event()
     pace = Pace()
@@ -71,10 +75,12 @@ def run_job(
         # In our context, which says whose request this is.
         future = pool.submit(contextvars.copy_context().run, work, note, stop.is_set)
         try:
-            finished = False
-            while not finished:
-                finished = bool(wait([future], timeout=0.1).done)
-                yield latest
+            told, quiet_until = None, 0.0
+            while not wait([future], timeout=0.1).done:
+                if latest != told or time.monotonic() > quiet_until:
+                    told, quiet_until = latest, time.monotonic() + QUIET_SECONDS
+                    yield told
+            yield latest
             yield future.result()
         finally:
             stop.set()

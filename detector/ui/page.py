@@ -37,6 +37,9 @@ HERE = Path(__file__).parent
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
 QUEUE_SIZE = 16
+# Gradio keeps 170 KB of every session, and 10,000 of them unless told otherwise; who comes back
+# after so many others finds the page as new.
+SESSIONS = 256
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 
 
@@ -63,6 +66,7 @@ def launch_options(
         "run_history": False,
         "strict_cors": True,
         "i18n": translations(),
+        "state_session_capacity": SESSIONS,
         "mcp_server": True,
         "footer_links": ["api"],
     }

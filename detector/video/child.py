@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import VideoError
-from detector.records import Frame, VideoInfo
+from detector.records import Frame
 from detector.video import reading, wire
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
-from detector.video.sandbox import Bounds, confine
+from detector.video.sandbox import Bounds, allow, confine
 from detector.video.sound import read_sound
 
 DONE, OUT_OF_MEMORY = 0, 71
@@ -34,6 +34,8 @@ def serve(connection: int, memory: int, *, offline: bool) -> int:
     wire.send(channel, {"began": in_force})
     try:
         _Answer(channel, arena, request, path).give()
+    except EOFError:
+        pass  # nobody asks any more
     except VideoError as error:
         wire.send(channel, {"error": str(error), "status": error.status})
     except MemoryError:
@@ -64,45 +66,32 @@ class _Answer:
         if asked == "nothing":
             pass
         elif asked == "survey":
-            wire.send(self.channel, wire.info_message(reading.survey(self.path, limits)))
+            looked = reading.look(self.path, limits)
+            wire.send(self.channel, wire.info_message(looked.info))
+            more = wire.receive(self.channel)
+            allow(more["cpu_seconds"])
+            self._show(looked.members(more["frames"], notes))
         elif asked == "sound":
             self._play()
         else:
-            self._show(self._clips(limits, notes))
+            start = self.request["start"]
+            every = reading.read_all(self.path, start=start, limits=limits, notes=notes)
+            self._show(enumerate(every))
         wire.send(self.channel, {"end": notes.damaged})
 
-    def _clips(self, limits: Limits, notes: DecodeNotes) -> Iterator[list[Frame]]:
-        if self.request["asked"] == "all":
-            every = reading.read_all(
-                self.path, start=self.request["start"], limits=limits, notes=notes
-            )
-            return ([frame] for frame in every)
-        known = self.request["known"]
-        return reading.read_clips(
-            self.path,
-            self.request["frames"],
-            limits=limits,
-            info=VideoInfo(**known) if known else None,
-            notes=notes,
-        )
-
-    def _show(self, clips: Iterator[list[Frame]]) -> None:
+    def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
-        for number, clip in enumerate(clips):
-            for frame in clip:
-                size = frame.image.nbytes
-                room = wire.slots(len(self.arena), size)
-                if self.sent >= room:
-                    self.channel.recv_bytes(1)
-                at = self.sent % room * size
-                pixels = np.frombuffer(self.arena, np.uint8, size, at)
-                pixels.reshape(frame.image.shape)[:] = frame.image
-                self.sent += 1
-                height, width = frame.image.shape[:2]
-                wire.send(
-                    self.channel,
-                    {"clip": number, "second": frame.second, "size": [width, height]},
-                )
+        for clip, frame in members:
+            size = frame.image.nbytes
+            room = wire.slots(len(self.arena), size)
+            if self.sent >= room:
+                self.channel.recv_bytes(1)
+            at = self.sent % room * size
+            pixels = np.frombuffer(self.arena, np.uint8, size, at)
+            pixels.reshape(frame.image.shape)[:] = frame.image
+            self.sent += 1
+            height, width = frame.image.shape[:2]
+            wire.send(self.channel, {"clip": clip, "second": frame.second, "size": [width, height]})
 
     def _play(self) -> None:
         for block in read_sound(self.path):

@@ -40,7 +40,8 @@ TURNED: dict[int, Matrix] = {
     180: ((-1, 0), (0, -1)),
     270: ((0, 1), (-1, 0)),
 }
-THREADS = min(4, os.cpu_count() or 1)  # each holds a frame of its own
+# Each holds a frame of its own. One core is left to whoever looks at the frames meanwhile.
+THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True, slots=True)

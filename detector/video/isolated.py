@@ -14,9 +14,8 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,20 +34,23 @@ AVAILABLE = sys.platform == "linux"
 log = logging.getLogger(__name__)
 
 
+class OpenFile(Protocol):
+    """A file that was looked at; `clips` is for one call."""
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]: ...
+
+
 class Reader(Protocol):
     """What `reading` and `IsolatedReader` have in common."""
 
-    def probe(self, path: Path, limits: Limits = ...) -> VideoInfo: ...
+    def opened(
+        self, path: Path, limits: Limits = ...
+    ) -> AbstractContextManager[OpenFile, bool | None]: ...
 
-    def read_clips(
-        self,
-        path: Path,
-        frames: int,
-        *,
-        limits: Limits = ...,
-        info: VideoInfo | None = ...,
-        notes: DecodeNotes | None = ...,
-    ) -> Generator[list[Frame], None, None]: ...
+    def probe(self, path: Path, limits: Limits = ...) -> VideoInfo: ...
 
     def read_all(
         self,
@@ -91,7 +93,7 @@ def bounds_for(info: VideoInfo | None) -> Bounds:
         return Bounds()
     pixels = info.frames * info.width * info.height
     cpu = min(60 + int(pixels * SLOWEST_PIXEL), MOST_CPU_SECONDS)
-    return Bounds(cpu_seconds=cpu, wall_seconds=2.0 * cpu)
+    return Bounds(cpu_seconds=cpu, most_cpu_seconds=cpu, wall_seconds=2.0 * cpu)
 
 
 def nothing() -> None:
@@ -108,29 +110,20 @@ class IsolatedReader:
 
     def probe(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
         """As `reading.probe`; the hash is ours, and is taken while the file is looked at."""
+        with self.opened(path, limits) as file:
+            return file.info
+
+    @contextmanager
+    def opened(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Iterator[_Opened]:
+        """As `reading.opened`, by one process that looks once."""
         kind = check_file(path, limits)
-        with self._job(path, limits, None, asked="survey") as job:
+        bounds = replace(self.bounds(None), most_cpu_seconds=MOST_CPU_SECONDS)
+        with self._job(path, limits, bounds, asked="survey") as job:
             sha256 = reading.sha256_of(path)
             with job.distrust():
                 found = wire.info_of(job.receive(), path, kind, limits)
-        return replace(found, sha256=sha256)
-
-    def read_clips(
-        self,
-        path: Path,
-        frames: int,
-        *,
-        limits: Limits = PRODUCT_LIMITS,
-        info: VideoInfo | None = None,
-        notes: DecodeNotes | None = None,
-    ) -> Generator[list[Frame], None, None]:
-        asked = {"asked": "clips", "frames": frames, "known": asdict(info) if info else None}
-        with self._job(path, limits, info, **asked) as job:
-            shown = job.frames(notes or DecodeNotes())
-            for _, members in groupby(shown, key=lambda member: member[0]):
-                clip = [frame for _, frame in members]
-                yield clip
-                del clip  # the next one is made while this name would still hold it
+            info = replace(found, sha256=sha256)
+            yield _Opened(info, job, self.bounds(info))
 
     def read_all(
         self,
@@ -142,26 +135,23 @@ class IsolatedReader:
         notes: DecodeNotes | None = None,
     ) -> Generator[Frame, None, None]:
         """`info`, if known, tells what may be spent."""
-        with self._job(path, limits, info, asked="all", start=start) as job:
+        with self._job(path, limits, self.bounds(info), asked="all", start=start) as job:
             for _, frame in job.frames(notes or DecodeNotes()):
                 yield frame
 
     def read_sound(
         self, path: Path, *, info: VideoInfo | None = None
     ) -> Generator[Block, None, None]:
-        with self._job(path, PRODUCT_LIMITS, info, asked="sound") as job:
+        with self._job(path, PRODUCT_LIMITS, self.bounds(info), asked="sound") as job:
             yield from job.blocks()
 
     def greet(self) -> None:
         """Have a process confine itself, and read nothing."""
-        with self._job(Path(os.devnull), PRODUCT_LIMITS, None, asked="nothing") as job:
+        with self._job(Path(os.devnull), PRODUCT_LIMITS, Bounds(), asked="nothing") as job:
             job.receive()
 
     @contextmanager
-    def _job(
-        self, path: Path, limits: Limits, info: VideoInfo | None, **asked: Any
-    ) -> Iterator[Job]:
-        bounds = self.bounds(info)
+    def _job(self, path: Path, limits: Limits, bounds: Bounds, **asked: Any) -> Iterator[Job]:
         request = {
             "path": str(path.absolute()),
             "limits": asdict(limits),
@@ -177,3 +167,17 @@ class IsolatedReader:
             connection = begin(request, memory, self.pulse)
             stack.enter_context(connection)
             yield Job(connection, arena, path.name, self.pulse, bounds.wall_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file that its process has looked at, and waits to show."""
+
+    info: VideoInfo
+    job: Job
+    bounds: Bounds
+
+    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]:
+        self.job.ask({"asked": "clips", "frames": frames, "cpu_seconds": self.bounds.cpu_seconds})
+        self.job.patience = self.bounds.wall_seconds
+        yield from reading.gathered(self.job.frames(notes))

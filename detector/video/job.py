@@ -36,6 +36,11 @@ class Job:
     pulse: Callable[[], None]
     patience: float
 
+    def ask(self, request: wire.Message) -> None:
+        """Have the process go on. Raises VideoError if it is gone."""
+        with self.distrust():
+            wire.send(self.connection, request)
+
     def receive(self) -> wire.Message:
         """The next message. Raises VideoError for an error told, an early end, or no answer."""
         self._wait()

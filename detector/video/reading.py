@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -12,14 +13,40 @@ import numpy as np
 
 from detector.errors import shown
 from detector.records import Frame, VideoInfo
-from detector.video.decode import Shown, Source, nothing_decoded
+from detector.video.decode import Shown, Source, Survey, nothing_decoded
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file, check_length
-from detector.video.packets import DecodeNotes
+from detector.video.packets import DecodeNotes, PacketIndex
 from detector.video.pictures import frames_of, open_picture, turned_by
 from detector.video.sampling import Indices, Seconds, plan_clips
 from detector.video.sound import read_sound
 
-__all__ = ["probe", "read_all", "read_clips", "read_sound", "sha256_of", "survey"]
+__all__ = ["opened", "probe", "read_all", "read_clips", "read_sound"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A file that was looked at: `info` is what `probe` says of it. `index` spares a reading of
+    clips another look; it is None for a picture."""
+
+    source: Source
+    info: VideoInfo
+    index: PacketIndex | None
+
+    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]:
+        """As `read_clips`."""
+        return gathered(self.members(frames, notes))
+
+    def members(self, frames: int, notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
+        """As `clips`, one frame at a time, each with the number of its clip."""
+        notes.damaged |= self.source.notes.damaged
+        return _members(replace(self.source, notes=notes), frames, self.index)
+
+
+@contextmanager
+def opened(path: Path, limits: Limits = PRODUCT_LIMITS) -> Iterator[Looked]:
+    """The file for whoever wants to know of it and to see its clips. Raises as `probe` does."""
+    looked = look(path, limits)
+    yield replace(looked, info=replace(looked.info, sha256=sha256_of(path)))
 
 
 def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
@@ -32,13 +59,16 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
 
     Raises VideoError for every file that cannot be judged; its `status` says why.
     """
-    return replace(survey(path, limits), sha256=sha256_of(path))
+    return replace(look(path, limits).info, sha256=sha256_of(path))
 
 
-def survey(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
-    """As `probe`, without the hash: `sha256` is empty."""
+def look(path: Path, limits: Limits = PRODUCT_LIMITS) -> Looked:
+    """As `opened`, without the hash: `sha256` is empty."""
     source = Source(path, check_file(path, limits), limits, DecodeNotes())
-    return _probe_picture(source) if source.is_picture else _probe_video(source)
+    if source.is_picture:
+        return Looked(source, _probe_picture(source), None)
+    survey = source.survey()
+    return Looked(source, _info_of(source, survey), survey.index)
 
 
 def read_clips(
@@ -61,19 +91,30 @@ def read_clips(
     `info` is what `probe` said, if it was asked; it spares another look at the first bytes.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
-    notes = notes or DecodeNotes()
     kind = info.container if info else check_file(path, limits)
-    clips, shown = _choose(Source(path, kind, limits, notes), frames)
+    source = Source(path, kind, limits, notes or DecodeNotes())
+    yield from gathered(_members(source, frames, None))
+
+
+def _members(source: Source, frames: int, index: PacketIndex | None) -> Iterator[tuple[int, Frame]]:
+    """The chosen frames of `source`, each with the number of its clip."""
+    clips, shown = _choose(source, frames, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
-    for _, members in groupby(shown, key=lambda member: clip_of[member[0]]):
-        clip = [Frame(second, draw()) for _, (second, draw) in members]
-        found += len(clip)
-        yield clip
-        del clip  # the next one is decoded while this name would still hold it
-    notes.damaged |= found < len(clip_of)
+    for number, (second, draw) in shown:
+        found += 1
+        yield clip_of[number], Frame(second, draw())
+    source.notes.damaged |= found < len(clip_of)
     if not found:
-        raise nothing_decoded(path)
+        raise nothing_decoded(source.path)
+
+
+def gathered(members: Iterator[tuple[int, Frame]]) -> Generator[list[Frame], None, None]:
+    """The clips whose frames come one after the other."""
+    for _, same in groupby(members, key=lambda member: member[0]):
+        clip = [frame for _, frame in same]
+        yield clip
+        del clip  # the next one is made while this name would still hold it
 
 
 def read_all(
@@ -100,10 +141,12 @@ def read_all(
         raise nothing_decoded(path)
 
 
-def _choose(source: Source, frames: int) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
+def _choose(
+    source: Source, frames: int, index: PacketIndex | None
+) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
     """The clips, and their frames with their numbers, which are decoded as they are asked for."""
     if not source.is_picture:
-        index = source.index()
+        index = index or source.index()
         if index.exact:
             clips = plan_clips(index.seconds, frames)
             return clips, source.chosen(index, np.concatenate(clips))
@@ -114,8 +157,7 @@ def _choose(source: Source, frames: int) -> tuple[list[Indices], Iterator[tuple[
     return clips, source.numbered(np.concatenate(clips))
 
 
-def _probe_video(source: Source) -> VideoInfo:
-    survey = source.survey()
+def _info_of(source: Source, survey: Survey) -> VideoInfo:
     seconds, fps = _length(survey.index.seconds)
     return VideoInfo(
         name=shown(source.path.name),

@@ -29,11 +29,12 @@ TCP_FROM, SCOPES_FROM = 4, 6
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What reading one file may cost. `cpu_seconds` is the process's own time, `wall_seconds`
-    how long whoever waits for it waits in all, `memory` bytes of address space beyond what the
-    process begins with."""
+    """What reading one file may cost. `cpu_seconds` is the process's own time, which may later
+    be raised up to `most_cpu_seconds`; `wall_seconds` how long whoever waits for it waits in all,
+    `memory` bytes of address space beyond what the process begins with."""
 
     cpu_seconds: int = 60
+    most_cpu_seconds: int = 60
     wall_seconds: float = 120.0
     memory: int = 2 * 2**30
     open_files: int = 32
@@ -74,11 +75,18 @@ def _limit(bounds: Bounds) -> None:
         (resource.RLIMIT_NOFILE, bounds.open_files, 0),
         (resource.RLIMIT_FSIZE, 0, 0),
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_CPU, bounds.cpu_seconds, 1),  # first SIGXCPU, which tells; then SIGKILL
+        # First SIGXCPU, which tells; then SIGKILL.
+        (resource.RLIMIT_CPU, bounds.cpu_seconds, bounds.most_cpu_seconds + 1 - bounds.cpu_seconds),
     ):
         _, hard = resource.getrlimit(what)
         hard = most + beyond if hard == resource.RLIM_INFINITY else min(most + beyond, hard)
         resource.setrlimit(what, (min(most, hard), hard))
+
+
+def allow(cpu_seconds: int) -> None:
+    """Let this process take so much time in all, as far as its bounds let it be raised."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(cpu_seconds, hard), hard))
 
 
 class _Ruleset(ctypes.Structure):

@@ -17,7 +17,7 @@ from detector.records import Status, VideoInfo
 from detector.video.opening import Limits
 
 LONGEST = 64 * 1024  # bytes of one message
-SLOTS = 4  # frames that may wait to be fetched
+SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
 Message = dict[str, Any]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from tests.bench import decode, detect, heat, process, viewer, whole
+from tests.bench import decode, detect, heat, isolation, process, viewer, whole
 from tests.bench.scene import HD, repeated, scene, stand_in
 from tests.clips import write_clip
 
@@ -47,6 +47,7 @@ class Plan:
     looked_at: int = 16
     start: bool = True
     seeks: int = 40
+    isolation_rounds: int = 9
 
 
 SMOKE = Plan(
@@ -59,6 +60,7 @@ SMOKE = Plan(
     looked_at=4,
     start=False,
     seeks=2,
+    isolation_rounds=1,
 )
 
 
@@ -74,6 +76,8 @@ def run(plan: Plan) -> Results:
         results["decode_ms"] = decode.measure(
             clip, plan.frames, rounds=plan.rounds, ways=("opencv_sequential", "ours")
         )
+        spoken = None if plan.isolation_rounds > 1 else weights  # the released model's
+        results["isolation"] = isolation.measure(clip, spoken, plan.isolation_rounds, 20)
         images = list(scene(plan.looked_at, plan.size, people=2))
         results["detect"] = detect.measure(images, plan.rounds)
         results["heat"] = heat.measure(plan.backbone, clips=1, frames=10, rounds=plan.rounds)
@@ -119,6 +123,8 @@ def aims(results: Results) -> dict[str, tuple[float, str, float]]:
         "peak memory, 10 min video / 10 s video": (results["memory"]["ratio"], "<=", 1.1),
         "detection, times cheaper per frame": (detection, ">=", 10.0),
     }
+    apart = results["isolation"]["analysis"]
+    found["CPU time of an analysis by `fast`, isolated / not"] = (apart["ratio_cpu"], "<=", 1.1)
     for frames, row in results["whole"].items():
         ways = results["decode_ms"][f"{frames} cpu"]
         decoding = ways["ours"] / ways["opencv_sequential"]
@@ -155,7 +161,7 @@ def show(results: Results) -> None:
         print(f"  {row['times_faster']:.1f} times faster (CPU time {row['times_faster_cpu']:.1f})")
         print(f"  annotated video {row['render_ms_per_frame']:.1f} ms per frame of the video")
     print()
-    for name in ("decode_ms", "detect", "heat", "memory", "start", "viewer"):
+    for name in ("decode_ms", "isolation", "detect", "heat", "memory", "start", "viewer"):
         if name in results:
             print(f"{name}: {json.dumps(rounded(results[name]))}")
     for name, (measured, sign, bound) in results.get("aims", {}).items():

@@ -2,10 +2,11 @@
 
     python -m tests.bench.isolation [--backbone NAME] [--rounds N]
 
-A drawn 10 s 720p clip; both ways take turns in one run, and the least of each are compared, for
-that is the least disturbed. The whole
-analysis is the figure that counts; reading alone, and reading every frame, show where it goes.
-CPU time includes that of the decoding processes. The last line is one JSON object.
+A drawn 10 s 720p clip; both ways take turns in one run. By the clock the least of each are
+compared, for that is the least disturbed; of CPU time, which the system tells of other processes
+in hundredths of a second, the sums. It includes that of the decoding processes. The whole analysis
+is the figure that counts; reading alone, and reading every frame, show where it goes. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 
 from detector import Detector
 from detector.settings import Settings
-from detector.video import reading
+from detector.video import DecodeNotes, reading
 from detector.video.isolated import IsolatedReader, Reader
 from detector.video.server import server
 from detector.weights import find_weights, load_model
@@ -39,7 +41,7 @@ Ways = tuple[Callable[[], object], Callable[[], object]]
 def measure(
     path: Path, weights: Path | None, rounds: int, frames: int
 ) -> dict[str, dict[str, float]]:
-    """Per part of the work the least of both ways in ms, wall and CPU, and their ratios."""
+    """Per part of the work both ways in ms, wall and CPU, and their ratios."""
     found = find_weights(weights, device="cpu")
     loaded = load_model(found, "cpu") if found else None
     outside, inside = (Detector(loaded, "cpu", isolate=apart) for apart in (True, False))
@@ -62,8 +64,8 @@ def measure(
 
 
 def read_clips(reader: Reader, path: Path, frames: int) -> int:
-    info = reader.probe(path)
-    return sum(len(clip) for clip in reader.read_clips(path, frames, info=info))
+    with reader.opened(path) as file:
+        return sum(len(clip) for clip in file.clips(frames, DecodeNotes()))
 
 
 def compare(ways: Ways, rounds: int) -> dict[str, float]:
@@ -77,8 +79,8 @@ def compare(ways: Ways, rounds: int) -> dict[str, float]:
             spent = time.perf_counter() - wall
             taken[place].append((spent, cpu_seconds() - cpu))
     row: dict[str, float] = {}
-    for place, clock in enumerate(("wall", "cpu")):
-        isolated, plain = (min(one[place] for one in times) for times in taken)
+    for place, (clock, typical) in enumerate({"wall": min, "cpu": mean}.items()):
+        isolated, plain = (typical([one[place] for one in times]) for times in taken)
         row |= {
             f"isolated_{clock}_ms": 1000 * isolated,
             f"in_process_{clock}_ms": 1000 * plain,
@@ -117,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         json.dumps({part: {k: round(v, 3) for k, v in row.items()} for part, row in rows.items()})
     )
-    return 0 if rows["analysis"]["ratio_wall"] <= MOST else 1
+    return 0 if rows["analysis"]["ratio_cpu"] <= MOST else 1
 
 
 if __name__ == "__main__":

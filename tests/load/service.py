@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +15,21 @@ from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
 class Service:
-    """`url` of the running app, its process, and the folder that it writes in."""
+    """`url` of the running app, and its process."""
 
     url: str
     server: int
-    folder: Path
+
+    def _samples(self, name: str) -> list[Sample]:
+        families = text_string_to_metric_families(httpx.get(f"{self.url}metrics", timeout=60).text)
+        return [each for family in families for each in family.samples if each.name == name]
 
     @property
     def worker(self) -> int:
@@ -33,17 +38,15 @@ class Service:
 
     def count(self, name: str, **labels: str) -> float:
         """The sum of one of its metrics."""
-        families = text_string_to_metric_families(httpx.get(f"{self.url}metrics", timeout=60).text)
-        return sum(
-            sample.value
-            for family in families
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        found = self._samples(name)
+        return sum(each.value for each in found if labels.items() <= each.labels.items())
 
-    def written(self) -> int:
-        """Bytes that lie on its disk."""
-        return sum(path.lstat().st_size for path in self.folder.rglob("*") if path.is_file())
+    def counts(self, name: str, label: str) -> Counter[str]:
+        """One of its metrics by the values of `label`."""
+        found: Counter[str] = Counter()
+        for sample in self._samples(name):
+            found[sample.labels[label]] += int(sample.value)
+        return found
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def running(weights: Path, folder: Path) -> Iterator[Service]:
         )  # fmt: skip
     try:
         until_ready(url, seconds=120)
-        yield Service(url, app.pid, folder)
+        yield Service(url, app.pid)
     finally:
         app.terminate()
         app.wait(timeout=30)
@@ -98,6 +101,12 @@ def resident(pid: int) -> float:
         return 0.0
     lines = (line.split() for line in status.splitlines())
     return next((int(words[1]) / 1024 for words in lines if words[0] == "VmRSS:"), 0.0)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid: int) -> int:

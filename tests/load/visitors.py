@@ -39,26 +39,27 @@ class Outcome:
 
 
 def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]) -> None:
-    """Run all errands, one after the other, behind an address of one's own."""
+    """Run all errands, one after the other, behind an address of one's own.
+
+    Each begins with a new session, as of a visitor who comes, asks and leaves.
+    """
     headers = {"x-forwarded-for": f"10.0.{number // 250}.{number % 250 + 1}"}
-    client = Client(
-        url,
-        verbose=False,
-        headers=headers,
-        download_files=False,
-        httpx_kwargs={"timeout": PATIENCE},
-    )
     for errand in errands:
         try:
-            if errand.kind == "cancelled":
-                outcome = _cancel(client, number, errand)
-            elif errand.kind == "vanished":
+            if errand.kind == "vanished":
                 outcome = _vanish(url, headers, number, errand)
+            elif errand.kind == "cancelled":
+                outcome = _cancel(_session(url, headers), number, errand)
             else:
-                outcome = _ask(client, number, errand)
+                outcome = _ask(_session(url, headers), number, errand)
         except (httpx.HTTPError, TimeoutError, AppError) as error:
             outcome = Outcome(number, errand.kind, f"failed: {type(error).__name__}", False, 0.0)
         outcomes.put(outcome)
+
+
+def _session(url: str, headers: dict[str, str]) -> Client:
+    timeout = {"timeout": PATIENCE}
+    return Client(url, verbose=False, headers=headers, download_files=False, httpx_kwargs=timeout)
 
 
 def _ask(client: Client, number: int, errand: Errand) -> Outcome:
