@@ -23,7 +23,7 @@ from detector.records import Face, FaceScore, Frame, Moment, Person, Report
 from detector.rules import ScoringRules, pool_shares
 from detector.settings import FrameQuestion
 from detector.shading import heat_floor, heat_scale, weigh_heat
-from detector.video import Limits
+from detector.video import DecodeNotes, Limits
 from detector.video.isolated import reader
 from detector.watch import Stopwatch, Watch
 
@@ -82,15 +82,14 @@ def _read_clip(
 ) -> list[Frame]:
     """The run of frames that was looked at around a second."""
     read = reader(watch.check, isolate=detector.isolate)
-    info = read.probe(path, detector.limits)
-    if info.sha256 != report.video.sha256:
-        raise VideoError("This is another file than the one that was analysed.")
-    frames = report.settings.frames
-    with closing(read.read_clips(path, frames, limits=detector.limits, info=info)) as clips:
-        for clip in clips:
-            watch.check()
-            if clip[0].second <= second <= clip[-1].second:
-                return list(clip)
+    with read.opened(path, detector.limits) as file:
+        if file.info.sha256 != report.video.sha256:
+            raise VideoError("This is another file than the one that was analysed.")
+        with closing(file.clips(report.settings.frames, DecodeNotes())) as clips:
+            for clip in clips:
+                watch.check()
+                if clip[0].second <= second <= clip[-1].second:
+                    return list(clip)
     raise VideoError("The file could not be read a second time.")
 
 

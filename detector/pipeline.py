@@ -174,7 +174,10 @@ class Detector:
         with tempfile.NamedTemporaryFile(prefix="camera-", suffix=".jpg") as file:
             file.write(shot.picture)
             file.flush()
-            with closing(read.read_clips(Path(file.name), 1, limits=self.limits)) as clips:
+            with (
+                read.opened(Path(file.name), self.limits) as picture,
+                closing(picture.clips(1, DecodeNotes())) as clips,
+            ):
                 return Frame(shot.second, next(clips)[0].image)
 
     def draw_views(
