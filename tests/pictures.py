@@ -68,7 +68,7 @@ def shot(page: Page, *, below: str) -> Image.Image:
     whole = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     box = page.locator(below).bounding_box()
     assert box is not None
-    end = box["y"] + box["height"] + page.evaluate("window.scrollY") + 24
+    end = box["y"] + box["height"] + page.evaluate("window.scrollY") + 10
     return whole.crop((0, 0, whole.width, min(round(end), whole.height)))
 
 

@@ -104,6 +104,26 @@ def test_a_worker_killed_from_outside_in_mid_job_is_an_answer(
     assert remote.analyze("next.mp4").video.name == "next.mp4"
 
 
+def test_closing_in_mid_job_ends_the_job_and_starts_no_other_process() -> None:
+    """One that is started then would keep the server from ending."""
+    worker = Worker(load_standin, grace=1.0)
+    remote = worker.detectors()["stand-in"]
+    begun, caught = threading.Event(), []
+
+    def visit() -> None:
+        with pytest.raises(VideoError) as raised:
+            remote.analyze("slow.mp4", on_progress=lambda *_: begun.set())
+        caught.append(raised.value.status)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    assert begun.wait(20)
+    worker.close()
+    visitor.join(timeout=20)
+    assert caught == [Status.INTERRUPTED]
+    assert not alive(worker.pid)
+
+
 def test_a_worker_that_died_while_idle_is_replaced_before_anyone_notices(
     worker: Worker, remote: RemoteDetector
 ) -> None:

@@ -53,6 +53,7 @@ class Worker:
         self._grace = grace
         self._lock = threading.Lock()
         self._facts: dict[str, Facts] = {}
+        self._closed = False
         self._start()
         atexit.register(self.close)  # before multiprocessing joins its children, which would hang
 
@@ -112,7 +113,8 @@ class Worker:
         return content
 
     def close(self) -> None:
-        """End the process, in the middle of a job too."""
+        """End the process, in the middle of a job too, for good."""
+        self._closed = True
         atexit.unregister(self.close)
         self._kill()
 
@@ -180,8 +182,12 @@ class Worker:
 
     def _replace(self, why: str) -> None:
         self._kill()
+        if self._closed:
+            return
         note("worker replaced", reason=why)
         self._start()
+        if self._closed:  # meanwhile
+            self._kill()
 
     def _kill(self) -> None:
         """The process and, where it leads a group, its children too."""
