@@ -31,7 +31,6 @@ from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import summary_row, to_html
 from detector.render.movie import annotate_video
-from detector.robustness import try_worse_copies
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.verify import LISTED, verify_report
 from detector.video import Limits
@@ -195,7 +194,7 @@ def look_closer(
 ) -> Report:
     """The report with what else was asked for: worse copies, and a retelling."""
     if options.robustness:
-        report = try_worse_copies(detector, path, report, on_progress=bar.show)
+        report = detector.try_worse_copies(path, report, on_progress=bar.show)
     narrator = narrator_of()
     if options.retell and narrator is not None:
         report = retell(report, narrator)

@@ -27,8 +27,9 @@ class RegionShare:
 
     `region` is one of `explain.regions.REGIONS`. `evidence` is its share of the heat, `area` its
     share of the crop, and `expected` the share of the heat that it has on real faces, None where
-    the weights' card does not tell. `drop` is how much the frame's log-odds fall when the region
-    is blurred, None where that was not tried; `confirmed` says that it fell clearly.
+    the weights' card does not tell. `drop` is how much the log-odds that the heat explains (the
+    frame's, or its clip's) fall when the region is blurred, None where that was not tried;
+    `confirmed` says that they fell clearly.
     """
 
     region: str
@@ -42,6 +43,20 @@ class RegionShare:
     def excess(self) -> float:
         """The share of the evidence beyond what would be no surprise, in [-1, 1]."""
         return self.evidence - (self.area if self.expected is None else self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScore:
+    """What one run of neighbouring frames said of a person, from `start` to `end` in seconds.
+
+    `logit` is uncalibrated; `weight`, in [0, 1], is how much the quality of its faces lets it
+    count, 0 where it does not.
+    """
+
+    start: float
+    end: float
+    logit: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)

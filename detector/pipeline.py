@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.analysis import Analysis, camera
+from detector.closeup import explain_frame
 from detector.degrade import Alter, altered
 from detector.errors import VideoError
 from detector.faces import FaceFinder
@@ -24,11 +25,12 @@ from detector.network import Network
 from detector.records import Frame, Report
 from detector.render.movie import Annotator, annotate_video
 from detector.render.views import Views, render_views
+from detector.robustness import try_worse_copies
 from detector.rules import ScoringRules
-from detector.settings import Settings
+from detector.settings import FrameQuestion, Settings
 from detector.video import DecodeNotes, Limits
 from detector.video.isolated import Reader, prepare, protections, reader
-from detector.watch import OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
+from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
     Loaded,
@@ -117,11 +119,11 @@ class Detector:
             total = min(settings.frames, file.info.frames or settings.frames)
             clips = stack.enter_context(closing(file.clips(settings.frames, notes)))
             for clip in spent.each("decode", clips):
-                watch.tell("Looking at faces", len(analysis.seconds), total)
+                watch.tell(LOOKING, len(analysis.seconds), total)
                 shown = clip if alter is None else altered(clip, alter)
                 if analysis.look_at(shown) and on_partial is not None:
                     on_partial(analysis.report(damaged=notes.damaged, partial=True))
-        watch.tell("Looking at faces", total, total)
+        watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
 
@@ -164,7 +166,7 @@ class Detector:
         frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
         analysis = Analysis(self, settings, camera(frames), Stopwatch())
         for clip in frames:
-            watch.tell("Looking at faces", len(analysis.seconds), sum(map(len, frames)))
+            watch.tell(LOOKING, len(analysis.seconds), sum(map(len, frames)))
             analysis.look_at(clip)
         return analysis.report(damaged=False)
 
@@ -172,7 +174,10 @@ class Detector:
         with tempfile.NamedTemporaryFile(prefix="camera-", suffix=".jpg") as file:
             file.write(shot.picture)
             file.flush()
-            with closing(read.read_clips(Path(file.name), 1, limits=self.limits)) as clips:
+            with (
+                read.opened(Path(file.name), self.limits) as picture,
+                closing(picture.clips(1, DecodeNotes())) as clips,
+            ):
                 return Frame(shot.second, next(clips)[0].image)
 
     def draw_views(
@@ -188,6 +193,29 @@ class Detector:
         watch = Watch(on_progress, should_stop)
         read = reader(watch.check, isolate=self.isolate)
         return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
+
+    def explain_frame(
+        self,
+        path: Path,
+        report: Report,
+        asked: FrameQuestion,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """Look at one judged frame of `report` more closely; see `closeup.explain_frame`."""
+        return explain_frame(self, path, report, asked, Watch(on_progress, should_stop))
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """`report` with its `robustness`; see `robustness.try_worse_copies`."""
+        return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, where it was found, and what confines

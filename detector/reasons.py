@@ -2,8 +2,8 @@
 
 A heat map follows the network's slopes; it may point where nothing changes when it is hidden. So
 the regions that it names are blurred, one at a time, and the network is asked again. What both
-agree on is told; otherwise the answer is "not localised". Only the few moments that are shown
-are asked about, and each costs at most five crops.
+agree on is told; otherwise the answer is "not localised". Only the few moments that are shown or
+asked for are tested, and each costs at most five crops.
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ from detector.crops import CropSettings, landmarks_in_crop
 from detector.evidence import RegionShare
 from detector.explain.regions import Mask, region_masks, region_shares
 from detector.model import pool
+from detector.moments import MOMENTS
 from detector.network import Network
 from detector.records import Image, Moment, Person
 from detector.rules import ScoringRules, calibrate, pool_logits
-from detector.scoring import MOMENTS, ScoredClip, weigh_clips
+from detector.scoring import ScoredClip
 from detector.settings import Settings
 
 TRIED = 3  # regions blurred per moment, beside the one that serves as control
 CONTROL_AREA = 0.03  # of the crop; a smaller region proves nothing by not mattering
-LEAST_DROP = 0.2  # log-odds; less than that confirms nothing
+LEAST_DROP = 0.2  # log-odds of a frame; less than that confirms nothing
 BLUR = 1 / 12  # of the crop's side: no feature of a face survives it
 SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Who is asked about one moment, by which rules, and what real faces show."""
+    """Who is asked about one moment, by which rules, and what real faces show. `of` says which
+    logit is to be explained, as in `Settings.heat_of`."""
 
     network: Network
     rules: ScoringRules
     crop: CropSettings
     expected: Mapping[str, float]
+    of: str = "frame"
 
 
 def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge:
@@ -48,7 +51,7 @@ def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge
     model = network.card.model
     expected = network.card.expected_regions(settings.heat_method, settings.heat_of)
     crop = CropSettings(size=model.size, margin=model.margin)
-    return Judge(network, rules, crop, expected)
+    return Judge(network, rules, crop, expected, settings.heat_of)
 
 
 def explain_people(
@@ -63,33 +66,36 @@ def explain_people(
 def explain_moments(
     person: Person, clips: Sequence[ScoredClip], judge: Judge, *, tried: int
 ) -> Person:
-    """`person` with the regions of all moments; the first `tried` ones are tested as well.
+    """`person` with the regions of all moments; the first `tried` ones are tested as well."""
+    explained = [
+        explain_moment(moment, _clip_of(moment, clips), person, judge, tested=rank < tried)
+        for rank, moment in enumerate(person.moments)
+    ]
+    return replace(person, moments=tuple(explained))
 
-    A moment that does not reach the undecided range has nothing to be confirmed.
+
+def _clip_of(moment: Moment, clips: Sequence[ScoredClip]) -> ScoredClip:
+    return next(clip for clip in clips if moment.second in [float(s) for s in clip.seconds])
+
+
+def explain_moment(
+    moment: Moment, clip: ScoredClip, person: Person, judge: Judge, *, tested: bool
+) -> Moment:
+    """`moment`, a frame of `clip`, with its regions and its weight; `tested` by hiding them.
+
+    What does not reach the undecided range has nothing to be confirmed.
     """
-    low = judge.rules.undecided[0]
-    moments = []
-    for rank, moment in enumerate(person.moments):
-        clip, at = _place_of(moment, clips)
-        points = landmarks_in_crop(clip.landmarks[at], clip.boxes[at], judge.crop)
-        regions: tuple[RegionShare, ...] = ()
-        if moment.heat is not None and np.ptp(points, axis=0).all():
-            regions = region_shares(moment.heat, points, judge.crop.size, judge.expected)
-        moment = replace(moment, regions=regions, without=_without(clip, at, clips, judge))
-        if rank < tried and regions and moment.fake >= low:
-            masks = region_masks(points, judge.crop.size, judge.crop.size)
-            moment = _tested(moment, masks, _Asked(judge.network, clip, at))
-        moments.append(moment)
-    return replace(person, moments=tuple(moments))
-
-
-def _place_of(moment: Moment, clips: Sequence[ScoredClip]) -> tuple[ScoredClip, int]:
-    return next(
-        (clip, index)
-        for clip in clips
-        for index, second in enumerate(clip.seconds)
-        if float(second) == moment.second
-    )
+    at = [float(second) for second in clip.seconds].index(moment.second)
+    points = landmarks_in_crop(clip.landmarks[at], clip.boxes[at], judge.crop)
+    regions: tuple[RegionShare, ...] = ()
+    if moment.heat is not None:
+        regions = region_shares(moment.heat, points, judge.crop.size, judge.expected)
+    moment = replace(moment, regions=regions, without=_without(clip, at, person, judge))
+    explained = moment.fake if judge.of == "frame" else person.fake or 0.0
+    if not tested or not regions or explained < judge.rules.undecided[0]:
+        return moment
+    masks = region_masks(points, judge.crop.size, judge.crop.size)
+    return _tested(moment, masks, _Asked(judge.network, clip, at, judge.of))
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,15 @@ class _Asked:
     network: Network
     clip: ScoredClip
     at: int
+    of: str
+
+    @property
+    def least_drop(self) -> float:
+        """One of many frames moves the logit of its clip that much less than its own."""
+        return LEAST_DROP if self.of == "frame" else LEAST_DROP / len(self.clip.seconds)
 
     def drops(self, versions: Sequence[Image]) -> list[float]:
-        """By how much each version lowers the frame's log-odds, its neighbours as they were.
+        """By how much each version lowers the explained log-odds, its neighbours as they were.
 
         The original is asked along with them: as part of another batch it might differ.
         """
@@ -110,8 +122,9 @@ class _Asked:
         again = features.repeat(len(versions), 1, 1)
         again[:, self.at] = seen
         lengths = torch.full((len(versions),), len(features))
-        frame = self.network.judge(again, lengths).frame[:, self.at].float().cpu().numpy()
-        return [float(frame[0] - logit) for logit in frame[1:]]
+        judged = self.network.judge(again, lengths)
+        logits = (judged.frame[:, self.at] if self.of == "frame" else judged.clip).float().cpu()
+        return [float(logits[0] - logit) for logit in logits[1:]]
 
 
 def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
@@ -123,7 +136,7 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
         chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
     blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]
     drops = asked.drops([moment.crop, *blurred])
-    bar = max(LEAST_DROP, drops[-1] if controls else 0.0)
+    bar = max(asked.least_drop, drops[-1] if controls else 0.0)
     for place, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
         clear = place < TRIED and drop > bar and regions[k].excess > 0
         regions[k] = replace(regions[k], drop=drop, confirmed=clear)
@@ -142,12 +155,14 @@ def blur_region(crop: Image, mask: Mask) -> Image:
     return np.array(Pillow.composite(hidden, picture, soft))
 
 
-def _without(clip: ScoredClip, at: int, clips: Sequence[ScoredClip], judge: Judge) -> float | None:
+def _without(clip: ScoredClip, at: int, person: Person, judge: Judge) -> float | None:
     """The person's probability had frame `at` of `clip` not been seen; None if it was all."""
     if len(clip.seconds) < 2 or clip.features is None:
         return None
     rest = torch.from_numpy(np.delete(clip.features, at, axis=0)).to(judge.network.device)
     logit = float(judge.network.judge(rest[None], torch.tensor([len(rest)])).clip)
-    kept, weights = weigh_clips(clips, judge.rules)
-    logits = np.array([logit if other is clip else other.logit for other in kept])
+    kept = [part for part in person.clips if part.weight > 0]
+    start = float(clip.seconds[0])
+    logits = np.array([logit if part.start == start else part.logit for part in kept])
+    weights = np.array([part.weight for part in kept])
     return float(calibrate(pool_logits(logits, weights, judge.rules.share), judge.rules))

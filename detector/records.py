@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.evidence import RegionShare, Retelling, Robustness
+from detector.evidence import ClipScore, RegionShare, Retelling, Robustness
 from detector.evidence import Warn as Warn
 from detector.settings import Settings
 
@@ -221,7 +221,8 @@ class Person:
 
     `fake` is None, and `verdict` undecided, whenever `status` is not `OK`. `interval` is a
     95 % interval of `fake` under resampling of the clips. `family` is the most likely kind of
-    manipulation with its probability, where the model was trained to tell kinds apart.
+    manipulation with its probability, where the model was trained to tell kinds apart. `clips`
+    is what every run of frames said, in the order of time.
     """
 
     id: int
@@ -235,6 +236,7 @@ class Person:
     family: tuple[str, float] | None = None
     warnings: tuple[Warn, ...] = ()
     seen: tuple[SeenFace, ...] = ()
+    clips: tuple[ClipScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

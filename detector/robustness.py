@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
-from detector.degrade import COPIES
+from detector.degrade import COPIES, Alter
 from detector.evidence import Robustness, WorseCopy
-from detector.pipeline import Detector
 from detector.records import Report
-from detector.watch import OnProgress, ShouldStop, Watch
+from detector.settings import Settings
+from detector.watch import LOOKING, Watch
 
 FRAMES = 20
 """At most so many frames are judged again, however closely the video was looked at."""
 
 
-def try_worse_copies(
-    detector: Detector,
-    path: str | Path,
-    report: Report,
-    *,
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> Report:
+class Looker(Protocol):
+    """What trying worse copies needs of a `Detector`."""
+
+    def look(
+        self, path: str | Path, settings: Settings, watch: Watch, *, alter: Alter | None = None
+    ) -> Report: ...
+
+
+def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch) -> Report:
     """`report` with its `robustness`: what happens to the score as the video gets worse.
 
     Each copy costs about what an analysis of `FRAMES` frames costs, without heat maps; nothing is
@@ -31,15 +33,11 @@ def try_worse_copies(
     """
     frames = min(report.settings.frames, FRAMES)
     settings = replace(report.settings, frames=frames, heat=False)
-    watch = Watch(None, should_stop)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}
-    for done, kind in enumerate(kinds):
-        if on_progress is not None:
-            on_progress("Trying worse copies", done, len(kinds))
-        answers[kind] = detector.look(path, settings, watch, alter=COPIES.get(kind))
-    if on_progress is not None:
-        on_progress("Trying worse copies", len(kinds), len(kinds))
+    for place, kind in enumerate(kinds):
+        part = _part(watch, place, len(kinds))
+        answers[kind] = detector.look(path, settings, part, alter=COPIES.get(kind))
     given = answers.pop("as_given")
     copies = tuple(
         WorseCopy(kind, answer.fake, answer.verdict.value, answer.status.value)
@@ -47,3 +45,13 @@ def try_worse_copies(
     )
     found = Robustness(given.fake, given.verdict.value, frames, copies)
     return replace(report, robustness=found)
+
+
+def _part(watch: Watch, place: int, count: int) -> Watch:
+    """Passes on the frames of copy number `place` as a part of those of all `count` copies."""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage == LOOKING and watch.on_progress is not None:
+            watch.on_progress("Trying worse copies", place * total + done, count * total)
+
+    return Watch(tell, watch.should_stop)

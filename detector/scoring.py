@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from detector.evidence import ClipScore
+from detector.moments import choose_moments
 from detector.records import (
     Box,
     FaceScore,
     FloatArray,
     Image,
-    Moment,
     Person,
     Quality,
     SeenFace,
@@ -40,7 +41,6 @@ from detector.rules import (
 from detector.shading import weigh_heat
 
 RESAMPLES = 1000
-MOMENTS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,14 +160,24 @@ def judge_person(
         moments=choose_moments(person, scores, crops),
         family=_family_of(clips, rules) if verdict is Verdict.FAKE else None,
         warnings=_in_order({*warnings, *doubts}),
+        clips=tuple(_clip_score(clip, rules) for clip in seen),
     )
+
+
+def _clip_score(clip: ScoredClip, rules: ScoringRules) -> ClipScore:
+    start, end = float(clip.seconds[0]), float(clip.seconds[-1])
+    return ClipScore(start, end, clip.logit, _weight_of(clip, rules))
+
+
+def _weight_of(clip: ScoredClip, rules: ScoringRules) -> float:
+    return float(np.mean([rules.weight(quality) for quality in clip.qualities]))
 
 
 def weigh_clips(
     clips: Sequence[ScoredClip], rules: ScoringRules
 ) -> tuple[list[ScoredClip], Floats]:
     """The clips that count, and how much each does, by the quality of its faces."""
-    weights = np.array([np.mean([rules.weight(q) for q in clip.qualities]) for clip in clips])
+    weights = np.array([_weight_of(clip, rules) for clip in clips])
     kept = [clip for clip, weight in zip(clips, weights, strict=True) if weight > 0]
     return kept, weights[weights > 0]
 
@@ -225,30 +235,6 @@ def _segment(person: int, run: Sequence[ScoredClip], rules: ScoringRules) -> Seg
     fake = np.concatenate([calibrate(clip.frame_logits, rules) for clip in run])
     hot = seconds[fake >= rules.threshold] if (fake >= rules.threshold).any() else seconds
     return Segment(person, start=float(hot[0]), end=float(hot[-1]), peak=float(fake.max()))
-
-
-def choose_moments(
-    person: int, scores: Sequence[FaceScore], crops: Sequence[Image | None]
-) -> tuple[Moment, ...]:
-    """At most six pictures worth looking at, the most suspicious first, spread over time.
-
-    Only usable frames whose crop was kept; no two lie nearer than a twelfth of the time that
-    the person was seen, so that they do not show one instant six times.
-    """
-    rows = [
-        (score, crop)
-        for score, crop in zip(scores, crops, strict=True)
-        if score.usable and crop is not None
-    ]
-    rows.sort(key=lambda row: (-row[0].fake, row[0].second))
-    apart = (scores[-1].second - scores[0].second) / (2 * MOMENTS)
-    chosen: list[Moment] = []
-    for score, crop in rows:
-        if all(abs(score.second - other.second) > apart for other in chosen):
-            chosen.append(Moment(person, score.second, score.fake, crop, score.heat))
-        if len(chosen) == MOMENTS:
-            break
-    return tuple(chosen)
 
 
 def _face_scores(

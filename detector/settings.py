@@ -23,6 +23,16 @@ the video, by the video's logit."""
 
 
 @dataclass(frozen=True, slots=True)
+class FrameQuestion:
+    """The judged frame of one person to be explained, the nearest to `second`, and how."""
+
+    person: int
+    second: float
+    method: str = HEAT_METHODS[0]
+    of: str = HEAT_TARGETS[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 

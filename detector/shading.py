@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.records import FaceScore, FloatArray
+from detector.records import FaceScore, FloatArray, Moment
 from detector.settings import Settings
 
 LOG_ODDS = ("grad_cam", "hires_cam", "layer_cam")
@@ -28,7 +28,7 @@ def heat_floor(settings: Settings, frames: int) -> float:
     return 1.0 if settings.heat_of == "frame" else 1.0 / max(frames, 1)
 
 
-def heat_scale(scores: Sequence[FaceScore], floor: float = 1.0) -> float:
+def heat_scale(scores: Sequence[FaceScore | Moment], floor: float = 1.0) -> float:
     """The one number by which every weighted map of a video is divided when drawn.
 
     It is chosen so that the hottest spot of the video is drawn about as hot as the video's

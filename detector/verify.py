@@ -28,7 +28,7 @@ _SCORES = ("p_fake", "p", "p_still", "interval", "peak")
 # How far other numbers may lie off, in their own unit: seconds, pixels, variance.
 _SLACK = {"t": 0.02, "start": 0.02, "end": 0.02, "box": 2.0, "size": 2.0, "sharpness": 10.0}
 # What may differ between two honest runs, or says the same as other keys in words.
-_UNCOMPARED = ("timing_ms", "created_utc", "app_version", "video.name", "settings")
+_UNCOMPARED = ("timing_ms", "created_utc", "app_version", "video.name", "settings", "retelling")
 _WORDS = ("headline", "explanation")
 _ABSENT = "(absent)"
 # Errors that say something about the file; others, such as a service that is busy, do not.
@@ -53,6 +53,15 @@ class Analyst(Protocol):
         self,
         path: str | Path,
         settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report: ...
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,
@@ -128,9 +137,10 @@ def verify_report(
     """Compare the JSON report in `text` with the file at `path`, and with a second analysis.
 
     `detectors` are those at hand; the one whose weights the report names looks again, with the
-    report's own settings. It does not where the file or the weights are others. Raises
-    ReportError if the report cannot be read, CancelledError if stopped, VideoError if the
-    analysis was refused. A file that cannot be used is no error: its report says so.
+    report's own settings, and tries worse copies where the report tells of them. It does not
+    where the file or the weights are others. Raises ReportError if the report cannot be read,
+    CancelledError if stopped, VideoError if the analysis was refused. A file that cannot be used
+    is no error: its report says so.
     """
     claims = read_claims(text)
     found = verify_origin(claims, path, detectors)
@@ -141,6 +151,10 @@ def verify_report(
         answer = detector.analyze(
             path, claims.settings, on_progress=on_progress, should_stop=should_stop
         )
+        if claims.content.get("robustness") and answer.status is Status.OK:
+            answer = detector.try_worse_copies(
+                Path(path), answer, on_progress=on_progress, should_stop=should_stop
+            )
     except VideoError as error:
         if error.status not in _OF_THE_FILE:
             raise

@@ -10,6 +10,9 @@ from typing import TypeVar
 from detector.errors import CancelledError
 from detector.records import Report
 
+LOOKING = "Looking at faces"
+"""The stage of an analysis in which frames are counted."""
+
 OnProgress = Callable[[str, int, int], None]
 ShouldStop = Callable[[], bool]
 OnPartial = Callable[[Report], None]

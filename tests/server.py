@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from detector.ui.desk import Analyst, Desk, Served, Terms
+from detector.ui.analyst import Analyst
+from detector.ui.desk import Desk, Served, Terms
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
 

@@ -19,7 +19,7 @@ from gradio_client.exceptions import AppError
 
 from detector import Detector
 from detector.records import APP_VERSION
-from detector.render.document import SCHEMA
+from detector.render.document import EXPLANATION, SCHEMA
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
@@ -54,6 +54,8 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
         "/analyze_video",
         "/analyze_video_full",
         "/verify_report",
+        "/explain_frame",
+        "/robustness",
         "/model_info",
         "/limits",
     }
@@ -126,6 +128,76 @@ def test_the_full_endpoint_answers_bad_files_too(client: Client, tmp_path: Path)
     assert files == [None, None, None]
 
 
+def test_the_evidence_is_located_by_the_method_that_is_named(client: Client, talking: Path) -> None:
+    assert ask(client, talking)["heat"] is None
+    answer = ask(client, talking, heat_method="layer_cam", heat_of="video")
+    assert not faults(answer, SCHEMA)
+    assert (answer["heat"]["method"], answer["heat"]["of"]) == ("layer_cam", "video")
+    assert any(moment["regions"] for moment in answer["faces"][0]["moments"])
+
+
+def test_an_unknown_method_is_named_with_those_there_are(client: Client, talking: Path) -> None:
+    with pytest.raises(AppError, match="eigen_cam"):
+        ask(client, talking, heat_method="lime")
+
+
+def test_one_frame_is_explained_with_a_picture(client: Client, talking: Path) -> None:
+    found, picture = client.predict(
+        video=handle_file(talking), second=1.0, heat_of="video", api_name="/explain_frame"
+    )
+    assert not faults(found, EXPLANATION)
+    assert (found["status"], found["person"], found["heat"]["of"]) == ("ok", 1, "video")
+    assert found["t"] == pytest.approx(1.0, abs=0.3)
+    assert Path(picture).read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_person_without_a_score_is_not_explained(client: Client, talking: Path) -> None:
+    with pytest.raises(AppError, match="choose from: 1"):
+        client.predict(video=handle_file(talking), person=7, api_name="/explain_frame")
+
+
+def test_worse_copies_are_judged_on_request(client: Client, talking: Path) -> None:
+    answer = client.predict(video=handle_file(talking), n_frames=8, api_name="/robustness")
+    assert not faults(answer, SCHEMA)
+    assert answer["status"] == "ok", answer["headline"]
+    assert [copy["kind"] for copy in answer["robustness"]["copies"]] == [
+        "reencoded",
+        "downscaled",
+        "blurred",
+    ]
+    assert answer["robustness"]["largest_change"] is not None
+
+
+@pytest.mark.parametrize("endpoint", ["/explain_frame", "/robustness"])
+def test_what_gives_no_score_is_answered_as_by_an_analysis(
+    client: Client, tmp_path: Path, endpoint: str
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    answer = client.predict(video=handle_file(tmp_path / "text.mp4"), api_name=endpoint)
+    answer = answer[0] if isinstance(answer, tuple | list) else answer
+    assert not faults(answer, SCHEMA)
+    assert answer["status"] == "unreadable"
+
+
+def test_retelling_is_refused_where_no_language_model_is_configured(
+    client: Client, talking: Path
+) -> None:
+    assert client.predict(api_name="/limits")["language_model"] is None
+    with pytest.raises(AppError, match="No language model is configured"):
+        ask(client, talking, retelling=True)
+
+
+def test_a_language_model_that_is_away_leaves_the_sentences(
+    client: Client, talking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPFAKE_TEXT_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("DEEPFAKE_TEXT_MODEL", "away")
+    answer = ask(client, talking, retelling=True)
+    assert not faults(answer, SCHEMA)
+    assert answer["retelling"] == {"outcome": "unreachable", "text": "", "model": "away"}
+    assert answer["explanation"]
+
+
 @pytest.mark.parametrize("wrong", [{"n_frames": 5}, {"max_faces": 0}, {"threshold": 2.0}])
 def test_numbers_out_of_range_are_named(client: Client, talking: Path, wrong: dict) -> None:
     with pytest.raises(AppError, match="must lie between"):
@@ -178,12 +250,20 @@ def test_model_info_names_the_weights_and_their_hash(client: Client, detector: D
     json.dumps(info)
 
 
-@pytest.mark.parametrize("endpoint", ["analyze_video", "analyze_video_full"])
+@pytest.mark.parametrize(
+    "endpoint", ["analyze_video", "analyze_video_full", "explain_frame", "robustness"]
+)
 def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint: str) -> None:
     """By plain HTTP: `gradio_client` would upload the path from the caller's own disk."""
     theft = {"path": str(talking), "meta": {"_type": "gradio.FileData"}}
+    given = {
+        "analyze_video": [theft, 8, 8, None, "", "none", "frame", False],
+        "analyze_video_full": [theft, 8, 8, None, "", "grad_cam", "frame"],
+        "explain_frame": [theft, 0, None, "grad_cam", "frame"],
+        "robustness": [theft, 8, 8, None, ""],
+    }
     address = f"{url}gradio_api/call/{endpoint}"
-    event = httpx.post(address, json={"data": [theft, 8, 8, None, ""]}).json()
+    event = httpx.post(address, json={"data": given[endpoint]}).json()
     answer = httpx.get(f"{address}/{event['event_id']}", timeout=60).text
     assert "event: error" in answer
     assert "p_fake" not in answer

@@ -282,7 +282,16 @@ def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
             0
         ]
         address = f"{url}gradio_api/call/analyze_video"
-        data = [{"path": sent, "meta": {"_type": "gradio.FileData"}}, 8, 8, None, ""]
+        data = [
+            {"path": sent, "meta": {"_type": "gradio.FileData"}},
+            8,
+            8,
+            None,
+            "",
+            "none",
+            "frame",
+            False,
+        ]
         event = httpx.post(address, json={"data": data}).json()["event_id"]
         with httpx.stream("GET", f"{address}/{event}", timeout=20) as stream:
             assert "generating" in next(stream.iter_lines())

@@ -68,6 +68,8 @@ def test_an_agent_finds_every_public_endpoint_with_a_typed_schema(url: str) -> N
         "analyze_video",
         "analyze_video_full",
         "verify_report",
+        "explain_frame",
+        "robustness",
         "model_info",
         "limits",
     }
@@ -76,6 +78,7 @@ def test_an_agent_finds_every_public_endpoint_with_a_typed_schema(url: str) -> N
     assert kinds["n_frames"] == kinds["max_faces"] == "integer"
     assert kinds["threshold"] == "number"
     assert schemas["analyze_video"]["required"] == ["video"]
+    assert "grad_cam" in asked["heat_method"]["enum"]
     assert all(part.get("description") for part in asked.values())
     assert all(tool.description for tool in tools)
 

@@ -56,9 +56,20 @@ def test_a_face_in_profile_still_has_width() -> None:
     assert region_masks(aside, 1.0)["cheeks"].mean() > 0.03
 
 
-def test_landmarks_on_one_point_are_refused() -> None:
-    with pytest.raises(ValueError, match="no face"):
-        region_masks(np.full((5, 2), 0.5, np.float32), 1.0)
+FACELESS = {
+    "on one point": np.full((5, 2), 0.5, np.float32),
+    "mouth on the eyes": POINTS[[0, 1, 2, 0, 1]],
+    "mouth around the eyes' middle": np.array(
+        [[0.3, 0.4], [0.7, 0.4], [0.5, 0.4], [0.4, 0.3], [0.6, 0.5]], np.float32
+    ),
+    "nowhere": np.full((5, 2), np.nan, np.float32),
+}
+
+
+@pytest.mark.parametrize("points", FACELESS.values(), ids=FACELESS.keys())
+def test_landmarks_that_show_no_face_have_no_regions(points: np.ndarray) -> None:
+    assert region_masks(points, 1.0) == {}
+    assert region_shares(np.ones((5, 5), np.float32), points, 1.0, {}) == ()
 
 
 @pytest.mark.parametrize("cells", [5, 6, 7])

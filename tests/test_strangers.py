@@ -136,7 +136,16 @@ def test_a_finished_call_is_not_answered_again(url: str, talking: Path) -> None:
         f"{url}gradio_api/upload", files={"files": ("mine.mp4", talking.read_bytes())}
     ).json()[0]
     address = f"{url}gradio_api/call/analyze_video"
-    data = [{"path": sent, "meta": {"_type": "gradio.FileData"}}, 8, 8, None, ""]
+    data = [
+        {"path": sent, "meta": {"_type": "gradio.FileData"}},
+        8,
+        8,
+        None,
+        "",
+        "none",
+        "frame",
+        False,
+    ]
     event = httpx.post(address, json={"data": data}).json()["event_id"]
     assert re.fullmatch(r"[0-9a-f]{32}", event)
     assert "p_fake" in httpx.get(f"{address}/{event}", timeout=60).text
@@ -148,7 +157,16 @@ def test_another_visitors_answer_cannot_be_used_as_ones_own_file(
 ) -> None:
     """The folder would have to be guessed, and a wrong guess is a file that is not there."""
     guess = cache / secrets.token_hex(32) / ann["files"][0].name
-    data = [{"path": str(guess), "meta": {"_type": "gradio.FileData"}}, 8, 8, None, ""]
+    data = [
+        {"path": str(guess), "meta": {"_type": "gradio.FileData"}},
+        8,
+        8,
+        None,
+        "",
+        "none",
+        "frame",
+        False,
+    ]
     address = f"{url}gradio_api/call/analyze_video"
     event = httpx.post(address, json={"data": data}).json()["event_id"]
     answer = httpx.get(f"{address}/{event}", timeout=60).text

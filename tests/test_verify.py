@@ -41,6 +41,21 @@ def test_an_honest_report_holds_to_the_last_digit(
     assert not found.differences
 
 
+def test_what_worse_copies_said_is_tried_again(
+    report: Report, talking: Path, detector: Detector
+) -> None:
+    document = json.loads(json.dumps(to_json(detector.try_worse_copies(talking, report))))
+    assert check(document, talking, detector).ok
+    document["robustness"]["copies"][0]["fake"] = 0.01
+    found = check(document, talking, detector)
+    assert [one.where for one in found.differences] == ["robustness.copies.0.fake"]
+
+
+def test_a_retelling_is_nobody_s_claim(honest: Json, talking: Path, detector: Detector) -> None:
+    honest["retelling"] = {"outcome": "timeout", "text": "", "model": "away"}
+    assert check(honest, talking, detector).ok
+
+
 def test_without_a_rerun_the_score_stays_open(
     honest: Json, talking: Path, detector: Detector
 ) -> None:

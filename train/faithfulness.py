@@ -7,7 +7,9 @@ Pseudo-fakes of people that training did not see, one frame each, are shown to t
 that it calls fake are explained by every method. Maps are held against the exact mask (pointing
 game, IoU at the mask's own size, pixel AUC) and against the network itself (ROAD, deletion,
 insertion; a network with random weights must draw another map). The winner has the best mean rank
-over the six measures; a draw goes to the cheaper method.
+over the measures, without those on which a map that knows nothing beats every method: they tell of
+the fakes, and not of the maps. A lead within twice the standard error of the paired difference is a
+draw, and a draw goes to the cheaper method.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -51,6 +52,8 @@ HIGHER_IS_BETTER = {
     "insertion": True,
 }
 CONTROLS = ("random", "centre")
+Measured = Mapping[str, NDArray[np.float64]]
+"""A method's measures by name, each with one value per example it was taken of."""
 # A method whose map stays this alike when the weights are random explains the picture, not them.
 RANDOM_LIMIT = 0.5
 
@@ -194,7 +197,7 @@ def alike(first: FloatArray, second: FloatArray) -> float:
 
 def measure(
     model: CnnLstm, rules: ScoringRules, examples: Sequence[Example], closely: int
-) -> dict[str, Any]:
+) -> dict[str, Measured]:
     """All measures of all methods; ROAD, deletion and insertion on the first `closely` examples."""
     rng = np.random.default_rng(0)
     blank = randomised(model)
@@ -204,7 +207,7 @@ def measure(
     def score(versions: list[Image]) -> FloatArray:
         return np.asarray(calibrate(logits_of(model, versions), rules), np.float32)
 
-    results: dict[str, Any] = {}
+    results: dict[str, Measured] = {}
     for method in tqdm((*HEAT_METHODS, *CONTROLS), unit="method"):
         if method in CONTROLS:
             heats = [control(method, len(image), rng) for image in images]
@@ -218,31 +221,64 @@ def measure(
             if method not in CONTROLS:
                 row["random_weights"] = alike(heat, drawn)
         results[method] = {
-            name: float(np.mean([row[name] for row in rows if name in row])) for name in rows[0]
+            name: np.array([row[name] for row in rows if name in row]) for name in rows[0]
         }
     return results
 
 
-def winner(results: Mapping[str, Mapping[str, float]]) -> str:
-    """The method with the best mean rank; a draw goes to the earlier of `HEAT_METHODS`.
+def clearly_better(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    """Whether `first` is higher on the same examples, by more than twice the standard error."""
+    lead = first - second
+    error = float(lead.std(ddof=1)) / len(lead) ** 0.5 if len(lead) > 1 else 0.0
+    return float(lead.mean()) > max(2 * error, 1e-6)
 
-    A method that draws the same for random weights is out, unless all are.
-    """
-    fit = [m for m in HEAT_METHODS if abs(results[m]["random_weights"]) < RANDOM_LIMIT]
-    methods = fit or list(HEAT_METHODS)
-    ranks = dict.fromkeys(methods, 0.0)
+
+def telling(results: Mapping[str, Measured]) -> list[str]:
+    """The measures on which no control has a better mean than every method."""
+    found = []
     for name, higher in HIGHER_IS_BETTER.items():
-        values = np.round([results[m][name] * (1 if higher else -1) for m in methods], 3)
-        for method, value in zip(methods, values, strict=True):
-            ranks[method] += float((values > value).sum() + ((values == value).sum() - 1) / 2)
-    return min(methods, key=lambda method: ranks[method])
+        sign = 1 if higher else -1
+        best = {
+            kind: max(sign * float(results[m][name].mean()) for m in kind)
+            for kind in (HEAT_METHODS, CONTROLS)
+        }
+        if best[HEAT_METHODS] >= best[CONTROLS]:
+            found.append(name)
+    return found
 
 
-def as_table(results: Mapping[str, Mapping[str, float]]) -> str:
+def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
+    """For each method that draws another map for random weights (or, if none does, for all): its
+    mean place over the measures, 0 if none was ever clearly better; draws share a place."""
+    fit = [m for m in HEAT_METHODS if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
+    methods = fit or list(HEAT_METHODS)
+    places = dict.fromkeys(methods, 0.0)
+    measures = telling(results)
+    for name in measures:
+        signed = {m: results[m][name] * (1 if HIGHER_IS_BETTER[name] else -1) for m in methods}
+        for method in methods:
+            others = [signed[other] for other in methods if other != method]
+            above = sum(clearly_better(other, signed[method]) for other in others)
+            below = sum(clearly_better(signed[method], other) for other in others)
+            places[method] += above + (len(others) - above - below) / 2
+    return {method: place / max(len(measures), 1) for method, place in places.items()}
+
+
+def winner(results: Mapping[str, Measured]) -> str:
+    """The method with the best mean rank; a draw goes to the earlier of `HEAT_METHODS`."""
+    ranks = mean_ranks(results)
+    return min(ranks, key=lambda method: ranks[method])
+
+
+def means(results: Mapping[str, Measured]) -> dict[str, dict[str, float]]:
+    return {m: {name: float(v.mean()) for name, v in row.items()} for m, row in results.items()}
+
+
+def as_table(results: Mapping[str, Measured]) -> str:
     """The rows for the README, in Markdown."""
     names = [*HIGHER_IS_BETTER, "random_weights"]
     lines = ["| method | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for method, row in results.items():
+    for method, row in means(results).items():
         cells = [f"{row[name]:.3f}" if name in row else "" for name in names]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -279,9 +315,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     best = winner(methods)
     sizes = {"drawn": len(drawn), "called_fake": len(called), "closely": options.closely}
     with whole(options.out) as part:
-        part.write_text(json.dumps({**sizes, "winner": best, "methods": methods}, indent=1))
+        told = {
+            "winner": best,
+            "telling": telling(methods),
+            "mean_ranks": mean_ranks(methods),
+            "methods": means(methods),
+        }
+        part.write_text(json.dumps({**sizes, **told}, indent=1))
     print(as_table(methods))
-    print(f"{len(called)} of {len(drawn)} fakes were called fake; {best} wins.")
+    print(
+        f"{len(called)} of {len(drawn)} fakes were called fake; {best} wins "
+        f"by {', '.join(telling(methods))}."
+    )
     return 0
 
 

@@ -58,3 +58,6 @@ python -m train.plots --run "$run" --results "$run/results.json" --out "$run/plo
 python -m train.publish --run "$run" --shards "$shards" --id fast \
   --results "$run/results.json" --about "$(dirname "$0")/fast.about.json" --out "$out/weights" \
   --trained-on "DFDC face crops; pseudo-fakes from real portraits (US Congress, FFHQ, UTKFace) and short real clips; faces by StyleGAN."
+
+# What real faces show in each part of the face, into the card: after every release of weights.
+python -m train.regions --weights "$out/weights/fast.safetensors" --shards "$shards"

@@ -32,6 +32,12 @@ TERMS = (
     "a face blended over the original",
     "an edit of single features",
     "a wholly generated face",
+    "Grad-CAM++",
+    "Grad-CAM",
+    "HiResCAM",
+    "LayerCAM",
+    "EigenCAM",
+    "Score-CAM",
 )
 # What a sentence about a file begins with: its name, to its ending.
 FILE_NAME = re.compile(r"^\S.{0,200}?\.[A-Za-z]\w{0,4}(?= )")

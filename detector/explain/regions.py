@@ -25,6 +25,7 @@ REGIONS = ("eyes", "brows", "nose", "mouth", "cheeks", "forehead", "jaw_boundary
 GRID = 64  # pixels per side at which shares are measured
 
 _LEAST_SPREAD = 0.6  # eye distance per eye-mouth distance; below, a profile would have no width
+_LEAST_HEIGHT = 0.05  # eye-mouth distance per side of the crop; below, there is nothing to draw
 
 # The outline of the face with its edge, and of what lies well inside of it.
 _OUTER = ((-0.75, -0.85), (0.0, -1.05), (0.75, -0.85), (1.1, -0.25), (1.12, 0.4), (1.0, 0.95),
@@ -45,9 +46,12 @@ def region_masks(landmarks: FloatArray, size: float, grid: int = GRID) -> dict[s
 
     landmarks  (5, 2)  in pixels of a square crop of side `size`, as in `Face`
 
-    Raises ValueError if the eyes lie where the mouth is: then there is no face to lay them on.
+    Empty if the eyes lie where the mouth is, or nowhere: then there is no face to lay them on.
     """
-    matrix, origin = _face_frame(np.asarray(landmarks, np.float64) * (grid / size))
+    points = np.asarray(landmarks, np.float64) / size
+    if not _show_a_face(points):
+        return {}
+    matrix, origin = _face_frame(points * grid)
 
     def drawn(*shapes: tuple[tuple[float, float], ...]) -> Mask:
         canvas = Pillow.new("1", (grid, grid))
@@ -75,14 +79,20 @@ def region_masks(landmarks: FloatArray, size: float, grid: int = GRID) -> dict[s
     return {name: masks[name] for name in REGIONS}
 
 
+def _show_a_face(points: NDArray[np.float64]) -> bool:
+    """Whether landmarks, as shares of the crop, leave room between eyes and mouth."""
+    if not np.isfinite(points).all():
+        return False
+    down = points[3:].mean(0) - points[:2].mean(0)
+    return float(np.hypot(*down)) >= _LEAST_HEIGHT
+
+
 def _face_frame(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The rows x and y of the face's frame (2, 2), and its origin (2,)."""
     left, right, _, left_mouth, right_mouth = landmarks
     origin = (left + right) / 2
     down = (left_mouth + right_mouth) / 2 - origin
     unit = float(np.hypot(*down))
-    if unit == 0.0:
-        raise ValueError("the landmarks show no face: eyes and mouth lie on one point")
     across = right - left
     spread = float(np.hypot(*across))
     if spread < _LEAST_SPREAD * unit:
@@ -98,8 +108,11 @@ def _mirrored(shape: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 def shares_of(heat: FloatArray, masks: Mapping[str, Mask]) -> dict[str, float]:
     """The share of the whole heat (h, w) >= 0 that lies in each region; sums to 1.
 
-    The coarse map is enlarged smoothly, as it is drawn. A map without heat has no shares: {}.
+    The coarse map is enlarged smoothly, as it is drawn. A map without heat, or a face without
+    regions, has no shares: {}.
     """
+    if not masks:
+        return {}
     grid = len(next(iter(masks.values())))
     picture = Pillow.fromarray(np.asarray(heat, np.float32))
     fine = np.array(picture.resize((grid, grid), Pillow.Resampling.BILINEAR), np.float64)

@@ -56,7 +56,8 @@ _FORBIDDEN = re.compile(
 class Narrator:
     """Who retells: a `model` at an OpenAI-compatible `url`, or else at a `provider`.
 
-    `seconds` bounds the wait; `key` is sent to that endpoint alone.
+    `seconds` bounds the wait; `key` is sent to that endpoint alone. A provider without a `key` is
+    sent the token that Hugging Face's own tools find, such as HF_TOKEN; a `url` never is.
     """
 
     model: str
@@ -72,7 +73,8 @@ class Narrator:
     def ask(self, told: str) -> str:
         """Raises HTTPError, HfHubHTTPError or InferenceTimeoutError if it cannot."""
         where = {"base_url": self.url} if self.url else {"provider": self.provider}
-        client = InferenceClient(**where, api_key=self.key or "none", timeout=self.seconds)  # type: ignore[arg-type]
+        key = self.key or ("none" if self.url else None)
+        client = InferenceClient(**where, api_key=key, timeout=self.seconds)  # type: ignore[arg-type]
         messages = [{"role": "system", "content": TASK}, {"role": "user", "content": told}]
         answer = client.chat_completion(
             messages, model=self.model, max_tokens=400, temperature=0.0, seed=0

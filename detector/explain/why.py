@@ -33,6 +33,11 @@ COPY_NAMES = {
     "downscaled": "Half the size",
     "blurred": "Blurred",
 }
+COPY_DONE = {
+    "reencoded": "re-encoded (H.264, CRF 32)",
+    "downscaled": "reduced to half its size",
+    "blurred": "blurred",
+}
 FAMILY_NAMES = {
     "face_swap": "a face swapped in from another person",
     "blend": "a face blended over the original",
@@ -44,6 +49,11 @@ FAMILY_NAMES = {
 def share(value: float) -> str:
     """A share of something, which unlike a probability may be 0 % or 100 %."""
     return f"{value * 100:.0f} %"
+
+
+def odds(value: float, sign: str = "") -> str:
+    """A change of log-odds; small ones matter too, where many frames share them."""
+    return f"{value:{sign}.{1 if abs(value) >= 1 else 2}f}"
 
 
 def family_text(name: str) -> str:
@@ -74,7 +84,7 @@ def region_text(moment: Moment) -> str | None:
         return None
     if not moment.localised:
         first = moment.regions[0]
-        drop = f", while blurring it moved the log-odds by {-(first.drop or 0.0):+.1f}"
+        drop = f", while blurring it moved the log-odds by {odds(-(first.drop or 0.0), '+')}"
         return (
             f"Not localised: the heat map points at {REGION_NAMES[first.region]} "
             f"({share(first.evidence)} of the heat on {share(first.area)} of the picture)"
@@ -84,12 +94,25 @@ def region_text(moment: Moment) -> str | None:
     return f"The evidence lies in {'; and in '.join(parts)}."
 
 
+def where_text(moment: Moment) -> str:
+    """As `region_text`, or why nothing was tried."""
+    told = region_text(moment)
+    if told is not None:
+        return told
+    if moment.regions:
+        return (
+            "Too little speaks for manipulation here to be confirmed by blurring; the shares "
+            "show where that little lies."
+        )
+    return "Nothing here raised the score, so there is nothing to locate."
+
+
 def _confirmed(region: RegionShare) -> str:
     usual = "" if region.expected is None else f", {share(region.expected)} on real faces"
     return (
         f"{REGION_NAMES[region.region]} ({share(region.evidence)} of the heat on "
         f"{share(region.area)} of the picture{usual}); blurring it lowers the log-odds by "
-        f"{region.drop or 0.0:.1f}"
+        f"{odds(region.drop or 0.0)}"
     )
 
 
@@ -98,8 +121,11 @@ def robustness_text(found: Robustness) -> str:
     moved = found.largest_change
     if moved is None:
         return "Worse copies of this video cannot be judged, so its score cannot be compared."
-    turned = [COPY_NAMES[copy.kind] for copy in found.copies if copy.verdict != found.verdict]
-    text = f"Over {found.frames} frames, worse copies move the score by at most {share(moved)}"
+    points = round(moved * 100)
+    far = f"at most {points} percentage points" if points > 1 else "1 percentage point at most"
+    text = f"Over {found.frames} frames, worse copies move the score by {far}."
+    turned = [copy for copy in found.copies if copy.verdict != found.verdict]
     if not turned:
-        return f"{text} points, and the answer stays the same."
-    return f"{text} points; the answer changes when the video is: {', '.join(turned).lower()}."
+        return f"{text} The answer stays the same."
+    changes = [f"The answer changes when it is {COPY_DONE[copy.kind]}." for copy in turned]
+    return " ".join([text, *changes])

@@ -208,10 +208,12 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
     inside = [s for s in person.scores if s.usable and segment.start <= s.second <= segment.end]
     peak = max(inside, key=lambda score: score.fake, default=None)
     moment = segment.start if peak is None else peak.second
-    text = (
-        f"Person {person.id} looks manipulated from {clock(segment.start)} to "
-        f"{clock(segment.end)}, with a peak of {percent(segment.peak)} at {clock(moment)}."
-    )
+    when = f"from {clock(segment.start)} to {clock(segment.end)}"
+    peak_text = f"with a peak of {percent(segment.peak)} at {clock(moment)}"
+    text = f"Person {person.id} looks manipulated {when}, {peak_text}."
+    if person.verdict is not Verdict.FAKE:
+        text = f"Person {person.id} reaches the threshold {when}, {peak_text}; "
+        text += "that alone decides nothing."
     return Sentence(text, moment, person.id)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.errors import VideoError, shown
-from detector.explain.why import heat_text
+from detector.explain.why import heat_text, where_text
 from detector.explain.words import headline, peak_of, sentences, status_text
 from detector.records import (
     APP_VERSION,
@@ -26,12 +26,14 @@ from detector.records import (
 )
 from detector.render.evidence import moment_json, number, robustness_json
 from detector.render.report_page import to_html
-from detector.render.schema import SCHEMA
+from detector.render.schema import EXPLANATION, SCHEMA
 
 __all__ = [
+    "EXPLANATION",
     "SCHEMA",
     "answer_json",
     "error_json",
+    "explanation_json",
     "rows_to_csv",
     "summary_row",
     "to_csv",
@@ -94,13 +96,7 @@ def to_json(report: Report) -> dict[str, Any]:
             {"text": said.text, "t": number(said.second, 3), "face": said.person}
             for said in sentences(report)
         ],
-        "heat": {
-            "method": report.settings.heat_method,
-            "of": report.settings.heat_of,
-            "meaning": heat_text(report.settings),
-        }
-        if report.heat_scale > 0
-        else None,
+        "heat": _heat(report) if report.heat_scale > 0 else None,
         "robustness": robustness_json(report.robustness),
         "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
@@ -115,6 +111,30 @@ def to_json(report: Report) -> dict[str, Any]:
 def answer_json(answer: Report | VideoError, name: str) -> dict[str, Any]:
     """One schema for every answer about the file `name`, also where it could not be used."""
     return error_json(answer, name) if isinstance(answer, VideoError) else to_json(answer)
+
+
+def explanation_json(report: Report) -> dict[str, Any]:
+    """The one moment of a report that a close look explains, in the shape of `EXPLANATION`."""
+    person, moment = next((p, moment) for p in report.people for moment in p.moments)
+    return {
+        "status": report.status.value,
+        "person": person.id,
+        "p_person": number(person.fake, 4),
+        **moment_json(moment),
+        "text": where_text(moment),
+        "heat": _heat(report),
+        "video": {"name": report.video.name, "sha256": report.video.sha256},
+        "model": {"id": report.model.id, "sha256": report.model.sha256},
+    }
+
+
+def _heat(report: Report) -> dict[str, Any]:
+    settings = report.settings
+    return {
+        "method": settings.heat_method,
+        "of": settings.heat_of,
+        "meaning": heat_text(settings),
+    }
 
 
 def error_json(error: VideoError, name: str) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from detector.explain.why import families_text
 from detector.explain.words import limits
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card, definitions
+from detector.render.grounds import regions, robustness
 from detector.render.sections import (
     findings,
     moments,
     numbers,
     people,
     retelling,
-    robustness,
     section,
     sections_css,
 )
@@ -50,6 +50,7 @@ def to_html(report: Report, language: str = "en") -> str:
         _timeline(report),
         people(report),
         moments(report),
+        regions(report),
         findings(report),
         retelling(report),
         robustness(report),

@@ -84,6 +84,23 @@ _FACE = _object(
     frames=_list(_FRAME),
 )
 
+_HEAT = _object(method={"enum": list(HEAT_METHODS)}, of={"enum": list(HEAT_TARGETS)}, meaning=_TEXT)
+
+EXPLANATION: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Explanation of one frame",
+    **_object(
+        status=_STATUS,
+        person=_COUNT,
+        p_person=_SHARE,
+        **_MOMENT["properties"],
+        text=_TEXT,
+        heat=_HEAT,
+        video=_object(name=_TEXT, sha256=_TEXT),
+        model=_object(id=_TEXT, sha256=_TEXT),
+    ),
+}
+
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Deepfake detector report",
@@ -109,11 +126,7 @@ SCHEMA: Schema = {
         faces=_list(_FACE),
         segments=_list(_object(face=_COUNT, start=_SECOND, end=_SECOND, peak=_SHARE)),
         explanation=_list(_object(text=_TEXT, t=_or_null(_SECOND), face=_or_null(_COUNT))),
-        heat=_or_null(
-            _object(
-                method={"enum": list(HEAT_METHODS)}, of={"enum": list(HEAT_TARGETS)}, meaning=_TEXT
-            )
-        ),
+        heat=_or_null(_HEAT),
         robustness=_or_null(
             _object(
                 fake=_or_null(_SHARE),

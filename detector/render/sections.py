@@ -12,12 +12,7 @@ from html import escape
 from importlib import resources
 
 from detector.explain.retelling import retelling_text
-from detector.explain.why import (
-    COPY_NAMES,
-    heat_text,
-    region_text,
-    robustness_text,
-)
+from detector.explain.why import heat_text, region_text
 from detector.explain.words import (
     Sentence,
     clock,
@@ -105,20 +100,29 @@ def moments(report: Report, *, interactive: bool = False) -> str:
 
 
 def _moment(moment: Moment, report: Report, *, interactive: bool) -> str:
-    what = f"Person {moment.person} at {clock(moment.second)}"
-    heat = "<span>no heat map</span>"
-    if moment.heat is not None:
-        warm = blend_heat(moment.crop, moment.heat, report.heat_scale)
-        heat = f'<img src="{_data_uri(warm)}" alt="{what}, heat map">'
     when = "" if report.video.is_still else f" · {clock(moment.second)}"
-    pair = f'<span class="pair"><img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</span>'
+    pair = picture_pair(moment, report)
     if interactive:
-        pair = _button(pair, moment.second, moment.person, f"Show {what}")
+        pair = _button(pair, moment.second, moment.person, f"Show {_what(moment)}")
     return (
         f'<figure style="--own:{colour_name(moment.person)}">{pair}'
         f"<figcaption><b>Person {moment.person}</b>{when} · {percent(moment.fake)}"
         f"{regions_note(moment)}</figcaption></figure>"
     )
+
+
+def picture_pair(moment: Moment, report: Report) -> str:
+    """The pixels that the network saw, beside its heat map."""
+    what = _what(moment)
+    heat = "<span>no heat map</span>"
+    if moment.heat is not None:
+        warm = blend_heat(moment.crop, moment.heat, report.heat_scale)
+        heat = f'<img src="{_data_uri(warm)}" alt="{what}, heat map">'
+    return f'<span class="pair"><img src="{_data_uri(moment.crop)}" alt="{what}">{heat}</span>'
+
+
+def _what(moment: Moment) -> str:
+    return f"Person {moment.person} at {clock(moment.second)}"
 
 
 def _button(inner: str, second: float, person: int | None, label: str = "") -> str:
@@ -171,26 +175,6 @@ def retelling(report: Report) -> str:
     if report.retelling is None:
         return ""
     return section("In other words", f"<p>{escape(retelling_text(report.retelling))}</p>")
-
-
-def robustness(report: Report) -> str:
-    """How far worse copies move the score; "" if that was not tried."""
-    found = report.robustness
-    if found is None:
-        return ""
-    rows = [("As given", found.fake, found.verdict)]
-    rows += [(COPY_NAMES[copy.kind], copy.fake, copy.verdict) for copy in found.copies]
-    body = "".join(
-        f'<tr><th scope="row">{name}</th><td>{"no score" if p is None else percent(p)}</td>'
-        f"<td>{verdict_text(Verdict(verdict))}</td></tr>"
-        for name, p, verdict in rows
-    )
-    head = '<tr><th scope="col">Copy</th><th scope="col">Score</th><th scope="col">Answer</th></tr>'
-    return section(
-        "Worse copies",
-        f"<p>{escape(robustness_text(found))}</p>",
-        f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>',
-    )
 
 
 def numbers(report: Report) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from detector.explain.words import clock, gaps, percent
-from detector.records import FaceScore, Person, Report
+from detector.records import FaceScore, Person, Report, Verdict
 from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
 
 # Two frames further apart than this are not joined by a line: nobody looked in between.
@@ -105,11 +105,13 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
 
 def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
     colour = colour_name(person.id)
+    sure = person.verdict is Verdict.FAKE
+    what = "looks manipulated" if sure else "reaches the threshold"
     for segment in person.segments:
         x = plot.x(segment.start)
         wide = max(plot.x(segment.end) - x, 3.0)
         title = (
-            f"<title>Person {person.id} looks manipulated, {clock(segment.start)} to "
+            f"<title>Person {person.id} {what}, {clock(segment.start)} to "
             f"{clock(segment.end)}, peak {percent(segment.peak)}</title>"
         )
         place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}"'

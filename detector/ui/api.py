@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from detector.errors import ReportError, VideoError
+from detector.explain.retelling import narrator_of
 from detector.records import Report
 from detector.render.document import answer_json
-from detector.settings import Settings
-from detector.ui.handlers import Detectors, Question, draw, look, write_documents
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, Settings
+from detector.ui.explain import NOT_CONFIGURED
+from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
 from detector.ui.jobs import Step
 from detector.ui.storage import KEPT_SECONDS
 from detector.ui.untouched import untouched
@@ -23,6 +26,7 @@ from detector.ui.verify import compare
 from detector.video import Limits
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights"
+NO_HEAT = "none"
 Full = tuple[Any, str | None, str | None, str | None]
 
 
@@ -45,8 +49,11 @@ class Endpoints:
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
+        heat_method: str = NO_HEAT,
+        heat_of: str = HEAT_TARGETS[0],
+        retelling: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """How likely each face in a video or picture is manipulated, and when.
+        """How likely each face in a video or picture is manipulated, when, and why.
 
         Args:
             video: the file to look at
@@ -54,16 +61,28 @@ class Endpoints:
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
             model: which model speaks, see /model_info; the default one when left out
+            heat_method: locate the evidence in the face by this kind of heat map, or by none
+            heat_of: what it explains: the frame's own score, or what the frame adds to the video
+            retelling: add the findings in a language model's words, where /limits names one
 
         Returns:
             The report; `status` says whether there is a score, `p_fake` is null without one.
         """
-        settings = read_settings(n_frames, max_faces, threshold, heat=False)
-        question = self._question(video, settings, model)
+        settings = read_settings(n_frames, max_faces, threshold, heat=heat_method != NO_HEAT)
+        if settings.heat:
+            settings = replace(settings, heat_method=heat_method, heat_of=heat_of)
+        question = self.question(video, settings, model)
+        narrator = narrator_of()
+        if retelling and narrator is None:
+            raise gr.Error(NOT_CONFIGURED, print_exception=False)
         name = question.given().name
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
-                yield working(item) if isinstance(item, Step) else answer_json(item, name)
+                if retelling and narrator is not None and isinstance(item, Report):
+                    told = retell(self.detectors[question.model], item, narrator)
+                    yield from answers(told, name)
+                else:
+                    yield told_of(item, name)
 
     def analyze_video_full(
         self,
@@ -72,6 +91,8 @@ class Endpoints:
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
+        heat_method: str = HEAT_METHODS[0],
+        heat_of: str = HEAT_TARGETS[0],
     ) -> Iterator[Full]:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
 
@@ -81,12 +102,15 @@ class Endpoints:
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
             model: which model speaks, see /model_info; the default one when left out
+            heat_method: how heat maps are made
+            heat_of: what they explain: the frame's own score, or what the frame adds to the video
 
         Returns:
             Report, annotated video (none for a picture or without a face), HTML report, CSV.
         """
         settings = read_settings(n_frames, max_faces, threshold, heat=True)
-        question = self._question(video, settings, model)
+        settings = replace(settings, heat_method=heat_method, heat_of=heat_of)
+        question = self.question(video, settings, model)
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Step):
@@ -129,7 +153,7 @@ class Endpoints:
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""
-        terms = self.detectors[self.default].desk.terms
+        terms, narrator = self.detectors[self.default].desk.terms, narrator_of()
         return {
             "max_bytes": self.accepted.max_bytes,
             "max_seconds": self.accepted.max_seconds,
@@ -143,9 +167,12 @@ class Endpoints:
             "waiting_at_most": terms.longest_line,
             "jobs": {"at_once": terms.burst, "per_minute": terms.per_minute},
             "job_seconds": terms.job_seconds,
+            "heat_methods": list(HEAT_METHODS),
+            "heat_of": list(HEAT_TARGETS),
+            "language_model": narrator.model if narrator else None,
         }
 
-    def _question(self, video: str, settings: Settings, model: str) -> Question:
+    def question(self, video: str, settings: Settings, model: str) -> Question:
         model = model or self.default
         if model not in self.detectors:
             known = ", ".join(self.detectors)
@@ -185,6 +212,8 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
             gr.Number(None, label="threshold"),
             gr.Textbox("", label="model"),
         ]
+        of = gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of")
+        located = [method_choice(NO_HEAT), of, gr.Checkbox(False, label="retelling")]
         claim = [
             *(untouched(gr.File(label=label)) for label in ("video", "report")),
             gr.Checkbox(True, label="rerun"),
@@ -192,13 +221,19 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")
         full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
         for ask, given, outputs, options in (
-            (endpoints.analyze_video, inputs, report, heavy),
-            (endpoints.analyze_video_full, inputs, full, heavy),
+            (endpoints.analyze_video, [*inputs, *located], report, heavy),
+            (endpoints.analyze_video_full, [*inputs, method_choice(), of], full, heavy),
             (endpoints.verify_report, claim, report, heavy),
             (endpoints.model_info, None, info, {"queue": False}),
             (endpoints.limits, None, info, {"queue": False}),
         ):
             gr.Button().click(ask, given, outputs, api_name=ask.__name__, **options)
+
+
+def method_choice(*more: str) -> gr.Dropdown:
+    """A parameter that names a kind of heat map; the first of `more` is the default."""
+    value = more[0] if more else HEAT_METHODS[0]
+    return gr.Dropdown([*more, *HEAT_METHODS], value=value, label="heat_method")
 
 
 def read_settings(frames: int, max_faces: int, threshold: float | None, *, heat: bool) -> Settings:
@@ -213,6 +248,19 @@ def untrained_models(folder: Path = WEIGHTS) -> list[str]:
     """Ids of the cards without weights, read as plain JSON: torch stays out of this process."""
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
     return sorted(card["id"] for card in cards if not card["trained"])
+
+
+def answers(
+    steps: Generator[Step | Report | VideoError, None, None], name: str
+) -> Iterator[dict[str, Any]]:
+    """What a caller hears of a job about the file `name`: where it is, then its report."""
+    with closing(steps):
+        for item in steps:
+            yield told_of(item, name)
+
+
+def told_of(item: Step | Report | VideoError, name: str) -> dict[str, Any]:
+    return working(item) if isinstance(item, Step) else answer_json(item, name)
 
 
 def working(step: Step) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import gradio as gr
 from detector.settings import PRESETS
 from detector.ui import cards
 from detector.ui.events import Asked, Events, Shown
+from detector.ui.explain import build_panel, wire_panel
 from detector.ui.handlers import Detectors
 from detector.ui.untouched import untouched
 from detector.ui.viewer import build_viewer
@@ -22,8 +23,10 @@ PRESET_LABELS = [
 ]
 
 
-def build_check(detectors: Detectors, heavy: dict[str, Any]) -> None:
-    """Add the tab's components to the page that is being built; `heavy` goes to long events."""
+def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
+    """Add the tab's components to the page that is being built; `heavy` goes to long events.
+
+    Returns what holds the visitor's answer, so that it can be forgotten."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             asked, analyse, cancel = _question(detectors)
@@ -31,6 +34,8 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> None:
             verdict = gr.HTML(cards.welcome(), elem_id="verdict", elem_classes="report")
     shown = _answer(verdict, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
+    wire_panel(detectors, shown.panel, analyse, heavy)
+    return shown.panel.answered
 
 
 def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
@@ -88,6 +93,7 @@ def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
     with gr.Column(visible=False, elem_id="answer") as area:
         drawing = gr.HTML(elem_id="drawing", elem_classes="report")
         viewer = build_viewer("viewer")
+        panel = build_panel()
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
                 findings = _leading("findings")
@@ -96,9 +102,8 @@ def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = gr.Files(label="Downloads", interactive=False, elem_id="downloads")
-    return Shown(
-        verdict, area, drawing, viewer, findings, people, moments, numbers, files, analyse, cancel
-    )
+    texts = findings, people, moments, numbers
+    return Shown(verdict, area, drawing, viewer, panel, *texts, files, analyse, cancel)
 
 
 def _leading(elem_id: str) -> gr.HTML:

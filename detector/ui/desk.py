@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from detector.errors import CancelledError, VideoError
+from detector.explain.retelling import Narrator, retell
 from detector.live import Shot
-from detector.records import ModelInfo, Report, Status
+from detector.records import Report, Status
 from detector.render.views import Views
-from detector.rules import ScoringRules
-from detector.settings import Settings
+from detector.settings import FrameQuestion, Settings
+from detector.ui.analyst import Analyst
 from detector.ui.jobs import WAITING
 from detector.ui.journal import note
 from detector.ui.line import Allowance, Line
@@ -43,53 +44,6 @@ class Terms:
     uploads_burst: int = 60
     uploads_per_minute: float = 20.0
     job_seconds: float = 600.0
-
-
-class Analyst(Protocol):
-    """What a `Detector` is to the page, in this process or in another."""
-
-    @property
-    def info(self) -> ModelInfo: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def rules(self) -> ScoringRules: ...
-
-    def describe(self) -> dict[str, Any]: ...
-
-    def analyze(
-        self,
-        path: str | Path,
-        settings: Settings | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-        on_partial: OnPartial | None = None,
-    ) -> Report: ...
-
-    def analyze_clips(
-        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
-    ) -> Report: ...
-
-    def annotate(
-        self,
-        path: Path,
-        report: Report,
-        out: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Path: ...
-
-    def draw_views(
-        self,
-        path: Path,
-        report: Report,
-        stem: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Views: ...
 
 
 class Desk:
@@ -247,3 +201,42 @@ class Served:
             return self._analyst.draw_views(
                 path, report, stem, on_progress=on_progress, should_stop=stop
             )
+
+    def explain_frame(
+        self,
+        path: Path,
+        report: Report,
+        asked: FrameQuestion,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.explain_frame`, in turn; it counts like an analysis."""
+        name_request()
+        self.desk.admit()
+        with self.desk.serving("explanation", on_progress, should_stop) as stop:
+            return self._analyst.explain_frame(
+                path, report, asked, on_progress=on_progress, should_stop=stop
+            )
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.try_worse_copies`, in turn; it counts like an analysis."""
+        name_request()
+        self.desk.admit()
+        with self.desk.serving("worse copies", on_progress, should_stop) as stop:
+            return self._analyst.try_worse_copies(
+                path, report, on_progress=on_progress, should_stop=stop
+            )
+
+    def retell(self, report: Report, narrator: Narrator) -> Report:
+        """As `retell`; it counts like an analysis, and waits in no line: the machine is free."""
+        name_request()
+        self.desk.admit()
+        return retell(report, narrator)

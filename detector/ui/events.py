@@ -18,6 +18,7 @@ from detector.render.answer_card import answer_card
 from detector.render.views import Views
 from detector.settings import Settings
 from detector.ui import cards
+from detector.ui.explain import Panel
 from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
 from detector.ui.jobs import Step
 from detector.ui.viewer import ViewerData, viewer_data
@@ -65,6 +66,7 @@ class Shown:
     area: gr.Column
     drawing: gr.HTML
     viewer: gr.HTML
+    panel: Panel
     findings: gr.HTML
     people: gr.HTML
     moments: gr.HTML
@@ -74,7 +76,8 @@ class Shown:
     cancel: gr.Button
 
     def components(self) -> list[gr.Component | gr.Column]:
-        return [getattr(self, name) for name in self.__slots__]
+        own = [getattr(self, name) for name in self.__slots__ if name != "panel"]
+        return [*own, self.panel.answered]
 
 
 class Events:
@@ -116,7 +119,8 @@ class Events:
         shown = self.shown
         texts = (shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers)
         nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
-        return nothing | {shown.files: None} | dict.fromkeys(texts, "")
+        nothing |= {shown.files: None, shown.panel.answered: None}
+        return nothing | dict.fromkeys(texts, "")
 
     def _idle(self) -> Updates:
         return {
@@ -150,6 +154,7 @@ class Events:
         shown = self.shown
         return {
             shown.verdict: answer_card(report),
+            shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,
             shown.findings: sections.findings(report, interactive=True),

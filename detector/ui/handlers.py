@@ -17,10 +17,11 @@ from pathlib import Path
 import gradio as gr
 
 from detector.errors import VideoError
+from detector.explain.retelling import Narrator
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
 from detector.render.views import Views
-from detector.settings import Settings
+from detector.settings import FrameQuestion, Settings
 from detector.ui.desk import Served
 from detector.ui.jobs import Result, Step, run_job
 from detector.watch import OnProgress, ShouldStop
@@ -107,6 +108,46 @@ def draw_views(
         return detector.draw_views(
             path, report, folder / stem_of(report), on_progress=on_progress, should_stop=should_stop
         )
+
+    yield from _answered(work)
+
+
+def explain(
+    detectors: Detectors, question: Question, report: Report, asked: FrameQuestion
+) -> Generator[Step | Report | VideoError, None, None]:
+    """The steps of a closer look at one frame, then the report of it, or why there is none."""
+    path, detector = question.given(), detectors[question.model]
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
+        return detector.explain_frame(
+            path, report, asked, on_progress=on_progress, should_stop=should_stop
+        )
+
+    yield from _answered(work)
+
+
+def try_copies(
+    detectors: Detectors, question: Question, report: Report
+) -> Generator[Step | Report | VideoError, None, None]:
+    """The steps of trying worse copies, then the report that tells of them, or why not."""
+    path, detector = question.given(), detectors[question.model]
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
+        return detector.try_worse_copies(
+            path, report, on_progress=on_progress, should_stop=should_stop
+        )
+
+    yield from _answered(work)
+
+
+def retell(
+    detector: Served, report: Report, narrator: Narrator
+) -> Generator[Step | Report | VideoError, None, None]:
+    """The wait for a language model, then the report with its text, or with why there is none."""
+
+    def work(on_progress: OnProgress, _: ShouldStop) -> Report:
+        on_progress("Asking the language model", 0, 1)
+        return detector.retell(report, narrator)
 
     yield from _answered(work)
 

@@ -45,8 +45,9 @@ class Past:
         return next((path for path in self.files if path.suffix == ".html"), None)
 
 
-def build_history(page: gr.Blocks) -> None:
-    """Add the tab; it is built after those whose results and files it lists."""
+def build_history(page: gr.Blocks, answered: gr.State) -> None:
+    """Add the tab; it is built after those whose results and files it lists. `answered` holds the
+    visitor's last answer."""
     events = HistoryEvents(page)
     past = gr.State([])
     with gr.Row(equal_height=True):
@@ -62,7 +63,7 @@ def build_history(page: gr.Blocks) -> None:
     gr.on(changes, events.note, holders, **raw)
     downloads.change(events.remember, [past, downloads], [past, choice], **raw)
     choice.change(events.show, [choice, past], [shown, files], **light)
-    cleared = [*holders, *events.results, past, choice, shown]
+    cleared = [*holders, *events.results, answered, past, choice, shown]
     delete.click(events.forget, [*holders, files], [*cleared, events.answer], **raw)
     page.unload(events.leave)
 
@@ -106,7 +107,7 @@ class HistoryEvents:
         count = self.ledger.forget(request.session_hash or "")
         cleared = [gr.update(value=None) for _ in self.holders]
         begun = [gr.update(value=block.value) for block in self.results]
-        emptied = [[], gr.update(choices=[], value=None), deleted(count)]
+        emptied: list[Any] = [None, [], gr.update(choices=[], value=None), deleted(count)]
         return [*cleared, *begun, *emptied, gr.update(visible=False)]
 
     def leave(self, request: gr.Request) -> None:

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from detector.render.sections import sections_css
 from detector.ui import cards
 from detector.ui.api import Endpoints, add_api
+from detector.ui.api_closer import CloserEndpoints, add_closer_api
 from detector.ui.batch import build_batch
 from detector.ui.check import build_check
 from detector.ui.desk import Served
@@ -34,7 +35,7 @@ HERE = Path(__file__).parent
 # time and is bounded. So Gradio's own queue, which tells the page no place, stays short.
 # They are more than the desk lets wait, so that whoever is turned away is told so by the desk.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
-STYLES = ("style.css", "viewer.css", "tabs.css")
+STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
 QUEUE_SIZE = 16
 # Gradio keeps 170 KB of every session, and 10,000 of them unless told otherwise; who comes back
 # after so many others finds the page as new.
@@ -99,7 +100,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
         )
         with gr.Tabs(elem_id="sections"):
             with gr.Tab("Check", id="check"):
-                build_check(detectors, HEAVY)
+                answered = build_check(detectors, HEAVY)
                 gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
             with gr.Tab("Several files", id="batch"):
                 build_batch(detectors, HEAVY)
@@ -108,12 +109,14 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
             with gr.Tab("Verify", id="verify"):
                 build_verify(detectors, HEAVY)
             with gr.Tab("History", id="past"):
-                build_history(page)
+                build_history(page, answered)
             with gr.Tab("Model", id="model"):
                 build_model(detectors)
             with gr.Tab("Help / API", id="help"):
                 build_help(page)
-        add_api(Endpoints(detectors, limits), HEAVY)
+        endpoints = Endpoints(detectors, limits)
+        add_api(endpoints, HEAVY)
+        add_closer_api(CloserEndpoints(endpoints), HEAVY)
     speak(page)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page

@@ -11,7 +11,7 @@ from detector.live import Shot
 from detector.records import ModelInfo, Report
 from detector.render.views import Views
 from detector.rules import ScoringRules
-from detector.settings import Settings
+from detector.settings import FrameQuestion, Settings
 from detector.watch import OnPartial, OnProgress, ShouldStop
 
 Clips = Sequence[Sequence[Shot]]
@@ -97,3 +97,30 @@ class RemoteDetector:
         question = Question(self._name, "draw_views", (path, report, stem))
         drawn: Views = self._ask(question, on_progress, should_stop)
         return drawn
+
+    def explain_frame(
+        self,
+        path: Path,
+        report: Report,
+        asked: FrameQuestion,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.explain_frame`; raises VideoError also when the worker died over it."""
+        question = Question(self._name, "explain_frame", (path, report, asked))
+        explained: Report = self._ask(question, on_progress, should_stop)
+        return explained
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.try_worse_copies`; raises VideoError also when the worker died over it."""
+        question = Question(self._name, "try_worse_copies", (path, report))
+        tried: Report = self._ask(question, on_progress, should_stop)
+        return tried

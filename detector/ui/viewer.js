@@ -138,6 +138,7 @@ for (const video of [plain, heat]) {
 
 function paint() {
   if (!data) return;
+  Object.assign(viewer.dataset, { person: chosen, second: at }); // for whoever asks what is shown
   const x = across(at);
   for (const line of part('chart').querySelectorAll('.playhead')) {
     line.setAttribute('x1', x);

@@ -22,10 +22,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Service:
-    """`url` of the running app, and its process."""
+    """`url` of the running app, its process, and where it keeps files."""
 
     url: str
     server: int
+    folder: Path
 
     def _samples(self, name: str) -> list[Sample]:
         families = text_string_to_metric_families(httpx.get(f"{self.url}metrics", timeout=60).text)
@@ -69,7 +70,7 @@ def running(weights: Path, folder: Path) -> Iterator[Service]:
         )  # fmt: skip
     try:
         until_ready(url, seconds=120)
-        yield Service(url, app.pid)
+        yield Service(url, app.pid, folder)
     finally:
         app.terminate()
         app.wait(timeout=30)

@@ -111,7 +111,16 @@ def _vanish(url: str, headers: dict[str, str], number: int, errand: Errand) -> O
     with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as caller:
         files = {"files": (errand.path.name, errand.path.read_bytes())}
         sent = caller.post("gradio_api/upload", files=files).json()[0]
-        data = [{"path": sent, "meta": {"_type": "gradio.FileData"}}, 48, 8, None, ""]
+        data = [
+            {"path": sent, "meta": {"_type": "gradio.FileData"}},
+            48,
+            8,
+            None,
+            "",
+            "none",
+            "frame",
+            False,
+        ]
         address = "gradio_api/call/analyze_video"
         event = caller.post(address, json={"data": data}).json()["event_id"]
         with caller.stream("GET", f"{address}/{event}") as stream:

@@ -1,0 +1,160 @@
+"""The public endpoints that look closer: one frame explained, and the answer to worse copies."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from detector.errors import VideoError
+from detector.explain.words import peak_of
+from detector.records import Person, Report, Status
+from detector.render.document import answer_json, explanation_json
+from detector.render.draw import blend_heat, to_jpeg
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
+from detector.ui.api import Endpoints, answers, method_choice, read_settings, working
+from detector.ui.handlers import Question, explain, look, try_copies
+from detector.ui.jobs import Step
+from detector.ui.untouched import untouched
+
+Explained = tuple[dict[str, Any], str | None]
+
+
+class CloserEndpoints:
+    """What callers can ask about an answer; each call begins with the analysis."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self.endpoints = endpoints
+        self.detectors = endpoints.detectors
+
+    def explain_frame(
+        self,
+        video: str,
+        person: int = 0,
+        second: float | None = None,
+        heat_method: str = HEAT_METHODS[0],
+        heat_of: str = HEAT_TARGETS[0],
+    ) -> Iterator[Explained]:
+        """Why one frame of one person scores as it does, or what it adds to the video.
+
+        Args:
+            video: the file to look at; 20 frames of it are judged
+            person: whose frame, numbered as in the report; the most suspicious person's for 0
+            second: the judged frame nearest to this moment; the most suspicious when left out
+            heat_method: how the heat map is made
+            heat_of: what it explains: the frame's own score, or what the frame adds to the video
+
+        Returns:
+            Parts of the face with their share of the heat, of the picture, and on real faces, what
+            blurring them changed, and a sentence; then the heat map as a picture. Without a score
+            the report that says why, and no picture.
+        """
+        settings = read_settings(20, 8, None, heat=False)
+        question = self.endpoints.question(video, settings, "")
+        with closing(look(self.detectors, question)) as steps:
+            for item in steps:
+                if isinstance(item, Step):
+                    yield working(item), None
+                elif isinstance(item, Report) and item.status is Status.OK:
+                    whom = _person(item, person)
+                    peak = peak_of(whom)
+                    at = second if second is not None else peak.second if peak else 0.0
+                    asked = FrameQuestion(whom.id, at, heat_method, heat_of)
+                    yield from self._explained(question, item, asked)
+                else:
+                    yield answer_json(item, question.given().name), None
+
+    def _explained(
+        self, question: Question, report: Report, asked: FrameQuestion
+    ) -> Iterator[Explained]:
+        with (
+            tempfile.TemporaryDirectory(prefix="answer-") as folder,
+            closing(explain(self.detectors, question, report, asked)) as steps,
+        ):
+            for item in steps:
+                if isinstance(item, Step):
+                    yield working(item), None
+                elif isinstance(item, VideoError):
+                    yield answer_json(item, question.given().name), None
+                else:
+                    yield explanation_json(item), str(_picture(item, Path(folder)))
+
+    def robustness(
+        self,
+        video: str,
+        n_frames: int = 20,
+        max_faces: int = 8,
+        threshold: float | None = None,
+        model: str = "",
+    ) -> Iterator[dict[str, Any]]:
+        """How steady the answer is: the same frames re-encoded, reduced and blurred, judged again.
+
+        Args:
+            video: the file to look at
+            n_frames: frames to look at, 8 to 300; of each copy 20 at most
+            max_faces: people to follow at most, 1 to 32
+            threshold: call it fake above this probability; the model's own when left out
+            model: which model speaks, see /model_info; the default one when left out
+
+        Returns:
+            The report; its `robustness` holds the score of every copy, and how far it moves.
+        """
+        settings = read_settings(n_frames, max_faces, threshold, heat=False)
+        question = self.endpoints.question(video, settings, model)
+        name = question.given().name
+        with closing(look(self.detectors, question)) as steps:
+            for item in steps:
+                if isinstance(item, Report) and item.status is Status.OK:
+                    yield from answers(try_copies(self.detectors, question, item), name)
+                else:
+                    yield working(item) if isinstance(item, Step) else answer_json(item, name)
+
+
+def _person(report: Report, wanted: int) -> Person:
+    """Raises gr.Error, which the caller reads, for somebody who has no score."""
+    judged = {person.id: person for person in report.people if person.fake is not None}
+    if wanted == 0 and report.suspect is not None:
+        return report.suspect
+    if wanted not in judged:
+        known = ", ".join(map(str, judged))
+        raise gr.Error(
+            f"Person {wanted} has no score; choose from: {known}.", print_exception=False
+        )
+    return judged[wanted]
+
+
+def _picture(report: Report, folder: Path) -> Path:
+    """The heat over what the network saw, as a JPEG file."""
+    (moment,) = (moment for person in report.people for moment in person.moments)
+    assert moment.heat is not None  # a close look always has a map
+    path = folder / "heat.jpg"
+    path.write_bytes(to_jpeg(blend_heat(moment.crop, moment.heat, report.heat_scale)))
+    return path
+
+
+def add_closer_api(endpoints: CloserEndpoints, heavy: dict[str, Any]) -> None:
+    """Add the endpoints to the page that is being built; see `add_api`."""
+    with gr.Row(visible=False):
+        frame = [
+            untouched(gr.File(label="video")),
+            gr.Number(0, label="person", precision=0),
+            gr.Number(None, label="second"),
+            method_choice(),
+            gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of"),
+        ]
+        whole = [
+            untouched(gr.File(label="video")),
+            gr.Number(20, label="n_frames", precision=0),
+            gr.Number(8, label="max_faces", precision=0),
+            gr.Number(None, label="threshold"),
+            gr.Textbox("", label="model"),
+        ]
+        found, heat, report = gr.JSON(label="found"), gr.File(label="heat"), gr.JSON(label="report")
+        gr.Button().click(
+            endpoints.explain_frame, frame, [found, heat], api_name="explain_frame", **heavy
+        )
+        gr.Button().click(endpoints.robustness, whole, report, api_name="robustness", **heavy)

@@ -1,0 +1,180 @@
+"""The panel that looks closer, in a real browser: nothing until it is asked for, then all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from detector import Detector
+from detector.video import Limits
+from tests.server import serving
+from tests.test_page import GRAVE, browser, part, pytestmark, upload, visit
+
+__all__ = ["browser", "pytestmark"]
+
+EXPECTED = {"grad_cam/frame": {"mean": {"mouth": 0.1, "eyes": 0.1, "nose": 0.1}}}
+
+
+class Asked(Detector):
+    """Notes what it is asked beyond the analysis."""
+
+    closer = 0
+
+    def explain_frame(self, *given: object, **options: object) -> object:
+        self.closer += 1
+        return super().explain_frame(*given, **options)
+
+
+@pytest.fixture(scope="module")
+def asked(detector: Detector) -> Asked:
+    """With a threshold so low that random scores look suspicious, and regions in its card."""
+    assert detector.loaded is not None
+    card = detector.loaded.card
+    rules = replace(card.rules, threshold=0.02, undecided=(0.01, 0.03))
+    card = replace(card, rules=rules, data={"regions": EXPECTED})
+    return Asked(replace(detector.loaded, card=card), "cpu")
+
+
+@pytest.fixture(scope="module")
+def url(asked: Asked, cache: Path) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPFAKE_TEXT_URL", "http://127.0.0.1:9/v1")
+        patch.setenv("DEEPFAKE_TEXT_MODEL", "away")
+        with serving({"tiny": asked}, Limits()) as address:
+            yield address
+
+
+@pytest.fixture(scope="module")
+def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
+    page = visit(browser, url)
+    upload(page, talking)
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=120_000)
+    yield page
+    page.close()
+
+
+def explain(page: Page) -> None:
+    page.click("#closeup-start")
+    expect(page.locator("#closeup .closeup")).to_be_visible(timeout=60_000)
+
+
+def test_nothing_is_explained_before_it_is_asked_for(answered: Page, asked: Asked) -> None:
+    expect(answered.locator("#closeup")).to_be_empty()
+    assert asked.closer == 0
+
+
+def test_the_frame_in_the_viewer_is_the_one_that_is_explained(answered: Page) -> None:
+    part(answered, "timeline").focus()
+    answered.keyboard.press("Home")
+    answered.keyboard.press("ArrowRight")
+    when = (part(answered, "clock").text_content() or "").split(" ")[0]
+    explain(answered)
+    expect(answered.locator("#closeup h2")).to_contain_text(f"Why Person 1 at {when} scores")
+    assert answered.locator("#closeup img").count() == 2
+    expect(answered.locator("#closeup .regions li")).to_have_count(8)
+    expect(answered.locator("#closeup .key")).to_contain_text("share on real faces")
+
+
+def test_the_bars_have_a_table_that_says_the_same(answered: Page) -> None:
+    answered.get_by_text("The same as a table").click()
+    rows = answered.locator("#closeup tbody tr")
+    expect(rows).to_have_count(8)
+    bars = answered.locator("#closeup .regions b").all_text_contents()
+    assert rows.locator("td:nth-child(2)").all_text_contents() == bars
+    assert answered.locator("#closeup .regions").get_attribute("aria-hidden") == "true"
+
+
+def test_the_other_question_and_another_method_are_named_in_the_answer(answered: Page) -> None:
+    answered.get_by_label("What this frame adds to the video").check()
+    answered.locator("#heat-method input").click()
+    answered.get_by_role("option", name="LayerCAM").click()
+    answered.click("#closeup-start")
+    closeup = answered.locator("#closeup")
+    expect(closeup.locator("h2")).to_contain_text("adds to the video", timeout=60_000)
+    expect(closeup).to_contain_text("LayerCAM of the score of the whole video")
+    expect(closeup).to_contain_text("Without this frame the score of Person 1 would be")
+
+
+def test_worse_copies_are_tried_on_request_with_chart_and_table(answered: Page) -> None:
+    answered.click("#copies-start")
+    steady = answered.locator("#steadiness")
+    expect(steady).to_contain_text("percentage point", timeout=90_000)
+    expect(steady.locator(".copies li")).to_have_count(4)
+    expect(steady.locator("tbody tr")).to_have_count(4)
+    expect(steady).to_contain_text("Re-encoded (H.264, CRF 32)")
+
+
+def test_a_language_model_that_is_away_has_its_sentence(answered: Page) -> None:
+    answered.click("#retelling-start")
+    told = answered.locator("#retelling")
+    expect(told).to_contain_text("The language model could not be reached", timeout=60_000)
+    expect(told).to_contain_text("Check its address.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_panel(answered: Page, theme: str) -> None:
+    answered.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    found = Axe().run(answered, context={"include": [["#closeup"], ["#steadiness"]]})
+    answered.evaluate("document.body.classList.remove('dark')")
+    grave = [one for one in found.response["violations"] if one["impact"] in GRAVE]
+    assert not grave, [(one["id"], one["nodes"][0]["target"]) for one in grave]
+
+
+def test_on_a_phone_it_is_one_column_that_does_not_widen_the_page(answered: Page) -> None:
+    answered.set_viewport_size({"width": 390, "height": 844})
+    overflow = answered.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    widths = answered.locator("#explain .desk").evaluate_all(
+        "nodes => nodes.map((node) => node.getBoundingClientRect().width)"
+    )
+    sizes = answered.locator("#explain button:visible").evaluate_all(
+        "nodes => nodes.map((node) => node.getBoundingClientRect().height)"
+    )
+    answered.set_viewport_size({"width": 1280, "height": 900})
+    assert overflow <= 0
+    assert max(widths) <= 390
+    assert min(sizes) >= 44
+
+
+def test_a_new_analysis_clears_what_was_explained(answered: Page) -> None:
+    answered.click("#analyse")
+    expect(answered.locator("#closeup")).to_be_empty(timeout=30_000)
+    expect(answered.locator("#steadiness")).to_be_empty()
+    expect(answered.locator("#downloads")).to_contain_text("annotated", timeout=120_000)
+
+
+def test_trying_copies_can_be_cancelled(answered: Page) -> None:
+    answered.click("#copies-start")
+    expect(answered.locator("#steadiness .working")).to_be_visible(timeout=30_000)
+    answered.click("#copies-cancel")
+    expect(answered.locator("#steadiness")).to_be_empty(timeout=10_000)
+
+
+def test_deleted_files_are_not_explained_from_memory(answered: Page) -> None:
+    answered.get_by_role("tab", name="History").click()
+    answered.click("#delete-files")
+    expect(answered.locator("#history-shown")).to_contain_text("deleted", timeout=20_000)
+    answered.get_by_role("tab", name="Check").click()
+    expect(answered.locator("#answer")).to_be_hidden()
+
+
+def test_retelling_is_not_offered_where_it_is_not_configured(
+    browser: Browser,
+    asked: Asked,
+    talking: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DEEPFAKE_TEXT_URL", raising=False)
+    with serving({"tiny": asked}, Limits()) as address:
+        page = visit(browser, address)
+        upload(page, talking)
+        page.click("#analyse")
+        expect(page.locator("#copies-start")).to_be_visible(timeout=90_000)
+        expect(page.locator("#retelling-start")).to_have_count(0)
+        page.close()
