@@ -77,8 +77,11 @@ def _facts(card: Card) -> str:
 
 def rows_of(metrics: Card) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every set with an AUC: the face crops, then the videos, whole and by group."""
-    if "auc" in metrics.get("crops", {}):
-        yield "face crops, single frames", metrics["crops"]
+    crops = metrics.get("crops", {})
+    if "auc" in crops:
+        yield "face crops, single frames", crops
+    if "uploaded" in crops:
+        yield "face crops after an upload", crops["uploaded"]
     for key, name in _SETS.items():
         for group, row in metrics.get(key, {}).items():
             if not isinstance(row, Mapping) or "auc" not in row:
