@@ -25,8 +25,8 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 RUN = 5
 """Consecutive frames that the product scores together."""
 WORTH = 0.01
-"""Shares whose AUC differs by less are equals, and of equals the largest is taken: the more clips
-speak, the fewer real people pass a threshold that was set on single faces."""
+"""Shares whose AUC differs by less are equals, and of equals the smallest is taken: the fewer clips
+speak, the shorter a swap may be without being drowned."""
 KINDS = ("self_blend", "drift", "local", "temporal", "resynthesis")
 
 
@@ -51,7 +51,7 @@ def pooling_areas(model: CnnLstm, faces: Faces) -> dict[str, Any]:
         ]
         areas[str(share)] = auc(fake, pooled)
     enough = max(areas.values()) - WORTH
-    best = max(share for share in SHARES if areas[str(share)] >= enough)
+    best = min(share for share in SHARES if areas[str(share)] >= enough)
     return {"real": len(faces.videos_real), "fake": sum(fake), "auc": areas, "best": best}
 
 
