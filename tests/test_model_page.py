@@ -39,7 +39,16 @@ def card(**changes: Any) -> dict[str, Any]:
 
 def test_every_figure_of_the_card_is_shown() -> None:
     page = model_page(card(metrics=FULL))
-    for figure in ("0.812 (0.71–0.91)", "0.734", "0.777", "0.666", "0.801", "0.803", "0.499", "0.980"):
+    for figure in (
+        "0.812 (0.71–0.91)",
+        "0.734",
+        "0.777",
+        "0.666",
+        "0.801",
+        "0.803",
+        "0.499",
+        "0.980",
+    ):
         assert figure in page
 
 
