@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
+
 from detector.ui.analyst import Analyst
 from detector.ui.desk import Desk, Served, Terms
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
@@ -29,3 +31,12 @@ def serving(
         yield url
     finally:
         page.close(verbose=False)
+
+
+def call_analysis(url: str, name: str, content: bytes) -> tuple[str, str]:
+    """Uploads a file and asks about it by plain HTTP; the endpoint's address, the call's number."""
+    sent = httpx.post(f"{url}gradio_api/upload", files={"files": (name, content)}).json()[0]
+    address = f"{url}gradio_api/call/analyze_video"
+    file = {"path": sent, "meta": {"_type": "gradio.FileData"}}
+    data = [file, 8, 8, None, "", "none", "frame", False]
+    return address, httpx.post(address, json={"data": data}).json()["event_id"]

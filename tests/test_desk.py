@@ -24,7 +24,7 @@ from detector.ui.jobs import WAITING, Step, run_job
 from detector.ui.line import Allowance, Line
 from detector.ui.visitors import visitor_of
 from detector.video import Limits
-from tests.server import serving
+from tests.server import call_analysis, serving
 from tests.standin import Standin
 
 
@@ -277,22 +277,7 @@ def test_a_caller_sees_the_place_in_line(cache: None, tmp_path: Path) -> None:
 def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
     """No cancel is sent: the connection is simply gone."""
     with serving({"tiny": Standin()}, LIMITS) as url:
-        (tmp_path / "slow.mp4").write_bytes(b"slow")
-        sent = httpx.post(f"{url}gradio_api/upload", files={"files": ("slow.mp4", b"slow")}).json()[
-            0
-        ]
-        address = f"{url}gradio_api/call/analyze_video"
-        data = [
-            {"path": sent, "meta": {"_type": "gradio.FileData"}},
-            8,
-            8,
-            None,
-            "",
-            "none",
-            "frame",
-            False,
-        ]
-        event = httpx.post(address, json={"data": data}).json()["event_id"]
+        address, event = call_analysis(url, "slow.mp4", b"slow")
         with httpx.stream("GET", f"{address}/{event}", timeout=20) as stream:
             assert "generating" in next(stream.iter_lines())
         assert ask(visitor(url, "203.0.113.2"), tmp_path, "next.mp4")["status"] == "ok"

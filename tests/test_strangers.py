@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 
 from detector import Detector
 from detector.video import Limits
-from tests.server import serving
+from tests.server import call_analysis, serving
 
 
 @pytest.fixture(scope="module")
@@ -132,21 +132,7 @@ def test_a_finished_answer_is_not_told_again(url: str, ann: dict[str, Any]) -> N
 
 def test_a_finished_call_is_not_answered_again(url: str, talking: Path) -> None:
     """Its number is random, and used up by the first who reads the answer."""
-    sent = httpx.post(
-        f"{url}gradio_api/upload", files={"files": ("mine.mp4", talking.read_bytes())}
-    ).json()[0]
-    address = f"{url}gradio_api/call/analyze_video"
-    data = [
-        {"path": sent, "meta": {"_type": "gradio.FileData"}},
-        8,
-        8,
-        None,
-        "",
-        "none",
-        "frame",
-        False,
-    ]
-    event = httpx.post(address, json={"data": data}).json()["event_id"]
+    address, event = call_analysis(url, "mine.mp4", talking.read_bytes())
     assert re.fullmatch(r"[0-9a-f]{32}", event)
     assert "p_fake" in httpx.get(f"{address}/{event}", timeout=60).text
     assert "p_fake" not in heard(f"{address}/{event}")

@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_file({name: value.contiguous() for name, value in mean.items()}, place)
     shutil.copy(options.runs[-1] / CONFIG, options.out / CONFIG)
     told = {run.name: json.loads((run / CONFIG).read_text()) for run in options.runs}
+    for settings in told.values():
+        del settings["model"]  # the mean's own, which stands in CONFIG
     (options.out / "average.config.json").write_text(json.dumps(told, indent=1))
     lines = [(run / "log.jsonl").read_text() for run in options.runs]
     (options.out / "log.jsonl").write_text("".join(lines))

@@ -95,7 +95,7 @@ def fit_settings(run: Path) -> dict[str, Any]:
     stages = {
         path.name.split(".")[0]: json.loads(path.read_text()) for path in run.glob("*.config.json")
     }
-    for stage in (*stages.values(), *stages.get("average", {}).values()):
+    for stage in stages.values():
         stage.pop("model", None)
     log = run / "log.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []

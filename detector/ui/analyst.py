@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from detector import verify
 from detector.live import Shot
-from detector.records import ModelInfo, Report
+from detector.records import Report
 from detector.render.views import Views
 from detector.rules import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.watch import OnPartial, OnProgress, ShouldStop
 
 
-class Analyst(Protocol):
+class Analyst(verify.Analyst, Protocol):
     """The methods do as those of `Detector` that are called so."""
 
-    @property
-    def info(self) -> ModelInfo: ...
     @property
     def device(self) -> str: ...
     @property
@@ -65,15 +64,6 @@ class Analyst(Protocol):
         path: Path,
         report: Report,
         asked: FrameQuestion,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report: ...
-
-    def try_worse_copies(
-        self,
-        path: Path,
-        report: Report,
         *,
         on_progress: OnProgress | None = None,
         should_stop: ShouldStop | None = None,

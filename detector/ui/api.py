@@ -205,13 +205,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
     and serve what is returned from Gradio's own cache.
     """
     with gr.Row(visible=False):
-        inputs = [
-            untouched(gr.File(label="video")),
-            gr.Number(20, label="n_frames", precision=0),
-            gr.Number(8, label="max_faces", precision=0),
-            gr.Number(None, label="threshold"),
-            gr.Textbox("", label="model"),
-        ]
+        inputs = file_and_settings()
         of = gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of")
         located = [method_choice(NO_HEAT), of, gr.Checkbox(False, label="retelling")]
         claim = [
@@ -228,6 +222,17 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
             (endpoints.limits, None, info, {"queue": False}),
         ):
             gr.Button().click(ask, given, outputs, api_name=ask.__name__, **options)
+
+
+def file_and_settings() -> list[gr.Component]:
+    """The parameters of an analysis: a file, how closely to look at it, and who speaks."""
+    return [
+        untouched(gr.File(label="video")),
+        gr.Number(20, label="n_frames", precision=0),
+        gr.Number(8, label="max_faces", precision=0),
+        gr.Number(None, label="threshold"),
+        gr.Textbox("", label="model"),
+    ]
 
 
 def method_choice(*more: str) -> gr.Dropdown:

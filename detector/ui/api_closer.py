@@ -16,7 +16,15 @@ from detector.records import Person, Report, Status
 from detector.render.document import answer_json, explanation_json
 from detector.render.draw import blend_heat, to_jpeg
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
-from detector.ui.api import Endpoints, answers, method_choice, read_settings, working
+from detector.ui.api import (
+    Endpoints,
+    answers,
+    file_and_settings,
+    method_choice,
+    read_settings,
+    told_of,
+    working,
+)
 from detector.ui.handlers import Question, explain, look, try_copies
 from detector.ui.jobs import Step
 from detector.ui.untouched import untouched
@@ -111,7 +119,7 @@ class CloserEndpoints:
                 if isinstance(item, Report) and item.status is Status.OK:
                     yield from answers(try_copies(self.detectors, question, item), name)
                 else:
-                    yield working(item) if isinstance(item, Step) else answer_json(item, name)
+                    yield told_of(item, name)
 
 
 def _person(report: Report, wanted: int) -> Person:
@@ -146,15 +154,10 @@ def add_closer_api(endpoints: CloserEndpoints, heavy: dict[str, Any]) -> None:
             method_choice(),
             gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of"),
         ]
-        whole = [
-            untouched(gr.File(label="video")),
-            gr.Number(20, label="n_frames", precision=0),
-            gr.Number(8, label="max_faces", precision=0),
-            gr.Number(None, label="threshold"),
-            gr.Textbox("", label="model"),
-        ]
         found, heat, report = gr.JSON(label="found"), gr.File(label="heat"), gr.JSON(label="report")
         gr.Button().click(
             endpoints.explain_frame, frame, [found, heat], api_name="explain_frame", **heavy
         )
-        gr.Button().click(endpoints.robustness, whole, report, api_name="robustness", **heavy)
+        gr.Button().click(
+            endpoints.robustness, file_and_settings(), report, api_name="robustness", **heavy
+        )

@@ -139,6 +139,22 @@ class Served:
         self.desk = desk
         self._analyst = analyst
 
+    @contextmanager
+    def _turn(
+        self,
+        what: str,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+        *,
+        counted: bool = False,
+    ) -> Iterator[ShouldStop]:
+        """A new request's turn; if `counted`, it uses up some of the visitor's share."""
+        name_request()
+        if counted:
+            self.desk.admit()
+        with self.desk.serving(what, on_progress, should_stop) as stop:
+            yield stop
+
     def analyze(
         self,
         path: str | Path,
@@ -149,9 +165,7 @@ class Served:
         on_partial: OnPartial | None = None,
     ) -> Report:
         """As `Detector.analyze`, in turn. Raises VideoError also if it may not, or not finish."""
-        name_request()
-        self.desk.admit()
-        with self.desk.serving("analysis", on_progress, should_stop) as stop:
+        with self._turn("analysis", on_progress, should_stop, counted=True) as stop:
             report = self._analyst.analyze(
                 path,
                 settings,
@@ -166,8 +180,7 @@ class Served:
         self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
     ) -> Report:
         """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
-        name_request()
-        with self.desk.serving("live", None, None):
+        with self._turn("live"):
             return self._analyst.analyze_clips(clips, settings)
 
     def annotate(
@@ -180,8 +193,7 @@ class Served:
         should_stop: ShouldStop | None = None,
     ) -> Path:
         """As `Detector.annotate`, in turn; whoever has a report is not turned away."""
-        name_request()
-        with self.desk.serving("drawing", on_progress, should_stop) as stop:
+        with self._turn("drawing", on_progress, should_stop) as stop:
             return self._analyst.annotate(
                 path, report, out, on_progress=on_progress, should_stop=stop
             )
@@ -196,8 +208,7 @@ class Served:
         should_stop: ShouldStop | None = None,
     ) -> Views:
         """As `Detector.draw_views`, in turn; whoever has a report is not turned away."""
-        name_request()
-        with self.desk.serving("drawing", on_progress, should_stop) as stop:
+        with self._turn("drawing", on_progress, should_stop) as stop:
             return self._analyst.draw_views(
                 path, report, stem, on_progress=on_progress, should_stop=stop
             )
@@ -212,9 +223,7 @@ class Served:
         should_stop: ShouldStop | None = None,
     ) -> Report:
         """As `Detector.explain_frame`, in turn; it counts like an analysis."""
-        name_request()
-        self.desk.admit()
-        with self.desk.serving("explanation", on_progress, should_stop) as stop:
+        with self._turn("explanation", on_progress, should_stop, counted=True) as stop:
             return self._analyst.explain_frame(
                 path, report, asked, on_progress=on_progress, should_stop=stop
             )
@@ -228,9 +237,7 @@ class Served:
         should_stop: ShouldStop | None = None,
     ) -> Report:
         """As `Detector.try_worse_copies`, in turn; it counts like an analysis."""
-        name_request()
-        self.desk.admit()
-        with self.desk.serving("worse copies", on_progress, should_stop) as stop:
+        with self._turn("worse copies", on_progress, should_stop, counted=True) as stop:
             return self._analyst.try_worse_copies(
                 path, report, on_progress=on_progress, should_stop=stop
             )

@@ -81,20 +81,24 @@ def _answered(
         yield error
 
 
+def _asked(
+    method: Callable[..., Result], *given: object
+) -> Generator[Step | Result | VideoError, None, None]:
+    """The steps of `method(*given)`, then what it returns, or the error that is the answer."""
+
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Result:
+        return method(*given, on_progress=on_progress, should_stop=should_stop)
+
+    return _answered(work)
+
+
 def draw(
     detector: Served, question: Question, report: Report, folder: Path
 ) -> Generator[Step | Path | VideoError, None, None]:
     """The steps of drawing the annotated video into `folder`, then its path, or why there is
     none: the report stands without it."""
     out = folder / f"{stem_of(report)}-annotated.mp4"
-    path = question.given()
-
-    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Path:
-        return detector.annotate(
-            path, report, out, on_progress=on_progress, should_stop=should_stop
-        )
-
-    yield from _answered(work)
+    return _asked(detector.annotate, question.given(), report, out)
 
 
 def draw_views(
@@ -102,42 +106,23 @@ def draw_views(
 ) -> Generator[Step | Views | VideoError, None, None]:
     """The steps of drawing what the viewer shows into `folder`, then its files, or why there are
     none: the report stands without them."""
-    path = question.given()
-
-    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Views:
-        return detector.draw_views(
-            path, report, folder / stem_of(report), on_progress=on_progress, should_stop=should_stop
-        )
-
-    yield from _answered(work)
+    return _asked(detector.draw_views, question.given(), report, folder / stem_of(report))
 
 
 def explain(
     detectors: Detectors, question: Question, report: Report, asked: FrameQuestion
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of a closer look at one frame, then the report of it, or why there is none."""
-    path, detector = question.given(), detectors[question.model]
-
-    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
-        return detector.explain_frame(
-            path, report, asked, on_progress=on_progress, should_stop=should_stop
-        )
-
-    yield from _answered(work)
+    detector = detectors[question.model]
+    return _asked(detector.explain_frame, question.given(), report, asked)
 
 
 def try_copies(
     detectors: Detectors, question: Question, report: Report
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of trying worse copies, then the report that tells of them, or why not."""
-    path, detector = question.given(), detectors[question.model]
-
-    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
-        return detector.try_worse_copies(
-            path, report, on_progress=on_progress, should_stop=should_stop
-        )
-
-    yield from _answered(work)
+    detector = detectors[question.model]
+    return _asked(detector.try_worse_copies, question.given(), report)
 
 
 def retell(
