@@ -331,8 +331,9 @@ def test_a_server_that_is_killed_takes_its_children_along(long: Path) -> None:
 # What a process that was taken over could do
 
 
+FILTERED = "no programs, no other processes, no change to files"
 CONFINED = """
-import json, os, socket, sys
+import json, os, socket, sys, threading
 from pathlib import Path
 from detector.video.sandbox import Bounds, confine, leave_network
 mine, other, folder, port = sys.argv[1:]
@@ -354,6 +355,9 @@ print(json.dumps({
     "starts a program": tried(lambda: os.posix_spawn("/bin/true", ["true"], {})),
     "connects": tried(lambda: socket.create_connection(("127.0.0.1", int(port)), 2)),
     "signals its parent": tried(lambda: os.kill(os.getppid(), 0)),
+    "forks": tried(lambda: os.fork() or os._exit(0)),
+    "opens a socket": tried(lambda: socket.socket(socket.AF_UNIX)),
+    "begins a thread": tried(lambda: threading.Thread(target=int).start()),
 }))
 """
 
@@ -380,6 +384,7 @@ def deeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 def test_a_confined_process_reads_its_file_and_makes_none(deeds: dict[str, object]) -> None:
     assert deeds["reads the file"]
+    assert deeds["begins a thread"]
     assert not deeds["makes a file"]
 
 
@@ -389,6 +394,8 @@ def test_a_confined_process_reads_its_file_and_makes_none(deeds: dict[str, objec
         ("no other file can be read", ("reads another", "lists a folder", "writes the file")),
         ("no other file can be read", ("deletes a file", "starts a program")),
         ("no network", ("connects",)),
+        (FILTERED, ("starts a program", "forks", "signals its parent", "opens a socket")),
+        (FILTERED, ("deletes a file",)),
     ],
 )
 def test_what_is_said_to_be_in_force_is(

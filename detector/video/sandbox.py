@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from detector.video.syscalls import refuse_calls
+
 # linux/prctl.h, linux/sched.h
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -59,12 +61,15 @@ def confine(bounds: Bounds, readable: Path, *, offline: bool) -> list[str]:
     libc.unshare(CLONE_NEWUSER)  # gives up the rights over the namespace it was forked in
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = _landlock(libc, readable)
+    filtered = refuse_calls()
     if version:
         in_force.append("no other file can be read")
-    if offline:
+    if offline or filtered:
         in_force.append("no network")
     elif version >= TCP_FROM:
         in_force.append("no TCP connections")
+    if filtered:
+        in_force.append("no programs, no other processes, no change to files")
     return in_force
 
 
