@@ -110,6 +110,23 @@ def test_worse_copies_are_tried_on_request_with_chart_and_table(answered: Page) 
     expect(steady).to_contain_text("Re-encoded (H.264, CRF 32)")
 
 
+def test_the_downloads_tell_what_was_tried_as_well(answered: Page) -> None:
+    """Also in the history, where it stays one result."""
+    link = answered.locator("#downloads a[href*='-report.json']").first
+    tried = None
+    for _ in range(40):
+        tried = answered.request.get(str(link.get_attribute("href"))).json()["robustness"]
+        if tried:
+            break
+        answered.wait_for_timeout(250)
+    assert tried
+    assert len(tried["copies"]) == 3
+    expect(answered.locator("#downloads")).to_contain_text("annotated")
+    answered.get_by_role("tab", name="History").click()
+    expect(answered.locator("#history input")).to_have_count(1)
+    answered.get_by_role("tab", name="Check").click()
+
+
 def test_a_language_model_that_is_away_has_its_sentence(answered: Page) -> None:
     answered.click("#retelling-start")
     told = answered.locator("#retelling")

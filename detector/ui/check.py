@@ -34,7 +34,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
             verdict = gr.HTML(cards.welcome(), elem_id="verdict", elem_classes="report")
     shown = _answer(verdict, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
-    wire_panel(detectors, shown.panel, analyse, heavy)
+    wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
     return shown.panel.answered
 
 

@@ -6,9 +6,11 @@ no longer than their files; what is shown comes from the detector, behind the de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,9 +23,17 @@ from detector.render.grounds import closeup, robustness
 from detector.render.sections import retelling
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.ui import cards
-from detector.ui.handlers import Detectors, Question, explain, retell, try_copies
+from detector.ui.handlers import (
+    Detectors,
+    Question,
+    explain,
+    retell,
+    try_copies,
+    write_documents,
+)
 from detector.ui.jobs import Step
 from detector.ui.storage import KEPT_SECONDS
+from detector.ui.visitors import visitor_language
 
 Answered = tuple[Question, Report]
 Updates = dict[gr.Component, Any]
@@ -119,18 +129,16 @@ def build_panel() -> Panel:
 
 
 def wire_panel(
-    detectors: Detectors, panel: Panel, analyse: gr.Button, heavy: dict[str, Any]
+    detectors: Detectors, panel: Panel, files: gr.Files, analyse: gr.Button, heavy: dict[str, Any]
 ) -> None:
-    """A new question calls off what was asked about the last answer."""
-    events = PanelEvents(detectors, panel)
+    """A new question calls off what was asked about the last answer. `files` are the answer's
+    downloads."""
+    events = PanelEvents(detectors, panel, files)
+    held = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
     looking = panel.look.click(events.look, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy)
-    trying = panel.tries.click(
-        events.copies, panel.answered, [panel.steady, panel.answered], **QUIET, **heavy
-    )
-    telling = panel.tell.click(
-        events.retell, panel.answered, [panel.told, panel.answered], **QUIET, **heavy
-    )
+    trying = panel.tries.click(events.copies, held, [panel.steady, *held], **QUIET, **heavy)
+    telling = panel.tell.click(events.retell, held, [panel.told, *held], **QUIET, **heavy)
     for button, running, shown in (
         (panel.leave, looking, panel.found),
         (panel.stop, trying, panel.steady),
@@ -144,9 +152,10 @@ def wire_panel(
 class PanelEvents:
     """The panel's events; they hold detectors and components, and nothing of any visitor."""
 
-    def __init__(self, detectors: Detectors, panel: Panel) -> None:
+    def __init__(self, detectors: Detectors, panel: Panel, files: gr.Files) -> None:
         self.detectors = detectors
         self.panel = panel
+        self.files = files
 
     def look(
         self, held: Answered | None, method: str, of: str, person: float, second: float
@@ -163,21 +172,24 @@ class PanelEvents:
                 else:
                     yield cards.problem(item) if isinstance(item, VideoError) else closeup(item)
 
-    def copies(self, held: Answered | None) -> Iterator[Updates]:
+    def copies(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(held)
         with closing(try_copies(self.detectors, question, report)) as steps:
-            yield from self._shown(steps, question, self.panel.steady)
+            yield from self._shown(steps, question, self.panel.steady, files or [])
 
-    def retell(self, held: Answered | None) -> Iterator[Updates]:
+    def retell(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(held)
         narrator = narrator_of()
         if narrator is None:
             raise gr.Error(NOT_CONFIGURED, title="No language model")
         with closing(retell(self.detectors[question.model], report, narrator)) as steps:
-            yield from self._shown(steps, question, self.panel.told)
+            yield from self._shown(steps, question, self.panel.told, files or [])
 
-    def _shown(self, steps: Iterator[Any], question: Question, place: gr.HTML) -> Iterator[Updates]:
-        """Steps as they come; then the report, which takes the place of the one that is held."""
+    def _shown(
+        self, steps: Iterator[Any], question: Question, place: gr.HTML, files: Sequence[str]
+    ) -> Iterator[Updates]:
+        """Steps as they come; then the report, which takes the place of the one that is held,
+        in the downloads as well."""
         for item in steps:
             if isinstance(item, Step):
                 yield {place: cards.working(item)}
@@ -186,6 +198,14 @@ class PanelEvents:
             else:
                 show = robustness if place is self.panel.steady else retelling
                 yield {place: show(item), self.panel.answered: (question, item)}
+                yield from self._renewed(item, files)
+
+    def _renewed(self, report: Report, files: Sequence[str]) -> Iterator[Updates]:
+        with tempfile.TemporaryDirectory(prefix="answer-") as folder:
+            written = write_documents(report, Path(folder), visitor_language())
+            names = {path.name for path in written}
+            drawn = [path for path in files if Path(path).name not in names]
+            yield {self.files: [*drawn, *map(str, written)]}
 
 
 def _scored(held: Answered | None) -> Answered:

@@ -30,8 +30,10 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One result of this visit: its line in the list, and where its documents lie."""
+    """One result of this visit: which analysis it is of, its line in the list, and where its
+    documents lie."""
 
+    analysis: tuple[str, str]
     line: str
     files: tuple[Path, ...]
 
@@ -124,19 +126,20 @@ def shown_to(page: gr.Blocks, session: str) -> list[Any]:
 
 
 def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
-    """`known` and the result whose documents lie at `paths`, the newest first; the same result
-    with more files replaces itself."""
+    """`known` and the result whose documents lie at `paths`, the newest first; an analysis
+    whose files are more or newer replaces itself."""
     report = next((path for path in paths if path.name.endswith("-report.json")), None)
     if report is None or not report.is_file():
         return known
     content = json.loads(report.read_text(encoding="utf-8"))
     clock = content["created_utc"][11:16]
     line = f"{content['video']['name']} · {content['headline']} · {clock} UTC"
-    others = [entry for entry in known if report not in entry.files]
+    analysis = (content["created_utc"], content["video"]["sha256"])
+    others = [entry for entry in known if entry.analysis != analysis]
     taken = {entry.line for entry in others}
     while line in taken:
         line += "*"
-    return [Past(line, tuple(paths)), *others]
+    return [Past(analysis, line, tuple(paths)), *others]
 
 
 def frame(entry: Past) -> str:
