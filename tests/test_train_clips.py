@@ -115,6 +115,20 @@ def test_a_pair_depends_on_its_number_alone(shards: Path) -> None:
     np.testing.assert_array_equal(first, again)
 
 
+def detail(images: np.ndarray) -> float:
+    """How much fine detail (T, S, S, 3) images hold."""
+    return float(np.mean([cv2.Laplacian(image, cv2.CV_32F).var() for image in images]))
+
+
+def test_a_real_face_can_have_one_upload_more_behind_it_than_its_fake(shards: Path) -> None:
+    """Here both are the same picture, so without that they are equally sharp."""
+    for share in (0.0, 1.0):
+        config = ClipConfig(size=96, mix={"labelled": 1.0}, real_uploads=share)
+        pairs = Pairs(Faces(shards, "train"), config, 12)
+        real, fake = (sum(detail(pairs[k].images[side]) for k in range(12)) for side in (0, 1))
+        assert (real < 0.8 * fake) == bool(share)
+
+
 def test_real_and_fake_of_a_pair_stay_neighbours_in_a_batch(shards: Path) -> None:
     pairs = Pairs(Faces(shards, "train"), ClipConfig(size=48, frames=3), 4)
     batch = collate([pairs[k] for k in range(4)])

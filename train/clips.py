@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from detector.crops import CropSettings, cut_face
 from detector.records import Box
-from train.augment import Clip, Degradation, degrade, draw_degradation
+from train.augment import Clip, Degradation, degrade, draw_degradation, draw_upload
 from train.fakes import FakeClip, Floats, RealClip, make_fake
 from train.prepare import read_shards
 from train.verbs import DataError
@@ -74,13 +74,15 @@ CLIP_MIX = {
 @dataclass(frozen=True)
 class ClipConfig:
     """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig;
-    `uploads` is the share of pairs that went through a social network."""
+    `uploads` is the share of pairs that went through a social network, `real_uploads` that in
+    which the real face alone went through one before."""
 
     size: int = 160
     margin: float = 0.0
     frames: int = 1
     seed: int = 0
     uploads: float = 0.2
+    real_uploads: float = 0.0
     mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
 
 
@@ -182,6 +184,7 @@ class Pairs(Dataset[Pair]):
     ) -> Pair:
         """A real face and a fake one; both through the same cut and the same history."""
         first, first_boxes = self._window(real, rng)
+        first = self._worn(first, rng)
         second, second_boxes = self._window(fake, rng)
         view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
         images = np.stack(
@@ -207,7 +210,7 @@ class Pairs(Dataset[Pair]):
         view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
         images = np.stack(
             [
-                self._finish(real.images, boxes, view, rng, history=history),
+                self._finish(self._worn(real, rng).images, boxes, view, rng, history=history),
                 self._finish(fake.images, boxes, view, rng, history=history),
             ]
         )
@@ -217,6 +220,13 @@ class Pairs(Dataset[Pair]):
         return Pair(
             images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32), np.array([-1, kind])
         )
+
+    def _worn(self, real: RealClip, rng: np.random.Generator) -> RealClip:
+        """Now and then a real face has one upload more behind it than its fake: whatever draws
+        fakes smooths them, and without such pairs "smoother" alone would mean "fake"."""
+        if rng.random() >= self._config.real_uploads:
+            return real
+        return replace(real, images=degrade(real.images, draw_upload(rng), rng))
 
     def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         faces = self._faces

@@ -136,7 +136,8 @@ def beside_crops(encoder: CnnLstm, val: Sequences, judges: Faces) -> list[Sequen
 def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> ClipConfig:
     """The examples of a run, `frames` long."""
     model = config.model
-    return ClipConfig(model.size, model.margin, frames, config.seed, config.uploads, mix)
+    histories = config.uploads, config.real_uploads
+    return ClipConfig(model.size, model.margin, frames, config.seed, *histories, mix)
 
 
 def begin(model: CnnLstm, init: str | None) -> None:
@@ -180,6 +181,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
     parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
+    parser.add_argument(
+        "--real-uploads", type=float, default=0.0, help="share of pairs: the real face alone"
+    )
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")

@@ -21,7 +21,7 @@ from train.clips import PLAIN_VIEW, Faces
 from train.fakes import RealClip, make_fake
 from train.metrics import auc
 
-SHARES = (0.1, 0.25, 0.5, 1.0)
+SHARES = (0.25, 0.5, 1.0)
 RUN = 5
 """Consecutive frames that the product scores together."""
 WORTH = 0.01

@@ -51,7 +51,8 @@ class FitConfig:
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
     after `patience` judgements without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
-    that went through a social network. `precision` is "float32", "bf16", or "auto": bf16 where
+    that went through a social network, `real_uploads` that in which the real face did so alone.
+    `precision` is "float32", "bf16", or "auto": bf16 where
     there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once."""
 
@@ -76,6 +77,7 @@ class FitConfig:
     stop_after: int = 0
     fake_weight: float = 1.0
     uploads: float = 0.2
+    real_uploads: float = 0.0
     cnn_rate: float = 0.0
     precision: str = "auto"
     seed: int = 0

@@ -120,11 +120,13 @@ def begin_silent(run: Run, judge: Callable[[CnnLstm], float]) -> None:
 
 
 VOICES = (0.0, 0.25, 0.5, 0.75, 1.0)
+WORTH = 0.005
+"""Voices whose AUC differs by less are equals."""
 
 
 def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
     """Multiplies the LSTM's outputs in the weights at `path` by the factor that the judges rank
-    best, the smaller of equals: trained half of the time without the frame's own logit, it speaks
+    best, the smallest of equals: trained half of the time without the frame's own logit, it speaks
     louder than it should beside it."""
     weights = load_file(path)
     outputs = [name for name in weights if name.startswith(("frame.", "clip."))]
@@ -137,7 +139,7 @@ def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
         return round(judge_sequences(model, judges), 4)
 
     areas = {factor: area(factor) for factor in VOICES}
-    best = max(VOICES, key=lambda factor: (areas[factor], -factor))
+    best = min(factor for factor in VOICES if areas[factor] >= max(areas.values()) - WORTH)
     print(json.dumps({"voice": best, "auc": areas}), flush=True)
     with whole(path) as place:
         save_file({name: value.contiguous() for name, value in at(best).items()}, place)
