@@ -10,8 +10,8 @@
 # VIDEOS    folder with train/real/*.mp4 and labels.csv (file,label,method,identity,split)
 # IMAGENET  state dict of EfficientNet-Lite0, in timm's order of tensors, or "hub"
 # OUT       folder for all that is made; the weights come to OUT/weights
-# --quick   eight minutes on two cores: shows that the recipe works, not how well (all of it: four
-#           hours)
+# --quick   eight minutes on two cores: shows that the recipe works, not how well (all of it: about
+#           four hours)
 set -euo pipefail
 
 faces=$1 videos=$2 imagenet=$3 out=$4 quick=${5:-}
