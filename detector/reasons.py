@@ -2,8 +2,8 @@
 
 A heat map follows the network's slopes; it may point where nothing changes when it is hidden. So
 the regions that it names are blurred, one at a time, and the network is asked again. What both
-agree on is told; otherwise the answer is "not localised". Only the few moments that are shown or
-asked for are tested, and each costs at most five crops.
+agree on is told; otherwise the answer is "not localised". A test costs at most five crops, so an
+analysis tests its first moments only, and any other when somebody asks for it (`closeup`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from detector.crops import CropSettings, landmarks_in_crop
 from detector.evidence import RegionShare
 from detector.explain.regions import Mask, region_masks, region_shares
 from detector.model import pool
-from detector.moments import MOMENTS
 from detector.network import Network
 from detector.records import Image, Moment, Person
 from detector.rules import ScoringRules, calibrate, pool_logits
 from detector.scoring import ScoredClip
 from detector.settings import Settings
 
+TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does
 TRIED = 3  # regions blurred per moment, beside the one that serves as control
 CONTROL_AREA = 0.03  # of the crop; a smaller region proves nothing by not mattering
 LEAST_DROP = 0.2  # log-odds of a frame; less than that confirms nothing
@@ -57,8 +57,8 @@ def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge
 def explain_people(
     people: Sequence[Person], clips: Sequence[Sequence[ScoredClip]], judge: Judge
 ) -> tuple[Person, ...]:
-    """Everyone with the reasons for their moments; together they test about `MOMENTS` of them."""
-    tried = max(1, MOMENTS // max(len(people), 1))
+    """Everyone with the reasons for their moments; together they test about `TESTED` of them."""
+    tried = max(1, TESTED // max(len(people), 1))
     pairs = zip(people, clips, strict=True)
     return tuple(explain_moments(person, own, judge, tried=tried) for person, own in pairs)
 

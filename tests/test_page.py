@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from detector import Detector
+from detector.render.answer_card import answer_card
+from detector.render.sections import sections_css
+from detector.settings import Settings
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
+from tests.reports import two_people
 from tests.server import serving
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -326,6 +331,22 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(browser: Browser, u
     page = visit(browser, url, width=390)
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
+    page.close()
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.35, 0.5, 0.65, 0.78, 0.97])
+def test_on_a_phone_the_words_under_the_ruler_do_not_overlap(
+    browser: Browser, threshold: float
+) -> None:
+    page = browser.new_page(viewport={"width": 250, "height": 600})
+    card = answer_card(replace(two_people(), settings=Settings(threshold=threshold)))
+    page.set_content(f"<style>{sections_css()}</style><body style='margin:0'>{card}</body>")
+    words = page.locator(".ends span").evaluate_all(
+        "nodes => nodes.map((node) => node.getBoundingClientRect()).map((r) => [r.left, r.right])"
+    )
+    assert words == sorted(words)
+    for (_, right), (left, _) in pairwise(words):
+        assert right < left
     page.close()
 
 

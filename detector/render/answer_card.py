@@ -50,13 +50,16 @@ def _ruler(report: Report, fake: float) -> str:
     """A ruler from 0 to 100 %: the interval as a bar, the score as a mark, the threshold."""
     low, high = report.interval or (fake, fake)
     limit = report.threshold * 100
+    # The word stands on the middle's side of its mark: a phone is too narrow for it to lie centred
+    # beside the ruler's ends.
+    side = "before" if limit > 60 else "after" if limit < 40 else ""
     return (
         f'<div class="ruler" role="img" aria-label="Score {percent(fake)}, threshold '
         f'{percent(report.threshold)}"><i class="between" style="left:{low * 100:.1f}%;'
         f'width:{(high - low) * 100:.1f}%"></i><i class="limit" style="left:{limit:.1f}%"></i>'
         f'<i class="mark" style="left:{fake * 100:.1f}%"></i></div>'
         '<div class="ends small soft"><span>0 %</span>'
-        f'<span class="at" style="left:{min(max(limit, 20), 80):.1f}%">threshold</span>'
+        f'<span class="at {side}" style="--at:{limit:.1f}%">threshold</span>'
         "<span>100 %</span></div>"
     )
 
