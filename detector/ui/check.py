@@ -101,7 +101,7 @@ def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
                 people = gr.HTML(elem_id="people", elem_classes="report")
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
-        files = gr.Files(label="Downloads", interactive=False, elem_id="downloads")
+        files = untouched(gr.Files(label="Downloads", interactive=False, elem_id="downloads"))
     texts = findings, people, moments, numbers
     return Shown(verdict, area, drawing, viewer, panel, *texts, files, analyse, cancel)
 

@@ -143,8 +143,10 @@ def killed(service: Service, files: Files, visitors: int = 4) -> dict[str, Any]:
     for row in visiting(service.url, plans, first=5000):
         rows.append(row)
         if len(rows) == visitors:
+            os.kill(service.worker, signal.SIGSTOP)  # else it could die between two jobs
             while not service.count("detector_line"):
                 time.sleep(0.01)
+            time.sleep(0.5)
             os.kill(service.worker, signal.SIGKILL)
     return {"jobs": len(rows), **Counter(row.status for row in rows)}
 
