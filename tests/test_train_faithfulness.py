@@ -135,8 +135,13 @@ def test_the_best_mean_rank_wins_and_a_draw_goes_to_the_cheaper() -> None:
 
 def test_a_method_that_ignores_the_weights_cannot_win() -> None:
     best = dict.fromkeys([name for name, high in HIGHER_IS_BETTER.items() if high], 0.9)
-    assert winner(rows(eigen_cam=best)) == "eigen_cam"
-    assert winner(rows(eigen_cam=best | {"random_weights": 0.9})) == HEAT_METHODS[0]
+    assert winner(rows(layer_cam=best)) == "layer_cam"
+    assert winner(rows(layer_cam=best | {"random_weights": 0.9})) == HEAT_METHODS[0]
+
+
+def test_a_method_that_never_asks_for_the_score_cannot_win() -> None:
+    best = dict.fromkeys([name for name, high in HIGHER_IS_BETTER.items() if high], 0.9)
+    assert winner(rows(eigen_cam=best)) == HEAT_METHODS[0]
 
 
 def test_every_method_is_measured_beside_the_controls() -> None:

@@ -9,7 +9,8 @@ game, IoU at the mask's own size, pixel AUC) and against the network itself (ROA
 insertion; a network with random weights must draw another map). The winner has the best mean rank
 over the measures, without those on which a map that knows nothing beats every method: they tell of
 the fakes, and not of the maps. A lead within twice the standard error of the paired difference is a
-draw, and a draw goes to the cheaper method.
+draw, and a draw goes to the cheaper method. Out of the running is what can explain no score: a map
+that looks much the same for random weights, and EigenCAM, which never asks for the score.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ Measured = Mapping[str, NDArray[np.float64]]
 """A method's measures by name, each with one value per example it was taken of."""
 # A method whose map stays this alike when the weights are random explains the picture, not them.
 RANDOM_LIMIT = 0.5
+SCORELESS = ("eigen_cam",)  # the strongest direction of the last maps, whatever is to be explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +250,12 @@ def telling(results: Mapping[str, Measured]) -> list[str]:
 
 
 def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
-    """For each method that draws another map for random weights (or, if none does, for all): its
-    mean place over the measures, 0 if none was ever clearly better; draws share a place."""
-    fit = [m for m in HEAT_METHODS if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
-    methods = fit or list(HEAT_METHODS)
+    """For each method that explains a score and draws another map for random weights (or, if none
+    does, for all that explain one): its mean place over the measures, 0 if none was ever clearly
+    better; draws share a place."""
+    asking = [method for method in HEAT_METHODS if method not in SCORELESS]
+    fit = [m for m in asking if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
+    methods = fit or asking
     places = dict.fromkeys(methods, 0.0)
     measures = telling(results)
     for name in measures:
