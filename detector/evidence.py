@@ -19,6 +19,7 @@ class Warn(StrEnum):
     NEAR_THRESHOLD = "near_threshold"
     NOT_CALIBRATED = "not_calibrated"
     DAMAGED_FILE = "damaged_file"
+    PARTLY_SEEN = "partly_seen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from detector.faces import FaceFinder
 from detector.live import Shot
 from detector.model import ModelConfig
 from detector.network import Network
-from detector.records import Frame, Report
+from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
 from detector.render.views import Views, render_views
 from detector.robustness import try_worse_copies
 from detector.rules import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.video import DecodeNotes, Limits
-from detector.video.isolated import Reader, prepare, protections, reader
+from detector.video.isolated import OpenFile, Reader, prepare, protections, reader
+from detector.video.sampling import Look
 from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
 from detector.weights import (
     UNTRAINED,
@@ -116,14 +117,16 @@ class Detector:
             with spent("probe"):
                 file = stack.enter_context(read.opened(Path(path), self.limits))
             analysis = Analysis(self, settings, file.info, spent)
-            total = min(settings.frames, file.info.frames or settings.frames)
-            clips = stack.enter_context(closing(file.clips(settings.frames, notes)))
-            for clip in spent.each("decode", clips):
-                watch.tell(LOOKING, len(analysis.seconds), total)
-                shown = clip if alter is None else altered(clip, alter)
-                if analysis.look_at(shown) and on_partial is not None:
-                    on_partial(analysis.report(damaged=notes.damaged, partial=True))
-        watch.tell(LOOKING, total, total)
+            while looks := analysis.next_looks():
+                wanted = len(analysis.seconds) + sum(look.frames for look in looks)
+                total = min(wanted, file.info.frames or wanted)
+                clips = _read_again(file, looks, notes, first=not analysis.seconds)
+                for clip in spent.each("decode", stack.enter_context(closing(clips))):
+                    watch.tell(LOOKING, len(analysis.seconds), total)
+                    shown = clip if alter is None else altered(clip, alter)
+                    if analysis.look_at(shown) and on_partial is not None:
+                        on_partial(analysis.report(damaged=notes.damaged, partial=True))
+                watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         return analysis.report(damaged=notes.damaged)
 
@@ -176,7 +179,7 @@ class Detector:
             file.flush()
             with (
                 read.opened(Path(file.name), self.limits) as picture,
-                closing(picture.clips(1, DecodeNotes())) as clips,
+                closing(picture.clips([Look(1)], DecodeNotes())) as clips,
             ):
                 return Frame(shot.second, next(clips)[0].image)
 
@@ -236,6 +239,18 @@ class Detector:
                 yield path, self.analyze(path, settings)
             except VideoError as error:
                 yield path, error
+
+
+def _read_again(
+    file: OpenFile, looks: Sequence[Look], notes: DecodeNotes, *, first: bool
+) -> Generator[list[Frame], None, None]:
+    """The clips of `looks`; a stretch that cannot be decoded spoils nothing but the first look."""
+    try:
+        yield from file.clips(looks, notes)
+    except VideoError as error:
+        if first or error.status is not Status.UNREADABLE:
+            raise
+        notes.damaged = True
 
 
 def load_all(device: str = "auto") -> dict[str, Detector]:

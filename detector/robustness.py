@@ -31,7 +31,7 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
     written to disk. If `report` looked more closely, the video as given is judged again with as
     few frames, so that like is compared with like. Raises what `Detector.analyze` raises.
     """
-    frames = min(report.settings.frames, FRAMES)
+    frames = min(report.settings.frames or FRAMES, FRAMES)
     settings = replace(report.settings, frames=frames, heat=False)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}

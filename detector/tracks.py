@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import cv2
@@ -48,18 +49,24 @@ class PeopleTracker:
         self._next_id = 0
         self._last_thumbnail: Image | None = None
         self._known: dict[int, _Known] = {}
+        self._past: list[_Past] = []
 
     def follow(self, frames: Sequence[Frame], find: Find) -> list[ClipTrack]:
         """Who is where in one clip of consecutive frames, ordered by id.
 
+        A clip may also lie between clips that were followed before; then ids go on from its
+        neighbours on both sides.
+
         Looks for faces (`find`: images -> faces of each) on the first and last frame of each
         shot and at most half a second apart, and interpolates between; where two looks do
         not agree, on every frame of the shot. Ids go on from the clip before unless there is
-        a cut. Keeps one thumbnail and a box per person, however long the video.
+        a cut. Keeps two thumbnails and a box per person of every clip.
         """
         if not frames:
             return []
-        self._clip += 1
+        place = bisect(self._past, frames[0].second, key=lambda past: past.start)
+        self._return_to(self._past[place - 1] if place else None)
+        named = self._next_id
         thumbnails = [_thumbnail(frame.image) for frame in frames]
         shots = _split_at_cuts(thumbnails)
         seen = _look(frames, shots, find)
@@ -74,7 +81,47 @@ class PeopleTracker:
             for person, known in self._known.items()
             if known.clip > self._clip - _MEMORY
         }
+        if place < len(self._past) and not is_cut(thumbnails[-1], self._past[place].first):
+            tracks = self._joined(tracks, self._past[place], named)
+        self._remember(place, frames, thumbnails, tracks)
         return sorted(tracks, key=lambda track: track.id)
+
+    def _return_to(self, past: _Past | None) -> None:
+        """Continue after `past`, which ends before the clip to come; from nothing without one."""
+        self._clip = past.clip if past else 0
+        self._last_thumbnail = past.last if past else None
+        self._known = {k: replace(one) for k, one in past.known.items()} if past else {}
+        self._clip += 1
+
+    def _remember(
+        self,
+        place: int,
+        frames: Sequence[Frame],
+        thumbnails: Sequence[Image],
+        tracks: Sequence[ClipTrack],
+    ) -> None:
+        past = _Past(
+            start=frames[0].second,
+            clip=self._clip,
+            first=thumbnails[0],
+            last=thumbnails[-1],
+            boxes={track.id: track.faces[0].box for track in tracks},
+            known={person: replace(known) for person, known in self._known.items()},
+        )
+        self._past.insert(place, past)
+
+    def _joined(self, tracks: list[ClipTrack], after: _Past, named: int) -> list[ClipTrack]:
+        """`tracks`, whose new ids (from `named` on) become those of the clip after where they
+        go on there."""
+        fresh = [track for track in tracks if track.id >= named]
+        taken = {track.id for track in tracks}
+        there = [person for person in after.boxes if person not in taken]
+        pairs = _match(
+            [track.faces[-1].box for track in fresh], [after.boxes[person] for person in there]
+        )
+        names = {fresh[now].id: there[then] for now, then in pairs}
+        self._known = {names.get(person, person): one for person, one in self._known.items()}
+        return [replace(track, id=names.get(track.id, track.id)) for track in tracks]
 
     def _follow_shot(self, frames: Sequence[Frame], seen: dict[int, list[Face]]) -> list[ClipTrack]:
         sightings: dict[int, dict[int, Face]] = {}
@@ -119,6 +166,18 @@ class _Known:
         dx = (box.centre[0] - earlier.centre[0]) * ahead
         dy = (box.centre[1] - earlier.centre[1]) * ahead
         return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
+
+
+@dataclass(frozen=True, eq=False)
+class _Past:
+    """One clip that was followed: how it began and ended, and who was known after it."""
+
+    start: float
+    clip: int
+    first: Image
+    last: Image
+    boxes: dict[int, Box]
+    known: dict[int, _Known]
 
 
 def is_cut(before: Image, after: Image) -> bool:
