@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detector.crops import to_tensor
-from detector.explain.zoo import Clips, heat_maps
-from detector.model import Logits, pool
+from detector.faces.crops import to_tensor
+from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.model.cnn_lstm import Logits, pool
+from detector.model.weights import Loaded
+from detector.progress import Stopwatch
 from detector.records import Face, Image, Quality
-from detector.scoring import ScoredClip
+from detector.scoring.judge import ScoredClip
 from detector.settings import Settings
-from detector.watch import Stopwatch
-from detector.weights import Loaded
 
 # Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
 # and to stop soon when asked to.

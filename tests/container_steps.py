@@ -1,6 +1,6 @@
 """Every step of the Dockerfile in an empty Debian root, where no engine can build the image.
 
-    python -m tests.rooted FOLDER [--suite NAME] [--mirror URL] [--bind PATH ...]
+    python -m tests.container_steps FOLDER [--suite NAME] [--mirror URL] [--bind PATH ...]
 
 Makes the root with debootstrap, unless FOLDER holds one. Debian's own Python stands in for the
 image's, so the suite must have 3.11 or 3.12. COPY, RUN and ENV are carried out in it in their
@@ -94,7 +94,7 @@ print("ended with", app.wait(60))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.rooted", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.container_steps", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--suite", default="bookworm")
     parser.add_argument("--mirror", default="", help="of Debian; debootstrap's own if left out")

@@ -17,12 +17,12 @@ from gradio_client import Client, handle_file
 
 from detector.errors import CancelledError, VideoError
 from detector.records import Status
-from detector.ui import cards
+from detector.service.admission import Desk, Served, Terms
+from detector.service.identity import visitor_of
+from detector.service.jobs import WAITING, Step, run_job
+from detector.service.queueing import Allowance, Line
+from detector.ui import html
 from detector.ui.api import working
-from detector.ui.desk import Desk, Served, Terms
-from detector.ui.jobs import WAITING, Step, run_job
-from detector.ui.line import Allowance, Line
-from detector.ui.visitors import visitor_of
 from detector.video import Limits
 from tests.server import call_analysis, serving
 from tests.standin import Standin
@@ -180,9 +180,9 @@ def test_who_is_signed_in_is_known_by_name() -> None:
 def test_place_and_wait_are_shown_on_the_page_and_in_the_api() -> None:
     step = Step(WAITING, 0, 3)
     assert working(step) == {"status": "waiting", "place": 3}
-    assert "You are number 3 in line" in cards.working(step)
-    assert "3 are before you" in cards.working(step)
-    assert "The one before you" in cards.working(Step(WAITING, 0, 1))
+    assert "You are number 3 in line" in html.working(step)
+    assert "3 are before you" in html.working(step)
+    assert "The one before you" in html.working(Step(WAITING, 0, 1))
 
 
 # The same over the network
@@ -285,7 +285,7 @@ def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
 
 def test_the_visitor_is_known_in_the_thread_of_the_job() -> None:
     """`run_job` hands its context on; without it everyone would share one bucket."""
-    from detector.ui.journal import request_id
+    from detector.service.event_log import request_id
 
     request_id.set("abc")
     *_, seen = run_job(lambda *_: request_id.get())

@@ -11,11 +11,11 @@ import torch
 from pytorch_grad_cam.utils.image import scale_cam_image
 from torch import Tensor
 
-from detector.explain.zoo import Clips, heat_maps
-from detector.model import CnnLstm
+from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.model.cnn_lstm import CnnLstm
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, Settings
-from tests.test_heat import SIDE, OneClip, clips
-from tests.test_heat import tiny as tiny  # the fixture
+from tests.test_gradcam import SIDE, OneClip, clips
+from tests.test_gradcam import tiny as tiny  # the fixture
 
 OTHERS = HEAT_METHODS[1:]
 

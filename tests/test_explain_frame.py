@@ -10,11 +10,11 @@ import pytest
 
 from detector import Detector
 from detector.errors import CancelledError, VideoError
-from detector.explain.language import LANGUAGES, untold
-from detector.network import Network
+from detector.inference import Network
 from detector.records import Moment, Report
-from detector.render.grounds import closeup
+from detector.render.html import closeup
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion, Settings
+from detector.text.language import LANGUAGES, untold
 from tests.clips import moving_portrait, write_clip
 
 

@@ -9,8 +9,8 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import scale_cam_image
 from torch import Tensor, nn
 
-from detector.explain.heat import clip_heat, frame_heat
-from detector.model import CnnLstm, ModelConfig
+from detector.heatmaps.gradcam import clip_heat, frame_heat
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
 
 SIDE = 128
 

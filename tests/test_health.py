@@ -14,8 +14,8 @@ import pytest
 from gradio_client import Client, handle_file
 from prometheus_client.parser import text_string_to_metric_families
 
-from detector.ui.journal import JsonLines, log
-from detector.ui.metrics import VARIABLE
+from detector.service.event_log import JsonLines, log
+from detector.service.metrics import VARIABLE
 from detector.video import Limits
 from tests.server import serving
 from tests.standin import Standin
@@ -104,7 +104,7 @@ def test_metrics_count_jobs_stages_line_and_refusals_by_reason(
 def test_the_service_is_not_ready_while_its_networks_are_loaded_again() -> None:
     from starlette.testclient import TestClient
 
-    from detector.ui.operation import Operation
+    from detector.service.health import Operation
 
     async def nowhere(*_: object) -> None:
         raise AssertionError("health is answered before the page is asked")

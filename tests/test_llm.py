@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from detector.explain.retelling import (
+from detector.render.document import SCHEMA, to_html, to_json
+from detector.text.llm import (
     Narrator,
     faults_of,
     findings_of,
@@ -26,9 +27,8 @@ from detector.explain.retelling import (
     retell,
     retelling_text,
 )
-from detector.explain.texts import RETELLING
-from detector.explain.words import percent
-from detector.render.document import SCHEMA, to_html, to_json
+from detector.text.messages import RETELLING
+from detector.text.summary import percent
 from tests import reports
 from tests.test_document import faults
 

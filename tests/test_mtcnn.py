@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
-from detector.faces import FaceFinder
-from detector.geometry import iou
+from detector.faces.geometry import iou
+from detector.faces.mtcnn import FaceFinder
 from detector.records import Box, Face, Image
 from tests.clips import plain, portrait
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from detector.crops import CropSettings
-from detector.explain.regions import region_masks
-from detector.model import Logits
-from detector.reasons import Judge, explain_moments
+from detector.explain.occlusion import Judge, explain_moments
+from detector.faces.crops import CropSettings
+from detector.heatmaps.regions import region_masks
+from detector.model.cnn_lstm import Logits
 from detector.records import Box, Image, Moment, Person, Quality
-from detector.rules import ScoringRules, pool_logits, pool_shares
-from detector.scoring import ScoredClip, judge_person
+from detector.scoring.calibration import ScoringRules, pool_logits, pool_shares
+from detector.scoring.judge import ScoredClip, judge_person
 from detector.settings import HEAT_TARGETS
 from tests.test_regions import FACELESS, POINTS
 

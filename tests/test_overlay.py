@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.geometry import square_around
+from detector.faces.geometry import square_around
 from detector.records import Box, Image
-from detector.render.draw import (
+from detector.render.overlay import (
     blend_heat,
     colour_of,
     draw_face,

@@ -26,13 +26,14 @@ from detector import Detector
 from detector.errors import CancelledError, VideoError
 from detector.records import Frame, Report, Status
 from detector.render.movie import annotate_video
+from detector.sandbox import protocol
+from detector.sandbox.job import Job
+from detector.sandbox.limits import Bounds
+from detector.sandbox.reader import IsolatedReader, Reader, protections, reader
+from detector.sandbox.server import channel, server
 from detector.settings import Settings
 from detector.ui.api import Endpoints
-from detector.video import DecodeNotes, Limits, VideoWriter, decode, reading, sound, wire
-from detector.video.isolated import IsolatedReader, Reader, protections, reader
-from detector.video.job import Job
-from detector.video.sandbox import Bounds
-from detector.video.server import channel, server
+from detector.video import DecodeNotes, Limits, VideoWriter, decode, reading, sound
 from tests.bench.scene import repeated
 from tests.clips import barcode, plain, write_clip
 
@@ -289,8 +290,8 @@ def test_many_threads_read_at_once(tmp_path: Path, long: Path) -> None:
 READS = """
 import os, sys, time
 from pathlib import Path
-from detector.video.isolated import IsolatedReader
-from detector.video.server import channel, server
+from detector.sandbox.reader import IsolatedReader
+from detector.sandbox.server import channel, server
 from tests.bench.scene import repeated
 frames = IsolatedReader().read_all(Path(sys.argv[1]))
 next(frames)
@@ -335,7 +336,7 @@ FILTERED = "no programs, no other processes, no change to files"
 CONFINED = """
 import json, os, socket, sys, threading
 from pathlib import Path
-from detector.video.sandbox import Bounds, confine, leave_network
+from detector.sandbox.limits import Bounds, confine, leave_network
 mine, other, folder, port = sys.argv[1:]
 in_force = confine(Bounds(), Path(mine), offline=leave_network())
 def tried(deed):
@@ -488,7 +489,7 @@ def test_facts_that_cannot_be_are_not_believed(
 ) -> None:
     message = asdict(reading.look(long).info) | change
     with pytest.raises(ValueError, match=r"no |expected"):
-        wire.info_of(message, long, "mp4", Limits())
+        protocol.info_of(message, long, "mp4", Limits())
 
 
 # It is the default

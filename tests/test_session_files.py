@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.ui.ledger import Ledger, paths_in
+from detector.service.session_files import Ledger, paths_in
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from detector.explain.words import (
+from detector.records import Report, Status, Verdict, Warn
+from detector.settings import Settings
+from detector.text.summary import (
     band_text,
     clock,
     headline,
@@ -17,8 +19,6 @@ from detector.explain.words import (
     status_text,
     warning_text,
 )
-from detector.records import Report, Status, Verdict, Warn
-from detector.settings import Settings
 from tests import reports
 
 every_kind = pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 from gradio_client import Client, handle_file
 
 from detector import Detector
-from detector.ui import storage as storage_module
-from detector.ui.storage import KEPT_SECONDS, PREFIX, Storage
+from detector.service import temp_files as storage_module
+from detector.service.temp_files import KEPT_SECONDS, PREFIX, Storage
 from detector.video import Limits
 from tests.server import serving
 

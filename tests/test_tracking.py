@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from skimage import data
 
-from detector.faces import FaceFinder
-from detector.geometry import iou
+from detector.faces.geometry import iou
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.tracking import ClipTrack, PeopleTracker, is_cut
 from detector.records import Box, Face, FloatArray, Frame, Image
-from detector.tracks import ClipTrack, PeopleTracker, is_cut
 from tests.clips import moving_portrait, plain, portrait
 
 Script = Callable[[int], list[Box]]

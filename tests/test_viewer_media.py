@@ -11,13 +11,13 @@ import pytest
 from PIL import Image as Pictures
 
 from detector.errors import CancelledError
+from detector.progress import Watch
 from detector.records import Box, Image, Report
 from detector.render.movie import Annotator
-from detector.render.views import COLUMNS, Views, render_views
+from detector.render.viewer_media import COLUMNS, Views, render_views
+from detector.sandbox.reader import reader
 from detector.settings import Settings
 from detector.video import probe, read_all
-from detector.video.isolated import reader
-from detector.watch import Watch
 from tests import reports
 from tests.clips import barcode, read_barcode, write_clip
 

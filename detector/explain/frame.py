@@ -14,18 +14,18 @@ from typing import Protocol
 
 import numpy as np
 
-from detector.crops import CropSettings, cut_face
 from detector.errors import VideoError
-from detector.model import ModelConfig
-from detector.network import Cut, Network
-from detector.reasons import explain_moment, judge_of
+from detector.explain.occlusion import explain_moment, judge_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.inference import Cut, Network
+from detector.model.cnn_lstm import ModelConfig
+from detector.progress import Stopwatch, Watch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
-from detector.rules import ScoringRules, pool_shares
+from detector.sandbox.reader import reader
+from detector.scoring.calibration import ScoringRules, pool_shares
+from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
-from detector.shading import heat_floor, heat_scale, weigh_heat
 from detector.video import DecodeNotes, Limits
-from detector.video.isolated import reader
-from detector.watch import Stopwatch, Watch
 
 
 class Equipment(Protocol):

@@ -16,14 +16,14 @@ import torch
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from detector.crops import CropSettings, landmarks_in_crop
-from detector.evidence import RegionShare
-from detector.explain.regions import Mask, region_masks, region_shares
-from detector.model import pool
-from detector.network import Network
+from detector.faces.crops import CropSettings, landmarks_in_crop
+from detector.findings import RegionShare
+from detector.heatmaps.regions import Mask, region_masks, region_shares
+from detector.inference import Network
+from detector.model.cnn_lstm import pool
 from detector.records import Image, Moment, Person
-from detector.rules import ScoringRules, calibrate, pool_logits
-from detector.scoring import ScoredClip
+from detector.scoring.calibration import ScoringRules, calibrate, pool_logits
+from detector.scoring.judge import ScoredClip
 from detector.settings import Settings
 
 TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does

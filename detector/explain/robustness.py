@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from detector.degrade import COPIES, Alter
-from detector.evidence import Robustness, WorseCopy
+from detector.findings import Robustness, WorseCopy
+from detector.progress import LOOKING, Watch
 from detector.records import Report
 from detector.settings import Settings
-from detector.watch import LOOKING, Watch
+from detector.video.degrade import COPIES, Alter
 
 FRAMES = 20
 """At most so many frames are judged again, however closely the video was looked at."""

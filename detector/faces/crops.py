@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image as Pillow
 
-from detector.geometry import square_around
+from detector.faces.geometry import square_around
 from detector.records import Box, FloatArray, Image
 
 

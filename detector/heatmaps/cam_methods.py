@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.explain.heat import clip_heat, frame_heat, slopes_of
-from detector.model import CnnLstm, pool
+from detector.heatmaps.gradcam import clip_heat, frame_heat, slopes_of
+from detector.model.cnn_lstm import CnnLstm, pool
 
 # Score-CAM asks the CNN once per channel, of which there are a thousand or more. As in
 # "Faster Score-CAM", only the channels that vary most over the picture are asked.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from detector.model import CnnLstm, pool
+from detector.model.cnn_lstm import CnnLstm, pool
 
 
 def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from detector.evidence import RegionShare
+from detector.findings import RegionShare
 from detector.records import FloatArray
 
 Mask = NDArray[np.bool_]

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from detector.errors import WeightsError
-from detector.model import ModelConfig
-from detector.rules import ScoringRules
-from detector.storage import DTYPES
+from detector.model.cnn_lstm import ModelConfig
+from detector.model.quantize import DTYPES
+from detector.scoring.calibration import ScoringRules
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,18 @@ import safetensors
 import safetensors.torch
 import torch
 
-from detector.card import Card as Card
-from detector.card import is_model_id
 from detector.errors import WeightsError
-from detector.hub import RELEASE, HubSource, fetch
-from detector.model import CnnLstm, fold_norms
+from detector.model.cnn_lstm import CnnLstm, fold_norms
+from detector.model.hub import RELEASE, HubSource, fetch
+from detector.model.model_card import Card as Card
+from detector.model.model_card import is_model_id
+from detector.model.quantize import pack, unpack
 from detector.records import ModelInfo
-from detector.rules import ScoringRules
-from detector.storage import pack, unpack
+from detector.scoring.calibration import ScoringRules
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 VARIABLE = "DEEPFAKE_WEIGHTS"
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 UNTRAINED = ModelInfo(

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from detector.evidence import RegionShare, Robustness
-from detector.explain.texts import LIMIT_HEAT
-from detector.explain.why import (
+from detector.findings import RegionShare, Robustness
+from detector.records import Moment, Report, Verdict
+from detector.render.chart import colour_name
+from detector.render.sections import picture_pair, section
+from detector.text.messages import LIMIT_HEAT
+from detector.text.phrases import (
     COPY_NAMES,
     REGION_NAMES,
     heat_text,
@@ -19,10 +22,7 @@ from detector.explain.why import (
     share,
     where_text,
 )
-from detector.explain.words import clock, percent, verdict_text
-from detector.records import Moment, Report, Verdict
-from detector.render.chart import colour_name
-from detector.render.sections import picture_pair, section
+from detector.text.summary import clock, percent, verdict_text
 
 _REGION_HEADS = (
     "Part of the face",

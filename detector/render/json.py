@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from detector.evidence import Robustness
+from detector.findings import Robustness
 from detector.records import Moment
 
 

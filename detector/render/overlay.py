@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from detector.geometry import square_around
+from detector.faces.geometry import square_around
 from detector.records import Box, FloatArray, Image
 
 Colour = tuple[int, int, int]

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from detector.progress import Watch
 from detector.records import Frame, Image
-from detector.render.draw import shrink, to_jpeg
 from detector.render.movie import Annotator, Layers, timed_frames
+from detector.render.overlay import shrink, to_jpeg
+from detector.sandbox.reader import Reader
 from detector.video import VideoWriter
-from detector.video.isolated import Reader
 from detector.video.sound import Block
-from detector.watch import Watch
 
 TILE = 192
 COLUMNS = 10

@@ -14,10 +14,11 @@ import numpy as np
 
 from detector.errors import VideoError
 from detector.records import Frame
-from detector.video import reading, wire
+from detector.sandbox import protocol
+from detector.sandbox.limits import Bounds, allow, confine
+from detector.video import reading
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
-from detector.video.sandbox import Bounds, allow, confine
 from detector.video.sound import read_sound
 
 DONE, OUT_OF_MEMORY = 0, 71
@@ -28,20 +29,20 @@ def serve(connection: int, memory: int, *, offline: bool) -> int:
     channel = Connection(connection)
     arena = mmap.mmap(memory, os.fstat(memory).st_size)
     os.close(memory)
-    request = wire.receive(channel)
+    request = protocol.receive(channel)
     path = Path(request["path"])
     in_force = confine(Bounds(**request["bounds"]), path, offline=offline)
-    wire.send(channel, {"began": in_force})
+    protocol.send(channel, {"began": in_force})
     try:
         _Answer(channel, arena, request, path).give()
     except EOFError:
         pass  # nobody asks any more
     except VideoError as error:
-        wire.send(channel, {"error": str(error), "status": error.status})
+        protocol.send(channel, {"error": str(error), "status": error.status})
     except MemoryError:
         return OUT_OF_MEMORY
     except Exception as error:  # noqa: BLE001 - hostile files raise what nobody foresaw
-        wire.send(channel, {"failed": _place_of(error)})
+        protocol.send(channel, {"failed": _place_of(error)})
     return DONE
 
 
@@ -55,7 +56,7 @@ def _place_of(error: Exception) -> str:
 class _Answer:
     channel: Connection
     arena: mmap.mmap
-    request: wire.Message
+    request: protocol.Message
     path: Path
     sent: int = 0
 
@@ -67,8 +68,8 @@ class _Answer:
             pass
         elif asked == "survey":
             looked = reading.look(self.path, limits)
-            wire.send(self.channel, wire.info_message(looked.info))
-            more = wire.receive(self.channel)
+            protocol.send(self.channel, protocol.info_message(looked.info))
+            more = protocol.receive(self.channel)
             allow(more["cpu_seconds"])
             self._show(looked.members(more["frames"], notes))
         elif asked == "sound":
@@ -77,13 +78,13 @@ class _Answer:
             start = self.request["start"]
             every = reading.read_all(self.path, start=start, limits=limits, notes=notes)
             self._show(enumerate(every))
-        wire.send(self.channel, {"end": notes.damaged})
+        protocol.send(self.channel, {"end": notes.damaged})
 
     def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
         for clip, frame in members:
             size = frame.image.nbytes
-            room = wire.slots(len(self.arena), size)
+            room = protocol.slots(len(self.arena), size)
             if self.sent >= room:
                 self.channel.recv_bytes(1)
             at = self.sent % room * size
@@ -91,9 +92,13 @@ class _Answer:
             pixels.reshape(frame.image.shape)[:] = frame.image
             self.sent += 1
             height, width = frame.image.shape[:2]
-            wire.send(self.channel, {"clip": clip, "second": frame.second, "size": [width, height]})
+            protocol.send(
+                self.channel, {"clip": clip, "second": frame.second, "size": [width, height]}
+            )
 
     def _play(self) -> None:
         for block in read_sound(self.path):
-            wire.send(self.channel, {"second": block.second, "channels": block.samples.shape[1]})
+            protocol.send(
+                self.channel, {"second": block.second, "channels": block.samples.shape[1]}
+            )
             self.channel.send_bytes(block.samples.tobytes())

@@ -1,6 +1,6 @@
 """The process that keeps one decoding process ready after the other, and buries them.
 
-    python -m detector.video.forkserver SOCKET
+    python -m detector.sandbox.forkserver SOCKET
 
 It loads the decoders once and never looks at a file itself: for each file it forks a child that
 confines itself (`sandbox`) and reads that one. Through the Unix socket SOCKET come pairs of
@@ -22,9 +22,9 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from detector.video import child
-from detector.video.rehearsal import rehearse
-from detector.video.sandbox import leave_network
+from detector.sandbox import child
+from detector.sandbox.limits import leave_network
+from detector.sandbox.preload import rehearse
 
 ASK, DESCRIPTORS = b"?", 2
 CRASHED = 70  # exit status for what nobody foresaw

@@ -15,10 +15,10 @@ import numpy as np
 
 from detector.errors import VideoError
 from detector.records import Frame, Status
-from detector.video import wire
-from detector.video.child import OUT_OF_MEMORY
+from detector.sandbox import protocol
+from detector.sandbox.child import OUT_OF_MEMORY
+from detector.sandbox.server import wait
 from detector.video.packets import DecodeNotes
-from detector.video.server import wait
 from detector.video.sound import Block
 
 # What taking a message apart raises when the other side is gone or was taken over.
@@ -36,17 +36,17 @@ class Job:
     pulse: Callable[[], None]
     patience: float
 
-    def ask(self, request: wire.Message) -> None:
+    def ask(self, request: protocol.Message) -> None:
         """Have the process go on. Raises VideoError if it is gone."""
         with self.distrust():
-            wire.send(self.connection, request)
+            protocol.send(self.connection, request)
 
-    def receive(self) -> wire.Message:
+    def receive(self) -> protocol.Message:
         """The next message. Raises VideoError for an error told, an early end, or no answer."""
         self._wait()
-        message = wire.receive(self.connection)
+        message = protocol.receive(self.connection)
         if "error" in message:
-            raise wire.error_of(message)
+            raise protocol.error_of(message)
         if "failed" in message:
             log.warning("the decoding process failed: %.80r", message["failed"])
             raise self.unsafe("the decoder broke down")
@@ -85,20 +85,20 @@ class Job:
                 if "end" in message:
                     notes.damaged |= message["end"] is True
                     return
-                clip = wire.whole(message["clip"])
+                clip = protocol.whole(message["clip"])
                 frame = self._frame(message, count)
                 self._free()
             count += 1
             yield clip, frame
             del frame
 
-    def _frame(self, message: wire.Message, count: int) -> Frame:
-        width, height = (wire.whole(side) for side in message["size"])
+    def _frame(self, message: protocol.Message, count: int) -> Frame:
+        width, height = (protocol.whole(side) for side in message["size"])
         size = 3 * width * height
-        room = wire.slots(len(self.arena), size) if size else 0
+        room = protocol.slots(len(self.arena), size) if size else 0
         if not room:
             raise ValueError("no frame that is accepted is of this size")
-        second = wire.real(message["second"])
+        second = protocol.real(message["second"])
         pixels = np.frombuffer(self.arena, np.uint8, size, count % room * size)
         return Frame(second, pixels.reshape(height, width, 3).copy())
 
@@ -113,9 +113,9 @@ class Job:
                 if "end" in message:
                     return
                 self._wait()
-                channels = 1 + (wire.whole(message["channels"], 2) == 2)
-                heard = np.frombuffer(self.connection.recv_bytes(wire.LONGEST), "<i2")
-                block = Block(wire.real(message["second"]), heard.reshape(-1, channels))
+                channels = 1 + (protocol.whole(message["channels"], 2) == 2)
+                heard = np.frombuffer(self.connection.recv_bytes(protocol.LONGEST), "<i2")
+                block = Block(protocol.real(message["second"]), heard.reshape(-1, channels))
             yield block
 
 

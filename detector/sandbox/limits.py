@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.video.syscalls import refuse_calls
+from detector.sandbox.seccomp import refuse_calls
 
 # linux/prctl.h, linux/sched.h
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detector.records import Frame, VideoInfo
-from detector.video import reading, wire
-from detector.video.job import Job
+from detector.sandbox import protocol
+from detector.sandbox.job import Job
+from detector.sandbox.limits import Bounds
+from detector.sandbox.server import begin, server
+from detector.video import reading
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file
 from detector.video.packets import DecodeNotes
-from detector.video.sandbox import Bounds
-from detector.video.server import begin, server
 from detector.video.sound import Block
 
 SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
@@ -121,7 +122,7 @@ class IsolatedReader:
         with self._job(path, limits, bounds, asked="survey") as job:
             sha256 = reading.sha256_of(path)
             with job.distrust():
-                found = wire.info_of(job.receive(), path, kind, limits)
+                found = protocol.info_of(job.receive(), path, kind, limits)
             info = replace(found, sha256=sha256)
             yield _Opened(info, job, self.bounds(info))
 
@@ -161,7 +162,7 @@ class IsolatedReader:
         with ExitStack() as stack:
             memory = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, memory)
-            os.ftruncate(memory, wire.arena_bytes(limits))
+            os.ftruncate(memory, protocol.arena_bytes(limits))
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
             arena = stack.enter_context(mmap.mmap(memory, 0, prot=mmap.PROT_READ))
             connection = begin(request, memory, self.pulse)

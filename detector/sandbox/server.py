@@ -17,8 +17,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from detector.video import wire
-from detector.video.forkserver import ASK
+from detector.sandbox import protocol
+from detector.sandbox.forkserver import ASK
 
 PACKAGES = Path(__file__).parents[2]
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
@@ -48,7 +48,7 @@ class Server:
         paths = os.pathsep.join([str(PACKAGES), *filter(None, sys.path)])
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "detector.video.forkserver", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "detector.sandbox.forkserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=inherited | SETTINGS | {"PYTHONPATH": paths},
                 cwd="/",
@@ -107,7 +107,7 @@ def server() -> Server:
     return _servers_of(os.getpid()).get()
 
 
-def begin(request: wire.Message, memory: int, pulse: Callable[[], None]) -> Connection:
+def begin(request: protocol.Message, memory: int, pulse: Callable[[], None]) -> Connection:
     """A connection to a process that has confined itself and begun. Raises RuntimeError if, even
     with a new server, none can be had: that is our fault, and no file's."""
     for _ in range(2):
@@ -116,9 +116,9 @@ def begin(request: wire.Message, memory: int, pulse: Callable[[], None]) -> Conn
         with theirs, suppress(OSError, EOFError):
             running.ask(theirs, memory)
             theirs.close()
-            wire.send(connection, request)
+            protocol.send(connection, request)
             wait(connection, time.monotonic() + START_SECONDS, pulse)
-            answer = wire.receive(connection)
+            answer = protocol.receive(connection)
             if "began" in answer:
                 running.note(answer["began"])
                 return connection

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from detector.evidence import ClipScore
-from detector.moments import choose_moments
+from detector.findings import ClipScore
 from detector.records import (
     Box,
     FaceScore,
@@ -28,7 +27,7 @@ from detector.records import (
     Verdict,
     Warn,
 )
-from detector.rules import (
+from detector.scoring.calibration import (
     Floats,
     ScoringRules,
     calibrate,
@@ -38,7 +37,8 @@ from detector.rules import (
     quality_warnings,
     status_of,
 )
-from detector.shading import weigh_heat
+from detector.scoring.heat_scale import weigh_heat
+from detector.scoring.keyframes import choose_moments
 
 RESAMPLES = 1000
 

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import CancelledError, VideoError
-from detector.explain.retelling import Narrator, retell
 from detector.live import Shot
+from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import Report, Status
-from detector.render.views import Views
+from detector.render.viewer_media import Views
+from detector.service.event_log import note
+from detector.service.identity import current_visitor, name_request
+from detector.service.jobs import WAITING
+from detector.service.metrics import Metrics
+from detector.service.protocol import Analyst
+from detector.service.queueing import Allowance, Line
 from detector.settings import FrameQuestion, Settings
-from detector.ui.analyst import Analyst
-from detector.ui.jobs import WAITING
-from detector.ui.journal import note
-from detector.ui.line import Allowance, Line
-from detector.ui.metrics import Metrics
-from detector.ui.visitors import current_visitor, name_request
-from detector.watch import OnPartial, OnProgress, ShouldStop
+from detector.text.llm import Narrator, retell
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detector.ui.desk import Desk
-from detector.ui.headers import HEADERS, with_headers
-from detector.ui.visitors import visitor_of
+from detector.service.admission import Desk
+from detector.service.headers import HEADERS, with_headers
+from detector.service.identity import visitor_of
 
 MAX_JSON = 2**20
 UPLOAD_OVERHEAD = 64 * 2**10  # names and boundaries of the parts

@@ -11,10 +11,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detector.ui.headers import HEADERS
-from detector.ui.journal import request_id
-from detector.ui.metrics import Metrics
-from detector.ui.visitors import REQUEST_ID, new_request_id
+from detector.service.event_log import request_id
+from detector.service.headers import HEADERS
+from detector.service.identity import REQUEST_ID, new_request_id
+from detector.service.metrics import Metrics
 
 
 class Operation:

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
+from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
-from detector.watch import OnProgress, ShouldStop
 
 Result = TypeVar("Result")
 # A step is told at once when it is new, else so often, since each one costs the server as much as

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector import verify
 from detector.live import Shot
+from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import Report
-from detector.render.views import Views
-from detector.rules import ScoringRules
+from detector.render.viewer_media import Views
+from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
-from detector.watch import OnPartial, OnProgress, ShouldStop
+from detector.verify import verify
 
 
 class Analyst(verify.Analyst, Protocol):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from detector.live import Shot
+from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import ModelInfo, Report
-from detector.render.views import Views
-from detector.rules import ScoringRules
+from detector.render.viewer_media import Views
+from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
-from detector.watch import OnPartial, OnProgress, ShouldStop
 
 Clips = Sequence[Sequence[Shot]]
 

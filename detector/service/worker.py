@@ -21,10 +21,10 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from detector.errors import CancelledError, VideoError, WeightsError
+from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import Report, Status
-from detector.ui.journal import note
-from detector.ui.remote import Facts, Question, RemoteDetector
-from detector.watch import OnPartial, OnProgress, ShouldStop
+from detector.service.event_log import note
+from detector.service.remote import Facts, Question, RemoteDetector
 
 START_SECONDS = 120.0
 # Between two looks into the pipe the worker may be inside one decode or one forward pass.

@@ -57,7 +57,7 @@ def catalogue(language: str) -> Mapping[str, str]:
     """English texts and their translations; empty for English itself."""
     if language == "en":
         return {}
-    file = resources.files("detector.explain").joinpath(f"languages/{language}.json")
+    file = resources.files("detector.text").joinpath(f"languages/{language}.json")
     return dict(json.loads(file.read_text("utf-8")))
 
 

@@ -20,10 +20,10 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     InferenceTimeoutError,
 )
 
-from detector.evidence import Retelling
-from detector.explain.texts import RETELLING
-from detector.explain.words import headline, percent, sentences
+from detector.findings import Retelling
 from detector.records import Report, Status
+from detector.text.messages import RETELLING
+from detector.text.summary import headline, percent, sentences
 
 ENVIRONMENT = "DEEPFAKE_TEXT_"
 LONGEST = 1500  # characters; the findings fit in far fewer

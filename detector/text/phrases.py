@@ -5,7 +5,7 @@ Each text is a template filled with the report's own numbers, as in `explain.wor
 
 from __future__ import annotations
 
-from detector.evidence import RegionShare, Robustness
+from detector.findings import RegionShare, Robustness
 from detector.records import ModelInfo, Moment
 from detector.settings import Settings
 

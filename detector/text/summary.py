@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from detector.explain.texts import (
+from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
+from detector.text.messages import (
     BANDS,
     LIMIT_HEAT,
     LIMIT_MODEL,
@@ -19,9 +20,8 @@ from detector.explain.texts import (
     STATUS,
     WARNINGS,
 )
-from detector.explain.why import families_text, region_text, robustness_text
-from detector.explain.why import family_text as family_text
-from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
+from detector.text.phrases import families_text, region_text, robustness_text
+from detector.text.phrases import family_text as family_text
 
 
 @dataclass(frozen=True, slots=True)

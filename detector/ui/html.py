@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 from detector.errors import VideoError
-from detector.explain.language import LANGUAGES, catalogue
-from detector.explain.words import status_text
 from detector.records import ModelInfo
-from detector.ui.jobs import Step
-from detector.ui.storage import KEPT_SECONDS
+from detector.service.jobs import Step
+from detector.service.temp_files import KEPT_SECONDS
+from detector.text.language import LANGUAGES, catalogue
+from detector.text.summary import status_text
 from detector.video import Limits
 
 HERE = Path(__file__).parent

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector.claims import Claims, read_claims
 from detector.errors import VideoError
-from detector.explain.texts import VERIFY
-from detector.hub import sha256_of
+from detector.model.hub import sha256_of
+from detector.progress import OnProgress, ShouldStop
 from detector.records import ModelInfo, Report, Status
 from detector.render.document import answer_json
 from detector.settings import Settings
-from detector.watch import OnProgress, ShouldStop
+from detector.text.messages import VERIFY
+from detector.verify.report_reader import Claims, read_claims
 
 # Another processor rounds otherwise; a GPU in half precision moved no score by more than this.
 TOLERANCE = 0.02

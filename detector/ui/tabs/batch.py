@@ -18,15 +18,15 @@ import gradio as gr
 
 from detector.batch import Batch, Item, Place
 from detector.errors import VideoError, shown
-from detector.explain.words import clock, headline, percent, verdict_text
 from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
+from detector.service.jobs import Step
 from detector.settings import PRESETS, Settings
-from detector.ui.check import PRESET_LABELS
+from detector.text.summary import clock, headline, percent, verdict_text
+from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, look
-from detector.ui.jobs import Step
-from detector.ui.untouched import untouched
+from detector.ui.tabs.check import PRESET_LABELS
 
 HEADS = ["File", "Answer", "Score (%)", "95 % interval", "Person", "Peak", "Length (s)"]
 KINDS: Any = ["str", "str", "number", "str", "number", "str", "number"]

@@ -8,14 +8,14 @@ from typing import Any
 import gradio as gr
 
 from detector.settings import PRESETS
-from detector.ui import cards
+from detector.ui import html
 from detector.ui.events import Asked, Events, Shown
-from detector.ui.explain import build_panel, wire_panel
+from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors
-from detector.ui.untouched import untouched
+from detector.ui.tabs.explain import build_panel, wire_panel
 from detector.ui.viewer import build_viewer
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EXAMPLES = HERE.parent.parent / "examples"
 EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
 PRESET_LABELS = [
@@ -31,7 +31,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
         with gr.Column(scale=5, min_width=320):
             asked, analyse, cancel = _question(detectors)
         with gr.Column(scale=7, min_width=320):
-            verdict = gr.HTML(cards.welcome(), elem_id="verdict", elem_classes="report")
+            verdict = gr.HTML(html.welcome(), elem_id="verdict", elem_classes="report")
     shown = _answer(verdict, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)

@@ -16,13 +16,16 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.explain.retelling import narrator_of
-from detector.explain.why import METHOD_NAMES, TARGET_NAMES
 from detector.records import Report, Status
-from detector.render.grounds import closeup, robustness
+from detector.render.html import closeup, robustness
 from detector.render.sections import retelling
+from detector.service.identity import visitor_language
+from detector.service.jobs import Step
+from detector.service.temp_files import KEPT_SECONDS
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
-from detector.ui import cards
+from detector.text.llm import narrator_of
+from detector.text.phrases import METHOD_NAMES, TARGET_NAMES
+from detector.ui import html
 from detector.ui.handlers import (
     Detectors,
     Question,
@@ -31,9 +34,6 @@ from detector.ui.handlers import (
     try_copies,
     write_documents,
 )
-from detector.ui.jobs import Step
-from detector.ui.storage import KEPT_SECONDS
-from detector.ui.visitors import visitor_language
 
 Answered = tuple[Question, Report]
 Updates = dict[gr.Component, Any]
@@ -168,9 +168,9 @@ class PanelEvents:
         with closing(explain(self.detectors, question, report, asked)) as steps:
             for item in steps:
                 if isinstance(item, Step):
-                    yield cards.working(item)
+                    yield html.working(item)
                 else:
-                    yield cards.problem(item) if isinstance(item, VideoError) else closeup(item)
+                    yield html.problem(item) if isinstance(item, VideoError) else closeup(item)
 
     def copies(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(held)
@@ -192,9 +192,9 @@ class PanelEvents:
         in the downloads as well."""
         for item in steps:
             if isinstance(item, Step):
-                yield {place: cards.working(item)}
+                yield {place: html.working(item)}
             elif isinstance(item, VideoError):
-                yield {place: cards.problem(item)}
+                yield {place: html.problem(item)}
             else:
                 show = robustness if place is self.panel.steady else retelling
                 yield {place: show(item), self.panel.answered: (question, item)}

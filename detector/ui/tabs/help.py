@@ -7,11 +7,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from detector.explain.texts import SERVICE
-from detector.explain.words import status_text
 from detector.records import Status
+from detector.text.messages import SERVICE
+from detector.text.summary import status_text
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 DEFAULT = "http://127.0.0.1:7860"
 SNIPPETS = {
     "curl": ("ask.sh", "shell"),

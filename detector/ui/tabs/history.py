@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector.ui.ledger import Ledger, paths_in
+from detector.service.session_files import Ledger, paths_in
 
 EMPTY = (
     '<section class="welcome"><h2>Nothing yet</h2><p>What you check in this visit is listed here '

@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.explain.words import headline, percent, verdict_text
 from detector.live import (
     EVERY_SECONDS,
     PAUSE_SECONDS,
@@ -20,9 +19,10 @@ from detector.live import (
 from detector.records import Report
 from detector.render.answer_card import definitions
 from detector.settings import Settings
-from detector.ui import cards
+from detector.text.summary import headline, percent, verdict_text
+from detector.ui import html
+from detector.ui.gradio_patches import undecoded
 from detector.ui.handlers import Detectors
-from detector.ui.untouched import undecoded
 
 # Two cameras at most: a stream holds its place as long as it runs.
 LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 2}
@@ -74,7 +74,7 @@ def build_live(detectors: Detectors) -> None:
                 clips_of(stream.shots), Settings(frames=WINDOW, heat=False)
             )
         except VideoError as error:
-            return cards.problem(error), Stream()
+            return html.problem(error), Stream()
         stream = stream.scored(report, time.monotonic() - begun)
         return live_card(stream, report), stream
 

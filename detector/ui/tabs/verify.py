@@ -10,14 +10,14 @@ from typing import Any
 
 import gradio as gr
 
-from detector.claims import MAX_BYTES, read_claims
 from detector.errors import ReportError, VideoError
-from detector.ui import cards
+from detector.progress import OnProgress, ShouldStop
+from detector.service.jobs import Step, run_job
+from detector.ui import html
+from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors
-from detector.ui.jobs import Step, run_job
-from detector.ui.untouched import untouched
-from detector.verify import LISTED, Verification, verify_origin, verify_report
-from detector.watch import OnProgress, ShouldStop
+from detector.verify.report_reader import MAX_BYTES, read_claims
+from detector.verify.verify import LISTED, Verification, verify_origin, verify_report
 
 _MARKS = {
     True: ("holds", "✓", "Yes"),
@@ -78,7 +78,7 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
             raise gr.Error("Choose a report and the file it is about.", title="Nothing to compare")
         with closing(compare(detectors, video, report, rerun)) as steps:
             for item in steps:
-                yield cards.working(item) if isinstance(item, Step) else verification_card(item)
+                yield html.working(item) if isinstance(item, Step) else verification_card(item)
 
     running = start.click(
         verify,
@@ -90,15 +90,15 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     )
     # In this order: else the running event's last step could be the last word.
     light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-    cancel.click(None, cancels=running, **light).then(cards.cancelled, None, answer, **light)
+    cancel.click(None, cancels=running, **light).then(html.cancelled, None, answer, **light)
 
 
 def verification_card(found: Verification | ReportError | VideoError) -> str:
     """What holds, question by question, and where the report says something else."""
     if isinstance(found, VideoError):
-        return cards.problem(found)
+        return html.problem(found)
     if isinstance(found, ReportError):
-        return cards.no_answer(str(found), "Nothing was compared.")
+        return html.no_answer(str(found), "Nothing was compared.")
     rows = "".join(_row(*answer) for answer in found.answers())
     title = "Everything in this report holds" if found.ok else "This report is not confirmed"
     tone = "no_sign" if found.ok else "undecided"
