@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from detector.records import Person, VideoInfo
-from detector.rules import ScoringRules, calibrate
+from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
 from detector.video.sampling import LONG_FROM, SHORT_CLIP, Look
 
