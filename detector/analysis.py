@@ -34,7 +34,6 @@ from detector.records import (
     Report,
     SeenFace,
     Status,
-    Verdict,
     VideoInfo,
     Warn,
 )
@@ -244,7 +243,7 @@ def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
         status=Status.UNTRAINED,
         fake=None,
         interval=None,
-        verdict=Verdict.UNDECIDED,
+        verdict=None,
         scores=(),
         seen=tuple(seen),
     )

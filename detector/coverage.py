@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from detector.records import Person, VideoInfo
+from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
 from detector.video.sampling import LONG_FROM, SHORT_CLIP, Look
@@ -91,6 +91,33 @@ def chance_missed(runs: Sequence[Run], seconds: float, insert: float = SHORT_INS
         return 0.0
     gaps = gaps_between([run for run in runs if run.judged], seconds)
     return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / (seconds - insert))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a video was looked at.
+
+    `seconds` in all, their `share` of the video, and the `longest_gap` between two looks. `missed`
+    is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged.
+    """
+
+    seconds: float
+    share: float
+    longest_gap: float
+    missed: float
+
+
+def coverage_of(report: Report) -> Coverage | None:
+    """How much of a video a report rests on; None for a still picture, or if nothing was seen."""
+    video, length = report.video, frame_length(report.video)
+    if video.is_still or not report.sampled_seconds or video.seconds <= 0:
+        return None
+    judged = {score.second for one in report.people for score in one.scores if score.usable}
+    runs = runs_of(report.sampled_seconds, length, judged)
+    seen = min(len(report.sampled_seconds) * length, video.seconds)
+    gaps = [end - start for start, end in gaps_between(runs, video.seconds)]
+    missed = chance_missed(runs, video.seconds)
+    return Coverage(seen, seen / video.seconds, max(gaps, default=0.0), missed)
 
 
 def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]:

@@ -69,7 +69,7 @@ class WorseCopy:
 
     kind: str
     fake: float | None
-    verdict: str
+    verdict: str | None
     status: str
 
 
@@ -78,7 +78,7 @@ class Robustness:
     """The score of a video as given, of `frames` frames, and of worse copies of them."""
 
     fake: float | None
-    verdict: str
+    verdict: str | None
     frames: int
     copies: tuple[WorseCopy, ...]
 

@@ -22,7 +22,7 @@ from detector.findings import Warn as Warn
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 Image = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -143,11 +143,15 @@ class Status(StrEnum):
 
 
 class Verdict(StrEnum):
-    """`UNDECIDED` is an answer, not an error: the video did not show enough to judge."""
+    """An answer about a score; without a score there is no verdict (None)."""
 
     FAKE = "fake"
     NO_SIGN = "no_sign"
     UNDECIDED = "undecided"
+
+
+def verdict_name(verdict: Verdict | None) -> str | None:
+    return verdict.value if verdict else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +223,17 @@ class Moment:
 class Person:
     """One face followed through the video; a cut ends it.
 
-    `fake` is None, and `verdict` undecided, whenever `status` is not `OK`. `interval` is a
-    95 % interval of `fake` under resampling of the clips. `family` is the most likely kind of
-    manipulation with its probability, where the model was trained to tell kinds apart. `clips`
-    is what every run of frames said, in the order of time.
+    `fake` and `verdict` are None whenever `status` is not `OK`. `interval` is a 95 % interval of
+    `fake` under resampling of the clips, its upper end raised by what was not seen. `family` is
+    the likeliest kind of manipulation, where the model was trained to tell kinds apart. `clips` is
+    what every run of frames said, in the order of time.
     """
 
     id: int
     status: Status
     fake: float | None
     interval: tuple[float, float] | None
-    verdict: Verdict
+    verdict: Verdict | None
     scores: tuple[FaceScore, ...]
     segments: tuple[Segment, ...] = ()
     moments: tuple[Moment, ...] = ()
@@ -261,7 +265,8 @@ class ModelInfo:
 class Report:
     """The whole answer about one video; page, command line, API and documents show only this.
 
-    `fake` is that of the most suspicious person and None unless `status` is `OK`.
+    `fake` is that of the most suspicious person; it and `verdict` are None unless `status` is `OK`.
+    `band` is the word for the lower end of the interval.
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
     calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
@@ -269,7 +274,7 @@ class Report:
     """
 
     status: Status
-    verdict: Verdict
+    verdict: Verdict | None
     fake: float | None
     interval: tuple[float, float] | None
     band: str | None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from detector.findings import Robustness, WorseCopy
 from detector.progress import LOOKING, Watch
-from detector.records import Report
+from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
 
@@ -40,10 +40,10 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
         answers[kind] = detector.look(path, settings, part, alter=COPIES.get(kind))
     given = answers.pop("as_given")
     copies = tuple(
-        WorseCopy(kind, answer.fake, answer.verdict.value, answer.status.value)
+        WorseCopy(kind, answer.fake, verdict_name(answer.verdict), answer.status.value)
         for kind, answer in answers.items()
     )
-    found = Robustness(given.fake, given.verdict.value, frames, copies)
+    found = Robustness(given.fake, verdict_name(given.verdict), frames, copies)
     return replace(report, robustness=found)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
+from detector.faces.cuts import is_cut as is_cut
+from detector.faces.cuts import split_at_cuts, thumbnail_of
 from detector.faces.geometry import iou
 from detector.faces.smoothing import smooth_track
 from detector.records import Box, Face, FloatArray, Frame, Image
@@ -21,11 +22,6 @@ _MAX_GAP = 0.5  # seconds between two looks; a head does not turn unseen in less
 _SAME_FACE = 0.3  # least IoU of one person's boxes in two looks
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
 _MEMORY = 2  # clips for which someone out of sight is remembered
-
-# Measured on talking-head clips, pictures up to 2 s apart within one shot: colour distance
-# at most .31; between different clips it is above .39 for 99 %, correlation below .8.
-_CUT_COLOUR = 0.35
-_CUT_LAYOUT = 0.85
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ class PeopleTracker:
         place = bisect(self._past, frames[0].second, key=lambda past: past.start)
         self._return_to(self._past[place - 1] if place else None)
         named = self._next_id
-        thumbnails = [_thumbnail(frame.image) for frame in frames]
-        shots = _split_at_cuts(thumbnails)
+        thumbnails = [thumbnail_of(frame.image) for frame in frames]
+        shots = split_at_cuts(thumbnails)
         seen = _look(frames, shots, find)
         tracks = []
         for shot in shots:
@@ -180,50 +176,6 @@ class _Past:
     last: Image
     boxes: dict[int, Box]
     known: dict[int, _Known]
-
-
-def is_cut(before: Image, after: Image) -> bool:
-    """Whether two pictures come from different shots: other colours and another layout.
-
-    Motion keeps the colours, a change of light keeps the layout; a cut keeps neither.
-    """
-    a, b = _thumbnail(before), _thumbnail(after)
-    return _colour_distance(a, b) > _CUT_COLOUR and _layout_likeness(a, b) < _CUT_LAYOUT
-
-
-def _thumbnail(image: Image) -> Image:
-    small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA)
-    return small.astype(np.uint8, copy=False)
-
-
-def _colour_distance(a: Image, b: Image) -> float:
-    """Hellinger distance in [0, 1] of the joint histograms in CIELAB."""
-    shares = []
-    for thumbnail in (a, b):
-        lab = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2LAB)
-        counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 16, 16], [0, 256] * 3)
-        shares.append(counts / counts.sum())
-    overlap = float(np.sqrt(shares[0] * shares[1]).sum())
-    return math.sqrt(max(0.0, 1.0 - overlap))
-
-
-def _layout_likeness(a: Image, b: Image) -> float:
-    """Correlation in [-1, 1] of the blurred grey pictures."""
-    greys = []
-    for thumbnail in (a, b):
-        grey = cv2.GaussianBlur(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY), (0, 0), 2)
-        greys.append((grey - grey.mean()) / (grey.std() + 1.0))  # + 1: noise is no layout
-    return float((greys[0] * greys[1]).mean())
-
-
-def _split_at_cuts(thumbnails: Sequence[Image]) -> list[range]:
-    """The shots of a clip as ranges of frame indices."""
-    starts = [0]
-    for index in range(1, len(thumbnails)):
-        if is_cut(thumbnails[index - 1], thumbnails[index]):
-            starts.append(index)
-    ends = [*starts[1:], len(thumbnails)]
-    return [range(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 def _look(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
-from detector.records import Report, Status
+from detector.records import Report, Status, verdict_name
 from detector.text.summary import (
     clock,
+    fps_text,
     headline,
     percent,
     status_text,
@@ -20,7 +21,7 @@ from detector.text.summary import (
 def answer_card(report: Report) -> str:
     """Verdict, headline, score on its ruler, warnings and coverage, as one HTML section."""
     parts = [
-        f'<section class="answer {report.verdict.value}">',
+        f'<section class="answer {verdict_name(report.verdict) or "none"}">',
         f'<span class="badge">{verdict_text(report.verdict)}</span>',
         f"<h1>{escape(headline(report))}</h1>",
     ]
@@ -66,7 +67,11 @@ def _ruler(report: Report, fake: float) -> str:
 
 def _facts(report: Report) -> str:
     video = report.video
-    length = "still picture" if video.is_still else f"{clock(video.seconds)} at {video.fps:g} fps"
+    length = (
+        "still picture"
+        if video.is_still
+        else f"{clock(video.seconds)} at {fps_text(video.fps)} fps"
+    )
     coverage = f"{report.frames_with_face} of {report.frames_sampled} sampled frames"
     return definitions(
         "facts",

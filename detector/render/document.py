@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from detector.coverage import SHORT_INSERT, coverage_of
 from detector.errors import VideoError, shown
 from detector.records import (
     APP_VERSION,
@@ -20,7 +21,7 @@ from detector.records import (
     Report,
     SeenFace,
     Status,
-    Verdict,
+    verdict_name,
 )
 from detector.render.json import moment_json, number, robustness_json
 from detector.render.report_page import to_html
@@ -52,6 +53,7 @@ _SUMMARY = (
     "most_suspicious_person",
     "peak_second",
     "seconds",
+    "seconds_seen",
     "headline",
 )
 
@@ -65,7 +67,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "status": report.status.value,
-        "verdict": report.verdict.value,
+        "verdict": verdict_name(report.verdict),
         "headline": headline(report),
         "p_fake": number(report.fake, 4) if answered else None,
         "interval": _interval(report.interval) if answered else None,
@@ -81,6 +83,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "frames_sampled": report.frames_sampled,
             "frames_with_face": report.frames_with_face,
         },
+        "coverage": _coverage(report),
         "faces": [_face(person) for person in report.people],
         "segments": [
             {
@@ -105,6 +108,18 @@ def to_json(report: Report) -> dict[str, Any]:
         "timing_ms": {stage: number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
         "app_version": APP_VERSION,
         "created_utc": report.created_utc,
+    }
+
+
+def _coverage(report: Report) -> dict[str, Any] | None:
+    """How much was looked at; null for a still picture, which is seen whole."""
+    seen = coverage_of(report)
+    return seen and {
+        "seconds": number(seen.seconds, 3),
+        "share": number(seen.share, 4),
+        "longest_gap_s": number(seen.longest_gap, 3),
+        "insert_s": SHORT_INSERT,
+        "insert_missed": number(seen.missed, 4),
     }
 
 
@@ -143,13 +158,14 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "status": error.status.value,
-        "verdict": Verdict.UNDECIDED.value,
+        "verdict": None,
         "headline": str(error),
         "p_fake": None,
         "interval": None,
         "band": None,
         "calibrated": False,
         "video": {"name": shown(name), **unknown, "frames_sampled": 0, "frames_with_face": 0},
+        "coverage": None,
         "faces": [],
         "segments": [],
         "explanation": [
@@ -175,7 +191,7 @@ def _face(person: Person) -> dict[str, Any]:
         "id": person.id,
         "p_fake": number(person.fake, 4) if answered else None,
         "status": person.status.value,
-        "verdict": person.verdict.value,
+        "verdict": verdict_name(person.verdict),
         "interval": _interval(person.interval) if answered else None,
         "family": {"name": family[0], "p": number(family[1], 4)} if family else None,
         "warnings": [warning.value for warning in person.warnings],
@@ -274,7 +290,6 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         known = {
             "file": shown(name),
             "status": answer.status.value,
-            "verdict": Verdict.UNDECIDED.value,
             "headline": str(answer),
         }
         return dict.fromkeys(_SUMMARY) | known
@@ -284,12 +299,13 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
     values = (
         shown(name),
         answer.status.value,
-        answer.verdict.value,
+        verdict_name(answer.verdict),
         number(answer.fake, 4) if answered else None,
         _interval(answer.interval) if answered else None,
         suspect.id if suspect else None,
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),
+        number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
         headline(answer),
     )
     return dict(zip(_SUMMARY, values, strict=True))

@@ -197,7 +197,7 @@ def _copy_rows(found: Robustness) -> list[list[str]]:
         if fake is not None and found.fake is not None and name != "As given":
             moved = f"{round(100 * (fake - found.fake)):+d}"
         number = "no score" if fake is None else percent(fake)
-        rows.append([name, number, moved, verdict_text(Verdict(verdict))])
+        rows.append([name, number, moved, verdict_text(Verdict(verdict) if verdict else None)])
     return rows
 
 

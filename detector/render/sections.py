@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
-from detector.records import Image, Moment, Person, Report, Status, Verdict
+from detector.records import Image, Moment, Person, Report, Status, Verdict, verdict_name
 from detector.render.chart import colour_name
 from detector.render.overlay import blend_heat, heat_legend, to_jpeg
 from detector.text.llm import retelling_text
@@ -71,7 +71,7 @@ def _person(person: Person) -> str:
     lines = "".join(f'<p class="small soft">{escape(line)}</p>' for line in told)
     return (
         f'<div class="person" style="--own:{colour_name(person.id)}"><header>'
-        f'<h3>Person {person.id}</h3><span class="badge {person.verdict.value}">'
+        f'<h3>Person {person.id}</h3><span class="badge {verdict_name(person.verdict) or "none"}">'
         f'{verdict_text(person.verdict)}</span></header><p class="number">{number}</p>{lines}</div>'
     )
 

@@ -80,7 +80,7 @@ class VideoAnswer:
     """The video's part of a `Report`; fields as there."""
 
     status: Status
-    verdict: Verdict
+    verdict: Verdict | None
     fake: float | None
     interval: tuple[float, float] | None
     band: str | None
@@ -186,14 +186,15 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
     """The video is as fake as its most suspicious person, and as decided as its clearest sign.
 
     People who could not be judged have no voice in the number, but leave their warnings. Without
-    a judged person the answer is undecided, for the reason that most people share.
+    a judged person there is no verdict, for the reason that most people share. The word follows the
+    lower end of the interval, so that it is true of all of it.
     """
     found = {warning for person in people for warning in person.warnings}
     judged = [(person.fake, person) for person in people if person.fake is not None]
     if not judged:
         reasons = Counter(person.status for person in people).most_common(1)
         status = reasons[0][0] if reasons else Status.NO_FACE
-        return VideoAnswer(status, Verdict.UNDECIDED, None, None, None, _in_order(found))
+        return VideoAnswer(status, None, None, None, None, _in_order(found))
     if not rules.calibrated:
         found.add(Warn.NOT_CALIBRATED)
     fake, suspect = max(judged, key=lambda pair: pair[0])
@@ -204,7 +205,7 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
         verdict=next(verdict for verdict in severest if verdict in verdicts),
         fake=fake,
         interval=suspect.interval,
-        band=rules.band(fake),
+        band=rules.band(suspect.interval[0] if suspect.interval else fake),
         warnings=_in_order(found),
     )
 
@@ -276,7 +277,7 @@ def _unjudged(
         for clip in clips
         for second, box, quality in zip(clip.seconds, clip.boxes, clip.qualities, strict=True)
     )
-    undecided = Person(person, status, None, None, Verdict.UNDECIDED, scores=())
+    undecided = Person(person, status, None, None, None, scores=())
     return replace(undecided, warnings=_in_order(warnings), seen=seen)
 
 

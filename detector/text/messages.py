@@ -80,7 +80,7 @@ WARNINGS = {
         "This is a still picture: nothing could be learned from movement, "
         "so analyse the video it comes from if there is one."
     ),
-    Warn.FEW_FRAMES: "Few frames could be judged; analyse more frames for a steadier score.",
+    Warn.FEW_FRAMES: "Few frames could be judged, so the score is unsteady.",
     Warn.SMALL_FACES: "Some faces are small; a version with a higher resolution is judged better.",
     Warn.BLURRED_FACES: (
         "Some faces are blurred; the original file is judged better than a compressed copy."
@@ -99,7 +99,7 @@ WARNINGS = {
     ),
     Warn.NEAR_THRESHOLD: (
         "The score lies close to the decision threshold; a small change of the video "
-        "could turn the answer, so analyse more frames or seek other evidence."
+        "could turn the answer, so seek other evidence."
     ),
     Warn.NOT_CALIBRATED: (
         "The model is not calibrated: its score ranks faces, but a score of 80 % "
@@ -109,6 +109,17 @@ WARNINGS = {
         "Parts of the file are damaged and were skipped; "
         "analyse a complete copy if you can get one."
     ),
+    Warn.PARTLY_SEEN: (
+        "Most of this video lies between the frames that were looked at; a short manipulated "
+        "stretch may have been missed."
+    ),
+}
+
+# What can be done about a warning while there are frames that were not looked at.
+ADVICE_MORE = {
+    Warn.FEW_FRAMES: "Look at more frames.",
+    Warn.NEAR_THRESHOLD: "Looking at more frames may settle it.",
+    Warn.PARTLY_SEEN: "Look at more frames, or choose the part that matters.",
 }
 
 LIMIT_SCORE = "The score says how likely manipulation is, not how much was changed."

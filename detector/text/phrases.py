@@ -83,14 +83,15 @@ def region_text(moment: Moment) -> str | None:
     if moment.localised is None or not moment.regions:
         return None
     if not moment.localised:
-        first = moment.regions[0]
-        drop = f", while blurring it moved the log-odds by {odds(-(first.drop or 0.0), '+')}"
+        first = max(moment.regions, key=lambda region: region.evidence)
         return (
             f"Not localised: the heat map points at {REGION_NAMES[first.region]} "
-            f"({share(first.evidence)} of the heat on {share(first.area)} of the picture)"
-            f"{drop}, so the two disagree."
+            f"({share(first.evidence)} of the heat on {share(first.area)} of the picture), "
+            "but blurring what it points at does not lower the score."
         )
-    parts = [_confirmed(region) for region in moment.regions if region.confirmed]
+    confirmed = [region for region in moment.regions if region.confirmed]
+    confirmed.sort(key=lambda region: -region.evidence)
+    parts = [_confirmed(region) for region in confirmed]
     return f"The evidence lies in {'; and in '.join(parts)}."
 
 
@@ -111,8 +112,7 @@ def _confirmed(region: RegionShare) -> str:
     usual = "" if region.expected is None else f", {share(region.expected)} on real faces"
     return (
         f"{REGION_NAMES[region.region]} ({share(region.evidence)} of the heat on "
-        f"{share(region.area)} of the picture{usual}); blurring it lowers the log-odds by "
-        f"{odds(region.drop or 0.0)}"
+        f"{share(region.area)} of the picture{usual}); blurring it lowers the score"
     )
 
 

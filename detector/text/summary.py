@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from detector.coverage import SHORT_INSERT, Coverage, coverage_of, frame_length
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 from detector.text.messages import (
+    ADVICE_MORE,
     BANDS,
     LIMIT_HEAT,
     LIMIT_MODEL,
@@ -22,6 +24,10 @@ from detector.text.messages import (
 )
 from detector.text.phrases import families_text, region_text, robustness_text
 from detector.text.phrases import family_text as family_text
+
+NEARLY_ALL = 0.9
+"""The share of a video from which nobody needs to be told that it is a part."""
+WORTH_SAYING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,18 @@ def clock(second: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def length_text(seconds: float) -> str:
+    """How long something is: 3.6 s, 1:58, 1:02:03."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return clock(round(seconds)).partition(".")[0]
+
+
+def fps_text(fps: float) -> str:
+    """Frames per second with at most two decimals: 25, 29.97."""
+    return f"{fps:.2f}".rstrip("0").rstrip(".")
 
 
 def percent(fake: float) -> str:
@@ -63,13 +81,31 @@ def status_text(status: Status) -> str:
     return STATUS[status]
 
 
-def warning_text(warning: Warn) -> str:
-    """What a warning means for the result and what to do about it."""
-    return WARNINGS[warning]
+def warning_text(warning: Warn, *, more: bool = True) -> str:
+    """What a warning means for the result and what to do about it; with `more`, if there are
+    frames that were not looked at, that they could be."""
+    advice = ADVICE_MORE.get(warning) if more else None
+    return f"{WARNINGS[warning]} {advice}" if advice else WARNINGS[warning]
 
 
-def verdict_text(verdict: Verdict) -> str:
+def warnings_of(report: Report) -> list[tuple[str, int | None]]:
+    """Every warning as a sentence, with the person it is about, or None for the whole video."""
+    more = report.frames_sampled < report.video.frames
+    own = {warning for person in report.people for warning in person.warnings}
+    found: list[tuple[str, int | None]] = [
+        (warning_text(warning, more=more), None)
+        for warning in report.warnings
+        if warning not in own
+    ]
+    for person in report.people:
+        found += [(warning_text(warning, more=more), person.id) for warning in person.warnings]
+    return found
+
+
+def verdict_text(verdict: Verdict | None) -> str:
     """A verdict in two or three words, for a label or a table."""
+    if verdict is None:
+        return "No answer"
     return {
         Verdict.FAKE: "Looks manipulated",
         Verdict.NO_SIGN: "No sign found",
@@ -84,13 +120,42 @@ def headline(report: Report) -> str:
     if report.status is not Status.OK or report.fake is None or suspect is None:
         return f"No answer: {_reason(report.status, thing)}."
     if report.verdict is Verdict.NO_SIGN:
-        return f"No sign of manipulation was found; that is not proof that the {thing} is genuine."
+        return _no_sign(report, thing)
     if report.verdict is Verdict.UNDECIDED:
         return f"Undecided: this {thing} does not show enough to tell either way."
+    return _signs(report, suspect)
+
+
+def _no_sign(report: Report, thing: str) -> str:
+    seen = coverage_of(report)
+    if seen is None or seen.share > NEARLY_ALL:
+        return f"No sign of manipulation was found; that is not proof that the {thing} is genuine."
+    return (
+        f"No sign of manipulation in the {length_text(seen.seconds)} of "
+        f"{length_text(report.video.seconds)} that were looked at; that is not proof that the "
+        f"{thing} is genuine."
+    )
+
+
+def _signs(report: Report, suspect: Person) -> str:
     band = band_text(report.band) if report.band else "Signs of manipulation"
     peak = peak_of(suspect)
-    when = f", most clearly at {clock(peak.second)}" if peak and not report.video.is_still else ""
-    return f"{band}: Person {suspect.id}{when}."
+    if peak is None or report.video.is_still:
+        return f"{band}: Person {suspect.id}."
+    when = f"most clearly at {clock(peak.second)}"
+    part = suspicious_seconds(suspect, report)
+    if not 0 < part < NEARLY_ALL * report.video.seconds:
+        return f"{band}: Person {suspect.id}, {when}."
+    return (
+        f"{band}: Person {suspect.id}, in {length_text(part)} of "
+        f"{length_text(report.video.seconds)}, {when}."
+    )
+
+
+def suspicious_seconds(person: Person, report: Report) -> float:
+    """How long the suspicious stretches of a person are, together."""
+    length = frame_length(report.video)
+    return sum(segment.end - segment.start + length for segment in person.segments)
 
 
 def _reason(status: Status, thing: str) -> str:
@@ -112,9 +177,15 @@ def _reason(status: Status, thing: str) -> str:
 
 
 def peak_of(person: Person) -> FaceScore | None:
-    """The most suspicious frame that counted; None if no frame did."""
+    """The most suspicious frame that counted, inside a suspicious stretch where there is one;
+    None if no frame counted."""
     usable = [score for score in person.scores if score.usable]
-    return max(usable, key=lambda score: score.fake, default=None)
+    inside = [
+        score
+        for score in usable
+        if any(part.start <= score.second <= part.end for part in person.segments)
+    ]
+    return max(inside or usable, key=lambda score: score.fake, default=None)
 
 
 def sentences(report: Report) -> list[Sentence]:
@@ -128,11 +199,19 @@ def sentences(report: Report) -> list[Sentence]:
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
     found.extend(_coverage(report))
-    warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
-    found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
+    found.extend(_warnings(report))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
     return found
+
+
+def _warnings(report: Report) -> list[Sentence]:
+    """Each is about the person whom it names, where there are several."""
+    several = len(report.people) > 1
+    return [
+        Sentence(f"Person {person}: {text}" if several and person else text, None, person)
+        for text, person in warnings_of(report)
+    ]
 
 
 def limits(report: Report) -> tuple[str, ...]:
@@ -195,10 +274,11 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
     where = region_text(moment)
     if where is not None:
         found.append(Sentence(f"{about}: {where}", moment.second, person.id))
-    if moment.without is not None and person.fake is not None and where is not None:
+    told = moment.without is not None and person.fake is not None and where is not None
+    if told and percent(moment.without or 0.0) != percent(person.fake or 0.0):
         text = (
             f"{about}: without this frame the score of Person {person.id} would be "
-            f"{percent(moment.without)} instead of {percent(person.fake)}."
+            f"{percent(moment.without or 0.0)} instead of {percent(person.fake or 0.0)}."
         )
         found.append(Sentence(text, moment.second, person.id))
     return found
@@ -208,7 +288,8 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
     inside = [s for s in person.scores if s.usable and segment.start <= s.second <= segment.end]
     peak = max(inside, key=lambda score: score.fake, default=None)
     moment = segment.start if peak is None else peak.second
-    when = f"from {clock(segment.start)} to {clock(segment.end)}"
+    start, end = clock(segment.start), clock(segment.end)
+    when = f"from {start} to {end}" if start != end else f"at {start}"
     peak_text = f"with a peak of {percent(segment.peak)} at {clock(moment)}"
     text = f"Person {person.id} looks manipulated {when}, {peak_text}."
     if person.verdict is not Verdict.FAKE:
@@ -220,20 +301,32 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
 def _coverage(report: Report) -> list[Sentence]:
     if report.status is Status.NO_FACE or not report.frames_sampled:
         return []
-    if report.video.is_still:
+    seen = coverage_of(report)
+    if seen is None:
         return []
     found = [
         Sentence(
-            f"A face was found in {report.frames_with_face} of {report.frames_sampled} "
-            "sampled frames."
+            f"{length_text(seen.seconds)} of {length_text(report.video.seconds)} were looked at, "
+            f"{report.frames_sampled} frames; a face was found in {report.frames_with_face} of "
+            "them."
         )
     ]
+    if report.status is Status.OK and seen.missed >= WORTH_SAYING:
+        found.append(Sentence(missed_text(seen)))
     gap = longest_gap(report)
     if gap is not None and report.status is Status.OK:
         start, end = gap
         text = f"No face could be judged from {clock(start)} to {clock(end)}; nothing is known"
         found.append(Sentence(f"{text} about that stretch.", start))
     return found
+
+
+def missed_text(seen: Coverage) -> str:
+    """What the gaps between the looks could hide."""
+    return (
+        f"A manipulated stretch of {SHORT_INSERT:.0f} s would lie between the frames that were "
+        f"looked at with a chance of {percent(seen.missed)}."
+    )
 
 
 def longest_gap(report: Report) -> tuple[float, float] | None:

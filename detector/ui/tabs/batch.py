@@ -18,7 +18,7 @@ import gradio as gr
 
 from detector.batch import Batch, Item, Place
 from detector.errors import VideoError, shown
-from detector.records import Report, Status
+from detector.records import Report, Status, verdict_name
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
 from detector.service.jobs import Step
@@ -224,9 +224,9 @@ def queue_list(batch: Batch, step: Step | None = None) -> str:
 def _row(item: Item, step: Step | None) -> str:
     said, tone, bar = _PLACES[item.place], item.place.value, ""
     if isinstance(item.answer, Report):
-        said, tone = headline(item.answer), f"{tone} {item.answer.verdict.value}"
+        said, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
     elif item.answer is not None:
-        said, tone = str(item.answer), f"{tone} undecided"
+        said, tone = str(item.answer), f"{tone} none"
     elif item.place is Place.WORKING and step is not None and step.place is not None:
         said = f"Number {step.place} in line"
     elif item.place is Place.WORKING and step is not None:
