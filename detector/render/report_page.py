@@ -20,6 +20,7 @@ from detector.render.sections import (
     retelling,
     section,
     sections_css,
+    signals,
 )
 from detector.render.timeline import charts
 from detector.text.language import tell
@@ -52,6 +53,7 @@ def to_html(report: Report, language: str = "en") -> str:
         moments(report),
         regions(report),
         findings(report),
+        signals(report),
         retelling(report),
         robustness(report),
         _limits(report),

@@ -82,7 +82,7 @@ def headline(report: Report) -> str:
     thing = "picture" if report.video.is_still else "video"
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
-        return f"No answer: {_reason(report.status, thing)}."
+        return f"No answer: {_reason(report.status, thing)}{_beside(report)}."
     if report.verdict is Verdict.NO_SIGN:
         return f"No sign of manipulation was found; that is not proof that the {thing} is genuine."
     if report.verdict is Verdict.UNDECIDED:
@@ -91,6 +91,12 @@ def headline(report: Report) -> str:
     peak = peak_of(suspect)
     when = f", most clearly at {clock(peak.second)}" if peak and not report.video.is_still else ""
     return f"{band}: Person {suspect.id}{when}."
+
+
+def _beside(report: Report) -> str:
+    """What signals that are no face add to a headline without a score."""
+    clauses = [signal.clause for signal in report.signals if signal.speaks and signal.clause]
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def _reason(status: Status, thing: str) -> str:
@@ -127,6 +133,7 @@ def sentences(report: Report) -> list[Sentence]:
         found.extend(_about_person(person, report))
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
+    found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
     found.extend(_coverage(report))
     warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
     found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
