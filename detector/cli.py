@@ -92,7 +92,8 @@ def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
     try:
         return Settings(
-            frames=options.frames or PRESETS[options.preset],
+            frames=options.frames or 0,
+            preset=options.preset,
             threshold=options.threshold,
             max_faces=options.max_faces,
             heat=not options.no_heat,
@@ -113,12 +114,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paths", nargs="+", type=Path, help="videos, pictures, or folders of them")
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--frames", type=int, metavar="N", help="frames to look at, 8 to 300")
+    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames")
     amount.add_argument(
         "--preset",
         choices=PRESETS,
         default="standard",
-        help="or by name: " + ", ".join(f"{k} {v}" for k, v in PRESETS.items()),
+        help="or by the length of the video, looking twice where doubt is left: "
+        + ", ".join(f"{k} {v.least} to {v.most}" for k, v in PRESETS.items()),
     )
     parser.add_argument(
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"

@@ -5,6 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from detector.language import Message
+
+
+class Status(StrEnum):
+    """Why there is, or is not, a score. Only `OK` carries one."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    FACE_TOO_SMALL = "face_too_small"
+    TOO_FEW_FACES = "too_few_faces"
+    TOO_SHORT = "too_short"
+    TOO_BLURRED = "too_blurred"
+    UNTRAINED = "untrained"
+    # A file that gave no report at all; see `VideoError.status`.
+    UNREADABLE = "unreadable"
+    UNSAFE = "unsafe"
+    EMPTY = "empty"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    CANCELLED = "cancelled"
+    # What only a public service answers: it could not, or would not, finish the work.
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    QUOTA_USED = "quota_used"
+
+
+class Verdict(StrEnum):
+    """An answer about a score; without a score there is no verdict (None)."""
+
+    FAKE = "fake"
+    NO_SIGN = "no_sign"
+    UNDECIDED = "undecided"
+
+
+def verdict_name(verdict: Verdict | None) -> str | None:
+    return verdict.value if verdict else None
+
 
 class Warn(StrEnum):
     """What makes a result weaker than its number; each has its sentence in `explain.words`."""
@@ -102,3 +142,37 @@ class Retelling:
     outcome: str
     text: str
     model: str
+
+
+class SignalStatus(StrEnum):
+    """What a signal says. Only the first two speak of manipulation, and none gives a number."""
+
+    DECLARED = "declared"  # the file itself tells of generation or editing
+    BROKEN = "broken"  # what should prove the origin was checked, and does not hold
+    SOUND = "sound"  # it was checked, and holds
+    NOTED = "noted"  # a fact that decides nothing
+    ABSENT = "absent"  # nothing of the kind is there, which says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Evidence that is no face: provenance, facts of the container, or sound.
+
+    `kind` is a short key, such as "content_credentials", and `title` its name for people. `said`
+    are whole sentences. `facts` are names and values for a table; values come from the file, so
+    they are parameters and stay untranslated. `clause` continues a headline that has no score,
+    such as "its content credentials declare that it was generated"; None where it has no place
+    there.
+    """
+
+    kind: str
+    title: Message
+    status: SignalStatus
+    said: tuple[Message, ...] = ()
+    facts: tuple[tuple[Message, str], ...] = ()
+    clause: Message | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it points at generation, editing or a forged origin."""
+        return self.status in (SignalStatus.DECLARED, SignalStatus.BROKEN)

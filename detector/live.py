@@ -32,7 +32,7 @@ class Score:
 
     second: float
     fake: float | None
-    verdict: Verdict
+    verdict: Verdict | None
     took: float
 
 

@@ -23,7 +23,7 @@ from detector.records import (
     Status,
     verdict_name,
 )
-from detector.render.json import moment_json, number, robustness_json
+from detector.render.json import moment_json, number, robustness_json, signal_json
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
 from detector.text.phrases import heat_text, where_text
@@ -54,6 +54,7 @@ _SUMMARY = (
     "peak_second",
     "seconds",
     "seconds_seen",
+    "signals",
     "headline",
 )
 
@@ -101,6 +102,7 @@ def to_json(report: Report) -> dict[str, Any]:
         ],
         "heat": _heat(report) if report.heat_scale > 0 else None,
         "robustness": robustness_json(report.robustness),
+        "signals": [signal_json(signal) for signal in report.signals],
         "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
         "model": asdict(report.model) | {"families": list(report.model.families)},
@@ -114,7 +116,9 @@ def to_json(report: Report) -> dict[str, Any]:
 def _coverage(report: Report) -> dict[str, Any] | None:
     """How much was looked at; null for a still picture, which is seen whole."""
     seen = coverage_of(report)
-    return seen and {
+    if seen is None:
+        return None
+    return {
         "seconds": number(seen.seconds, 3),
         "share": number(seen.share, 4),
         "longest_gap_s": number(seen.longest_gap, 3),
@@ -174,6 +178,7 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         ],
         "heat": None,
         "robustness": None,
+        "signals": [],
         "retelling": None,
         "warnings": [],
         "model": None,
@@ -306,6 +311,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),
         number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
+        " ".join(f"{one.kind}={one.status.value}" for one in answer.signals),
         headline(answer),
     )
     return dict(zip(_SUMMARY, values, strict=True))

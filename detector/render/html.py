@@ -161,7 +161,7 @@ def robustness(report: Report) -> str:
     )
 
 
-def _answers(found: Robustness) -> list[tuple[str, float | None, str]]:
+def _answers(found: Robustness) -> list[tuple[str, float | None, str | None]]:
     given = ("As given", found.fake, found.verdict)
     return [given, *((COPY_NAMES[copy.kind], copy.fake, copy.verdict) for copy in found.copies)]
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from detector.findings import Robustness
+from detector.findings import Robustness, Signal
 from detector.records import Moment
 
 
@@ -46,4 +46,14 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
         "frames": found.frames,
         "copies": copies,
         "largest_change": number(found.largest_change, 4),
+    }
+
+
+def signal_json(signal: Signal) -> dict[str, Any]:
+    return {
+        "kind": signal.kind,
+        "title": str(signal.title),
+        "status": signal.status.value,
+        "said": [str(sentence) for sentence in signal.said],
+        "facts": {str(name): value for name, value in signal.facts},
     }

@@ -20,6 +20,7 @@ from detector.render.sections import (
     retelling,
     section,
     sections_css,
+    signals,
 )
 from detector.render.timeline import charts
 from detector.text.language import tell
@@ -52,6 +53,7 @@ def to_html(report: Report, language: str = "en") -> str:
         moments(report),
         regions(report),
         findings(report),
+        signals(report),
         retelling(report),
         robustness(report),
         _limits(report),
@@ -108,7 +110,7 @@ def _origin(report: Report) -> str:
                 ("Kinds of manipulation", families_text(model)),
                 ("Calibrated", "yes" if model.calibrated else "no"),
                 ("Video SHA-256", report.video.sha256),
-                ("Frames asked for", str(settings.frames)),
+                ("Frames asked for", str(settings.frames or "by length")),
                 ("Faces at most", str(settings.max_faces)),
                 ("Time spent", f"{spent:.1f} s" if spent else "not measured"),
             ],

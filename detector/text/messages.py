@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from detector.findings import SignalStatus
+from detector.language import message
 from detector.records import Status, Warn
 
 BANDS = {
@@ -198,4 +200,12 @@ RETELLING = {
         "The language model could not be reached; the sentences above are the report's own. "
         "Check its address."
     ),
+}
+
+SIGNAL_STATUS = {
+    SignalStatus.DECLARED: message("Declared by the file"),
+    SignalStatus.BROKEN: message("Does not hold"),
+    SignalStatus.SOUND: message("Holds"),
+    SignalStatus.NOTED: message("Noted"),
+    SignalStatus.ABSENT: message("Not present"),
 }

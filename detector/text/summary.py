@@ -118,7 +118,7 @@ def headline(report: Report) -> str:
     thing = "picture" if report.video.is_still else "video"
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
-        return f"No answer: {_reason(report.status, thing)}."
+        return f"No answer: {_reason(report.status, thing)}{_beside(report)}."
     if report.verdict is Verdict.NO_SIGN:
         return _no_sign(report, thing)
     if report.verdict is Verdict.UNDECIDED:
@@ -156,6 +156,12 @@ def suspicious_seconds(person: Person, report: Report) -> float:
     """How long the suspicious stretches of a person are, together."""
     length = frame_length(report.video)
     return sum(segment.end - segment.start + length for segment in person.segments)
+
+
+def _beside(report: Report) -> str:
+    """What signals that are no face add to a headline without a score."""
+    clauses = [signal.clause for signal in report.signals if signal.speaks and signal.clause]
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def _reason(status: Status, thing: str) -> str:
@@ -198,6 +204,7 @@ def sentences(report: Report) -> list[Sentence]:
         found.extend(_about_person(person, report))
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
+    found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
     found.extend(_coverage(report))
     found.extend(_warnings(report))
     if report.status is Status.OK:

@@ -50,7 +50,8 @@ class Asked:
         held = dict(zip(cls.__slots__, values, strict=True))
         chosen = held[held["kind"]]
         settings = Settings(
-            frames=max(int(held["exact"]), 8) if held["exact"] else int(held["frames"]),
+            frames=max(int(held["exact"]), 8) if held["exact"] else 0,
+            preset=held["frames"],
             threshold=held["threshold"] or None,
             max_faces=int(held["people"]),
             heat=bool(held["heat"]),
@@ -157,7 +158,7 @@ class Events:
             shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,
-            shown.findings: sections.findings(report, interactive=True),
+            shown.findings: sections.findings(report, interactive=True) + sections.signals(report),
             shown.people: sections.people(report),
             shown.moments: sections.moments(report, interactive=True),
             shown.numbers: sections.numbers(report),
