@@ -10,16 +10,22 @@ import itertools
 from dataclasses import dataclass
 
 from detector.coverage import SHORT_INSERT, Coverage, coverage_of, frame_length
+from detector.language import Message, _
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 from detector.text.messages import (
     ADVICE_MORE,
     BANDS,
+    HEADLINES,
     LIMIT_HEAT,
     LIMIT_MODEL,
     LIMIT_PICTURE,
     LIMIT_SCORE,
     LIMIT_VIDEO,
+    OVERALL,
+    REASONS,
+    SEGMENTS,
     STATUS,
+    VERDICTS,
     WARNINGS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text
@@ -51,7 +57,7 @@ def clock(second: float) -> str:
 def length_text(seconds: float) -> str:
     """How long something is: 3.6 s, 1:58, 1:02:03."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return _("{seconds} s", seconds=f"{seconds:.1f}")
     return clock(round(seconds)).partition(".")[0]
 
 
@@ -63,9 +69,9 @@ def fps_text(fps: float) -> str:
 def percent(fake: float) -> str:
     """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
     if fake > 0.99:
-        return "over 99 %"
+        return _("over 99 %")
     if fake < 0.01:
-        return "under 1 %"
+        return _("under 1 %")
     return f"{fake * 100:.0f} %"
 
 
@@ -73,19 +79,19 @@ def band_text(band: str) -> str:
     """`Report.band` in words, from "weak" to "very_strong". Raises ValueError for any other."""
     if band not in BANDS:
         raise ValueError(f"band is one of {', '.join(BANDS)}, got {band!r}")
-    return BANDS[band]
+    return str(BANDS[band])
 
 
 def status_text(status: Status) -> str:
     """What a status means and what to do next."""
-    return STATUS[status]
+    return str(STATUS[status])
 
 
 def warning_text(warning: Warn, *, more: bool = True) -> str:
     """What a warning means for the result and what to do about it; with `more`, if there are
     frames that were not looked at, that they could be."""
     advice = ADVICE_MORE.get(warning) if more else None
-    return f"{WARNINGS[warning]} {advice}" if advice else WARNINGS[warning]
+    return f"{WARNINGS[warning]} {advice}" if advice else str(WARNINGS[warning])
 
 
 def warnings_of(report: Report) -> list[tuple[str, int | None]]:
@@ -104,51 +110,54 @@ def warnings_of(report: Report) -> list[tuple[str, int | None]]:
 
 def verdict_text(verdict: Verdict | None) -> str:
     """A verdict in two or three words, for a label or a table."""
-    if verdict is None:
-        return "No answer"
-    return {
-        Verdict.FAKE: "Looks manipulated",
-        Verdict.NO_SIGN: "No sign found",
-        Verdict.UNDECIDED: "Undecided",
-    }[verdict]
+    return str(VERDICTS[verdict]) if verdict else _("No answer")
 
 
-def headline(report: Report) -> str:
-    """The answer in one sentence. It never says that a video is genuine."""
-    thing = "picture" if report.video.is_still else "video"
+def headline(report: Report, *, timed: bool = True) -> str:
+    """The answer in one sentence, with its moment if `timed`. It never says that a video is
+    genuine."""
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
-        return f"No answer: {_reason(report.status, thing)}{_beside(report)}."
+        return _("No answer: {reason}.", reason=_reason(report) + _beside(report))
     if report.verdict is Verdict.NO_SIGN:
-        return _no_sign(report, thing)
-    if report.verdict is Verdict.UNDECIDED:
-        return f"Undecided: this {thing} does not show enough to tell either way."
-    return _signs(report, suspect)
+        return _no_sign(report)
+    if report.verdict is not Verdict.FAKE:
+        return str(HEADLINES[report.verdict or Verdict.UNDECIDED, report.video.is_still])
+    return _signs(report, suspect, timed=timed)
 
 
-def _no_sign(report: Report, thing: str) -> str:
+def _no_sign(report: Report) -> str:
     seen = coverage_of(report)
     if seen is None or seen.share > NEARLY_ALL:
-        return f"No sign of manipulation was found; that is not proof that the {thing} is genuine."
-    return (
-        f"No sign of manipulation in the {length_text(seen.seconds)} of "
-        f"{length_text(report.video.seconds)} that were looked at; that is not proof that the "
-        f"{thing} is genuine."
+        return str(HEADLINES[Verdict.NO_SIGN, report.video.is_still])
+    return _(
+        "No sign of manipulation in the {seen} of {length} that were looked at; "
+        "that is not proof that the video is genuine.",
+        seen=length_text(seen.seconds),
+        length=length_text(report.video.seconds),
     )
 
 
-def _signs(report: Report, suspect: Person) -> str:
-    band = band_text(report.band) if report.band else "Signs of manipulation"
+def _signs(report: Report, suspect: Person, *, timed: bool) -> str:
+    band = band_text(report.band) if report.band else _("Signs of manipulation")
     peak = peak_of(suspect)
-    if peak is None or report.video.is_still:
-        return f"{band}: Person {suspect.id}."
-    when = f"most clearly at {clock(peak.second)}"
-    part = suspicious_seconds(suspect, report)
+    if peak is None or report.video.is_still or not timed:
+        return _("{band}: Person {person}.", band=band, person=suspect.id)
+    when, part = clock(peak.second), suspicious_seconds(suspect, report)
     if not 0 < part < NEARLY_ALL * report.video.seconds:
-        return f"{band}: Person {suspect.id}, {when}."
-    return (
-        f"{band}: Person {suspect.id}, in {length_text(part)} of "
-        f"{length_text(report.video.seconds)}, {when}."
+        return _(
+            "{band}: Person {person}, most clearly at {time}.",
+            band=band,
+            person=suspect.id,
+            time=when,
+        )
+    return _(
+        "{band}: Person {person}, in {part} of {length}, most clearly at {time}.",
+        band=band,
+        person=suspect.id,
+        part=length_text(part),
+        length=length_text(report.video.seconds),
+        time=when,
     )
 
 
@@ -164,22 +173,9 @@ def _beside(report: Report) -> str:
     return "".join(f"; {clause}" for clause in clauses)
 
 
-def _reason(status: Status, thing: str) -> str:
-    reasons = {
-        Status.NO_FACE: f"no face was found in this {thing}",
-        Status.FACE_TOO_SMALL: f"the faces in this {thing} are too small to judge",
-        Status.TOO_FEW_FACES: f"this {thing} shows too few clear pictures of a face",
-        Status.TOO_SHORT: f"this {thing} is too short to judge",
-        Status.TOO_BLURRED: f"the faces in this {thing} are too blurred to judge",
-        Status.UNTRAINED: "the model has no trained weights",
-        Status.CANCELLED: "the analysis was cancelled",
-        Status.TIMED_OUT: "the analysis took too long",
-        Status.INTERRUPTED: "the analysis broke off on our side",
-        Status.BUSY: "too many people are waiting",
-        Status.QUOTA_USED: "your share of this machine is used up for now",
-        Status.OK: "no person could be judged",
-    }
-    return reasons.get(status, "the file could not be analysed")
+def _reason(report: Report) -> str:
+    found = REASONS.get((report.status, report.video.is_still)) or REASONS.get(report.status)
+    return str(found) if found else _("the file could not be analysed")
 
 
 def peak_of(person: Person) -> FaceScore | None:
@@ -216,7 +212,11 @@ def _warnings(report: Report) -> list[Sentence]:
     """Each is about the person whom it names, where there are several."""
     several = len(report.people) > 1
     return [
-        Sentence(f"Person {person}: {text}" if several and person else text, None, person)
+        Sentence(
+            _("Person {person}: {said}", person=person, said=text) if several and person else text,
+            None,
+            person,
+        )
         for text, person in warnings_of(report)
     ]
 
@@ -227,22 +227,27 @@ def limits(report: Report) -> tuple[str, ...]:
     if report.settings.heat:
         chosen.append(LIMIT_HEAT)
     chosen.append(LIMIT_PICTURE if report.video.is_still else LIMIT_VIDEO)
-    return (*chosen, LIMIT_MODEL)
+    return tuple(map(str, (*chosen, LIMIT_MODEL)))
 
 
 def _overall(report: Report) -> list[Sentence]:
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
         return [Sentence(status_text(report.status))]
-    text = f"The probability that Person {suspect.id} is manipulated is {percent(report.fake)}"
-    if not report.model.calibrated:
-        text = f"The uncalibrated score of Person {suspect.id} is {percent(report.fake)}"
-    if report.interval is not None:
-        low, high = report.interval
-        text += f" (95 % interval {percent(low)} to {percent(high)})"
+    kind = (report.model.calibrated, report.interval is not None)
+    low, high = report.interval or (report.fake, report.fake)
+    said = Message(
+        OVERALL[kind].text,
+        {
+            "person": suspect.id,
+            "fake": percent(report.fake),
+            "low": percent(low),
+            "high": percent(high),
+            "threshold": percent(report.threshold),
+        },
+    )
     peak = peak_of(suspect)
-    text += f"; the decision threshold is {percent(report.threshold)}."
-    return [Sentence(text, peak.second if peak else None, suspect.id)]
+    return [Sentence(str(said), peak.second if peak else None, suspect.id)]
 
 
 def _about_person(person: Person, report: Report) -> list[Sentence]:
@@ -251,88 +256,119 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
             return []
         seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
         start = min(seconds, default=None)
-        text = f"Person {person.id} has no score. {status_text(person.status)}"
-        return [Sentence(text, start, person.id)]
+        text = _("Person {person} has no score.", person=person.id)
+        return [Sentence(f"{text} {status_text(person.status)}", start, person.id)]
     found = [_about_segment(person, segment) for segment in person.segments]
     peak = peak_of(person)
     if not found and peak is not None and not report.video.is_still:
-        text = (
-            f"Person {person.id} shows no suspicious stretch; "
-            f"the highest frame score is {percent(peak.fake)} at {clock(peak.second)}."
+        text = _(
+            "Person {person} shows no suspicious stretch; "
+            "the highest frame score is {fake} at {time}.",
+            person=person.id,
+            fake=percent(peak.fake),
+            time=clock(peak.second),
         )
         found.append(Sentence(text, peak.second, person.id))
     if person.family is not None and person.verdict is Verdict.FAKE:
-        name, share = person.family
-        text = f"For Person {person.id} the most likely kind is {family_text(name)}"
-        found.append(
-            Sentence(f"{text} ({percent(share)}). {families_text(report.model)}", None, person.id)
-        )
+        found.append(_about_family(person, *person.family, report))
     for moment in person.moments[:1]:
         found.extend(_about_moment(moment, person, report))
     return found
 
 
+def _about_family(person: Person, name: str, share: float, report: Report) -> Sentence:
+    text = _(
+        "For Person {person} the most likely kind is {family} ({share}).",
+        person=person.id,
+        family=family_text(name),
+        share=percent(share),
+    )
+    return Sentence(f"{text} {families_text(report.model)}", None, person.id)
+
+
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
     """Where the evidence of one frame lies, and what the frame adds to the video."""
-    about = f"Person {person.id}"
-    if not report.video.is_still:
-        about += f" at {clock(moment.second)}"
-    found = []
     where = region_text(moment)
-    if where is not None:
-        found.append(Sentence(f"{about}: {where}", moment.second, person.id))
-    told = moment.without is not None and person.fake is not None and where is not None
-    if told and percent(moment.without or 0.0) != percent(person.fake or 0.0):
-        text = (
-            f"{about}: without this frame the score of Person {person.id} would be "
-            f"{percent(moment.without or 0.0)} instead of {percent(person.fake or 0.0)}."
+    if where is None:
+        return []
+    at = "" if report.video.is_still else clock(moment.second)
+    about = (
+        _("Person {person} at {time}", person=person.id, time=at)
+        if at
+        else _("Person {person}", person=person.id)
+    )
+    told = [where]
+    without, fake = percent(moment.without or 0.0), percent(person.fake or 0.0)
+    if moment.without is not None and person.fake is not None and without != fake:
+        told.append(
+            _(
+                "without this frame the score of Person {person} would be {without} "
+                "instead of {fake}.",
+                person=person.id,
+                without=without,
+                fake=fake,
+            )
         )
-        found.append(Sentence(text, moment.second, person.id))
-    return found
+    return [
+        Sentence(_("{about}: {said}", about=about, said=said), moment.second, person.id)
+        for said in told
+    ]
 
 
 def _about_segment(person: Person, segment: Segment) -> Sentence:
     inside = [s for s in person.scores if s.usable and segment.start <= s.second <= segment.end]
     peak = max(inside, key=lambda score: score.fake, default=None)
     moment = segment.start if peak is None else peak.second
-    start, end = clock(segment.start), clock(segment.end)
-    when = f"from {start} to {end}" if start != end else f"at {start}"
-    peak_text = f"with a peak of {percent(segment.peak)} at {clock(moment)}"
-    text = f"Person {person.id} looks manipulated {when}, {peak_text}."
-    if person.verdict is not Verdict.FAKE:
-        text = f"Person {person.id} reaches the threshold {when}, {peak_text}; "
-        text += "that alone decides nothing."
-    return Sentence(text, moment, person.id)
+    brief = clock(segment.start) == clock(segment.end)
+    template = SEGMENTS[person.verdict is Verdict.FAKE, brief]
+    said = Message(
+        template.text,
+        {
+            "person": person.id,
+            "start": clock(segment.start),
+            "end": clock(segment.end),
+            "peak": percent(segment.peak),
+            "time": clock(moment),
+        },
+    )
+    return Sentence(str(said), moment, person.id)
 
 
 def _coverage(report: Report) -> list[Sentence]:
-    if report.status is Status.NO_FACE or not report.frames_sampled:
+    if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
         return []
     seen = coverage_of(report)
     if seen is None:
         return []
-    found = [
-        Sentence(
-            f"{length_text(seen.seconds)} of {length_text(report.video.seconds)} were looked at, "
-            f"{report.frames_sampled} frames; a face was found in {report.frames_with_face} of "
-            "them."
-        )
-    ]
+    text = _(
+        "{seen} of {length} were looked at, {frames} frames; a face was found in {found} of them.",
+        seen=length_text(seen.seconds),
+        length=length_text(report.video.seconds),
+        found=report.frames_with_face,
+        frames=report.frames_sampled,
+    )
+    said = [Sentence(text)]
     if report.status is Status.OK and seen.missed >= WORTH_SAYING:
-        found.append(Sentence(missed_text(seen)))
+        said.append(Sentence(missed_text(seen)))
     gap = longest_gap(report)
     if gap is not None and report.status is Status.OK:
         start, end = gap
-        text = f"No face could be judged from {clock(start)} to {clock(end)}; nothing is known"
-        found.append(Sentence(f"{text} about that stretch.", start))
-    return found
+        text = _(
+            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
+            start=clock(start),
+            end=clock(end),
+        )
+        said.append(Sentence(text, start))
+    return said
 
 
 def missed_text(seen: Coverage) -> str:
     """What the gaps between the looks could hide."""
-    return (
-        f"A manipulated stretch of {SHORT_INSERT:.0f} s would lie between the frames that were "
-        f"looked at with a chance of {percent(seen.missed)}."
+    return _(
+        "A manipulated stretch of {insert} s would lie between the frames that were looked at "
+        "with a chance of {chance}.",
+        insert=f"{SHORT_INSERT:.0f}",
+        chance=percent(seen.missed),
     )
 
 
