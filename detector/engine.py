@@ -75,6 +75,7 @@ class Engine:
     """One compiled network, (N, H, W, 3) RGB uint8 -> its outputs; threads may share it."""
 
     def __init__(self, compiled: Any) -> None:
+        self.name = f"OpenVINO {_openvino().__version__.partition('-')[0]}"
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
 
@@ -82,14 +83,6 @@ class Engine:
         with self._lock:
             outputs = self._request.infer([pixels], share_inputs=True, share_outputs=True)
             return [output.copy() for output in outputs.values()]
-
-
-def name_of_engine(device: str) -> str:
-    """What computes on `device`, for people: "OpenVINO 2026.4.1" or "PyTorch 2.11.0"."""
-    library = _openvino() if available(device) else None
-    if library is None:
-        return f"PyTorch {torch.__version__}"
-    return f"OpenVINO {library.__version__.split('-')[0]}"
 
 
 def available(device: str) -> bool:

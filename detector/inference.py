@@ -51,6 +51,11 @@ class Network:
             size = (self.card.model.size, self.card.model.size)
             self.engine = engine_for(Job(_FromPixels(self.model), key, size))
 
+    @property
+    def computed_by(self) -> str:
+        """What runs the CNN here, with its version."""
+        return self.engine.name if self.engine else f"PyTorch {torch.__version__}"
+
     def score(
         self, cuts: Sequence[Cut], *, settings: Settings, spent: Stopwatch
     ) -> Iterator[tuple[int, ScoredClip]]:

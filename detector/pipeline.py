@@ -221,10 +221,12 @@ class Detector:
         return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
-        """The model in plain types: its card as published, where it was found, and what confines
-        the process that decodes a file (`decoding`, empty where none does)."""
+        """The model in plain types: its card as published, where it was found, what runs
+        the network (`engine`), and what confines the process that decodes a file (`decoding`,
+        empty where none does)."""
         decoding = protections() if self.isolate else []
-        here = {"device": self.device, "decoding": decoding}
+        engine = self.network.computed_by if self.network else ""
+        here = {"device": self.device, "engine": engine, "decoding": decoding}
         if self.loaded is None:
             return {"id": self.info.id, "trained": False, **here}
         card = json.loads(self.loaded.card.to_json())
