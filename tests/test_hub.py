@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import WeightsError
-from detector.hub import HubSource, fetch
+from detector.model.hub import HubSource, fetch
 from tests.hub_server import REPO, REVISION, serving
 
 NAME = "fast.safetensors"

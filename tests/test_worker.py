@@ -18,8 +18,8 @@ import pytest
 
 from detector.errors import CancelledError, VideoError, WeightsError
 from detector.records import Report, Status
+from detector.service.worker import RemoteDetector, Worker
 from detector.settings import Settings
-from detector.ui.worker import RemoteDetector, Worker
 from tests.standin import load_nothing, load_standin
 from tests.tiny import load_tiny
 

@@ -29,7 +29,7 @@ from PIL import Image as Pillow
 from tqdm import tqdm
 
 from detector.errors import VideoError
-from detector.faces import FaceFinder
+from detector.faces.mtcnn import FaceFinder
 from detector.records import Image
 from detector.video import probe, read_clips
 from train.augment import Clip, Colour, blur, noise, recolour

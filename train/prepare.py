@@ -25,10 +25,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from detector.crops import CropSettings, cut_face
-from detector.faces import FaceFinder
-from detector.geometry import between, square_around
-from detector.quality import quality_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.faces.geometry import between, square_around
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.quality import quality_of
 from detector.records import Face, FloatArray, Image, Quality
 from train.frame_folders import FRAME_RATE, frames_in
 from train.verbs import DataError, verb, whole
