@@ -79,7 +79,8 @@ def test_a_run_that_was_killed_is_cleaned_up_by_the_next_and_a_living_one_is_not
     tmp_path: Path,
 ) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from detector.ui.storage import Storage;"
+        "import sys, time; from pathlib import Path;"
+        "from detector.service.temp_files import Storage;"
         "storage = Storage(Path(sys.argv[1])); (storage.folder / 'clip.mp4').write_bytes(b'x');"
         "print(storage.folder, flush=True); time.sleep(60)"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.faces import FaceFinder
+from detector.faces.mtcnn import FaceFinder
 from tests.clips import moving_portrait
 from train.hygiene import measure_row
 from train.index import assign_splits, main, read_source
