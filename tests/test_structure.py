@@ -26,8 +26,9 @@ FLOORS = [
     ["render", "analysis"],
     ["verify"],
     ["pipeline"],
-    ["service", "cli"],
-    ["ui", "__main__"],
+    ["service", "terminal"],
+    ["ui", "cli"],
+    ["__main__"],
 ]
 ONLY_HERE = {
     "gradio": ("ui", "service.identity"),
