@@ -119,8 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--preset",
         choices=PRESETS,
         default="standard",
-        help="or by the length of the video, looking twice where doubt is left: "
-        + ", ".join(f"{k} {v.least} to {v.most}" for k, v in PRESETS.items()),
+        help="or as many as the length asks for, twice where doubt is left",
     )
     parser.add_argument(
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
-from detector.video.sampling import LONG_FROM, SHORT_CLIP, Look
+from detector.video.sampling import SHORT_CLIP, Look
 
 SHORT_INSERT = 2.0
 """Seconds of a manipulated stretch that is worth finding: a sentence, a look into the camera."""
@@ -50,7 +50,7 @@ def frames_again(settings: Settings, first: int) -> int:
 def first_look(settings: Settings, info: VideoInfo) -> Look:
     """Short clips, spread over the whole video."""
     frames = frames_for(settings, info)
-    by_length = not settings.frames and frames >= LONG_FROM and frames > PRESETS["thorough"].least
+    by_length = not settings.frames and frames > PRESETS[settings.preset].least
     return Look(frames, clip=SHORT_CLIP if by_length else 0)
 
 

@@ -155,7 +155,7 @@ def test_the_coverage_is_said_with_its_chance() -> None:
     assert seen.seconds == pytest.approx(24 / 25)
     assert seen.missed > 0.9
     told = [sentence.text for sentence in sentences(reports.sparse())]
-    assert any("1.0 s of 2:00 were looked at, 24 frames" in text for text in told)
+    assert any("Of 2:00, 1.0 s were looked at, 24 frames" in text for text in told)
     assert any("stretch of 2 s" in text for text in told)
 
 

@@ -341,7 +341,7 @@ def _coverage(report: Report) -> list[Sentence]:
     if seen is None:
         return []
     text = _(
-        "{seen} of {length} were looked at, {frames} frames; a face was found in {found} of them.",
+        "Of {length}, {seen} were looked at, {frames} frames; a face was found in {found} of them.",
         seen=length_text(seen.seconds),
         length=length_text(report.video.seconds),
         found=report.frames_with_face,
