@@ -177,22 +177,6 @@ VERIFY = {
     ),
 }
 
-# What can stand in the way besides the file.
-SERVICE = {
-    "queue full": lazy(
-        "Too many people are waiting already. Your file was not looked at; try again in a few "
-        "minutes."
-    ),
-    "quota": lazy(
-        "The processor time that this service grants you is used up. Wait until it is granted "
-        "anew, sign in where that is offered, or run the program on your own machine."
-    ),
-    "language model unreachable": lazy(
-        "The language model that was asked to rewrite the findings did not answer. "
-        "The sentences shown are the detector's own; nothing is missing from them."
-    ),
-}
-
 # What became of the findings in a language model's words.
 RETELLING = {
     "ok": lazy(
