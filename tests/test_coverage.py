@@ -22,7 +22,8 @@ from detector.coverage import (
 from detector.findings import ClipScore
 from detector.scoring.calibration import ScoringRules
 from detector.settings import PRESETS, Settings
-from detector.text.summary import headline, sentences, warnings_of
+from detector.text.summary import headline, sentences
+from detector.text.warnings import warnings_of
 from detector.video.sampling import plan_looks
 from tests import reports
 

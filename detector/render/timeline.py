@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from detector.records import FaceScore, Person, Report, Verdict
 from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
-from detector.text.summary import clock, gaps, percent
+from detector.text.figures import clock, percent
+from detector.text.seen import gaps
 
 # Two frames further apart than this are not joined by a line: nobody looked in between.
 LONGEST_STEP = 1.0

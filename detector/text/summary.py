@@ -6,14 +6,16 @@ always reads the same. No sentence calls a video genuine: finding no sign is not
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
-from detector.coverage import SHORT_INSERT, Coverage, coverage_of, frame_length
+from detector.coverage import coverage_of, frame_length
 from detector.language import Message, _
-from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
+from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict
+from detector.text.figures import clock as clock
+from detector.text.figures import fps_text as fps_text
+from detector.text.figures import length_text as length_text
+from detector.text.figures import percent as percent
 from detector.text.messages import (
-    ADVICE_MORE,
     BANDS,
     HEADLINES,
     LIMIT_HEAT,
@@ -26,14 +28,15 @@ from detector.text.messages import (
     SEGMENTS,
     STATUS,
     VERDICTS,
-    WARNINGS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text
 from detector.text.phrases import family_text as family_text
+from detector.text.seen import seen_texts
+from detector.text.warnings import warning_text as warning_text
+from detector.text.warnings import warnings_of
 
 NEARLY_ALL = 0.9
 """The share of a video from which nobody needs to be told that it is a part."""
-WORTH_SAYING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +46,6 @@ class Sentence:
     text: str
     second: float | None = None
     person: int | None = None
-
-
-def clock(second: float) -> str:
-    """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4."""
-    tenths = round(max(second, 0.0) * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
-
-
-def length_text(seconds: float) -> str:
-    """How long something is: 3.6 s, 1:58, 1:02:03."""
-    if seconds < 60:
-        return _("{seconds} s", seconds=f"{seconds:.1f}")
-    return clock(round(seconds)).partition(".")[0]
-
-
-def fps_text(fps: float) -> str:
-    """Frames per second with at most two decimals: 25, 29.97."""
-    return f"{fps:.2f}".rstrip("0").rstrip(".")
-
-
-def percent(fake: float) -> str:
-    """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
-    if fake > 0.99:
-        return _("over 99 %")
-    if fake < 0.01:
-        return _("under 1 %")
-    return f"{fake * 100:.0f} %"
 
 
 def band_text(band: str) -> str:
@@ -85,27 +58,6 @@ def band_text(band: str) -> str:
 def status_text(status: Status) -> str:
     """What a status means and what to do next."""
     return str(STATUS[status])
-
-
-def warning_text(warning: Warn, *, more: bool = True) -> str:
-    """What a warning means for the result and what to do about it; with `more`, if there are
-    frames that were not looked at, that they could be."""
-    advice = ADVICE_MORE.get(warning) if more else None
-    return f"{WARNINGS[warning]} {advice}" if advice else str(WARNINGS[warning])
-
-
-def warnings_of(report: Report) -> list[tuple[str, int | None]]:
-    """Every warning as a sentence, with the person it is about, or None for the whole video."""
-    more = report.frames_sampled < report.video.frames
-    own = {warning for person in report.people for warning in person.warnings}
-    found: list[tuple[str, int | None]] = [
-        (warning_text(warning, more=more), None)
-        for warning in report.warnings
-        if warning not in own
-    ]
-    for person in report.people:
-        found += [(warning_text(warning, more=more), person.id) for warning in person.warnings]
-    return found
 
 
 def verdict_text(verdict: Verdict | None) -> str:
@@ -201,7 +153,7 @@ def sentences(report: Report) -> list[Sentence]:
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
     found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
-    found.extend(_coverage(report))
+    found.extend(Sentence(text, second) for text, second in seen_texts(report))
     found.extend(_warnings(report))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
@@ -332,55 +284,3 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
         },
     )
     return Sentence(str(said), moment, person.id)
-
-
-def _coverage(report: Report) -> list[Sentence]:
-    if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
-        return []
-    seen = coverage_of(report)
-    if seen is None:
-        return []
-    text = _(
-        "Of {length}, {seen} were looked at, {frames} frames; a face was found in {found} of them.",
-        seen=length_text(seen.seconds),
-        length=length_text(report.video.seconds),
-        found=report.frames_with_face,
-        frames=report.frames_sampled,
-    )
-    said = [Sentence(text)]
-    if report.status is Status.OK and seen.missed >= WORTH_SAYING:
-        said.append(Sentence(missed_text(seen)))
-    gap = longest_gap(report)
-    if gap is not None and report.status is Status.OK:
-        start, end = gap
-        text = _(
-            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
-            start=clock(start),
-            end=clock(end),
-        )
-        said.append(Sentence(text, start))
-    return said
-
-
-def missed_text(seen: Coverage) -> str:
-    """What the gaps between the looks could hide."""
-    return _(
-        "A manipulated stretch of {insert} s would lie between the frames that were looked at "
-        "with a chance of {chance}.",
-        insert=f"{SHORT_INSERT:.0f}",
-        chance=percent(seen.missed),
-    )
-
-
-def longest_gap(report: Report) -> tuple[float, float] | None:
-    """The longest run of sampled moments at which nobody was judged, first to last second."""
-    return max(gaps(report), key=lambda gap: gap[1] - gap[0], default=None)
-
-
-def gaps(report: Report) -> list[tuple[float, float]]:
-    """Runs of sampled moments at which nobody could be judged, each as first and last second."""
-    judged = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
-    seconds = sorted(round(second, 3) for second in report.sampled_seconds)
-    runs = itertools.groupby(seconds, key=lambda second: second in judged)
-    blind = [list(run) for known, run in runs if not known]
-    return [(run[0], run[-1]) for run in blind]
