@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.coverage import coverage_of, frame_length
-from detector.language import Message, _
+from detector.language import Message, _, joined
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict
 from detector.text.figures import clock as clock
 from detector.text.figures import fps_text as fps_text
@@ -17,21 +17,23 @@ from detector.text.figures import length_text as length_text
 from detector.text.figures import percent as percent
 from detector.text.messages import (
     BANDS,
-    HEADLINES,
     LIMIT_HEAT,
     LIMIT_MODEL,
     LIMIT_PICTURE,
     LIMIT_SCORE,
     LIMIT_VIDEO,
-    OVERALL,
-    REASONS,
-    SEGMENTS,
     STATUS,
-    VERDICTS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text
 from detector.text.phrases import family_text as family_text
 from detector.text.seen import seen_texts
+from detector.text.statements import (
+    HEADLINES,
+    OVERALL,
+    REASONS,
+    SEGMENTS,
+    VERDICTS,
+)
 from detector.text.warnings import warning_text as warning_text
 from detector.text.warnings import warnings_of
 
@@ -209,7 +211,7 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
         seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
         start = min(seconds, default=None)
         text = _("Person {person} has no score.", person=person.id)
-        return [Sentence(f"{text} {status_text(person.status)}", start, person.id)]
+        return [Sentence(joined(text, status_text(person.status)), start, person.id)]
     found = [_about_segment(person, segment) for segment in person.segments]
     peak = peak_of(person)
     if not found and peak is not None and not report.video.is_still:
@@ -235,7 +237,7 @@ def _about_family(person: Person, name: str, share: float, report: Report) -> Se
         family=family_text(name),
         share=percent(share),
     )
-    return Sentence(f"{text} {families_text(report.model)}", None, person.id)
+    return Sentence(joined(text, families_text(report.model)), None, person.id)
 
 
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
