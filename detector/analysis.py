@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from detector.explain.occlusion import explain_people, judge_of
 from detector.faces.crops import CropSettings, cut_face
-from detector.faces.mtcnn import FaceFinder
 from detector.faces.quality import quality_of
 from detector.faces.tracking import ClipTrack, PeopleTracker
-from detector.inference import BATCH, Cut, Network
-from detector.model.cnn_lstm import ModelConfig
+from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
 from detector.records import (
     Frame,
-    ModelInfo,
     Person,
     Report,
     SeenFace,
@@ -32,22 +28,11 @@ from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
 
 
-class Equipment(Protocol):
-    """What an analysis uses of the detector; nothing of it changes meanwhile."""
-
-    device: str
-    finder: FaceFinder
-    network: Network | None
-    config: ModelConfig
-    rules: ScoringRules
-    info: ModelInfo
-
-
 @dataclass
 class Analysis:
     """What one run has seen so far."""
 
-    detector: Equipment
+    detector: LoadedDetector
     settings: Settings
     info: VideoInfo
     spent: Stopwatch
