@@ -16,7 +16,7 @@ FLOORS = [
     ["settings", "language"],
     ["findings"],
     ["records"],
-    ["errors"],
+    ["errors", "labels"],
     ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox"],
