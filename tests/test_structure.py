@@ -22,10 +22,12 @@ FLOORS = [
     ["batch", "live", "verify", "reasons"],
     ["analysis", "closeup", "robustness"],
     ["pipeline"],
-    ["ui", "cli"],
+    ["ui", "cli", "archive"],
     ["__main__"],
 ]
 ONLY_HERE = {
+    "ray": ("archive.cluster", "__main__"),
+    "pyarrow": ("archive",),
     "gradio": ("ui",),
     "torch": (
         "model",
