@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from detector.crops import CropSettings, cut_face
-from detector.faces import FaceFinder
-from detector.model import ModelConfig
-from detector.network import BATCH, Cut, Network
-from detector.quality import quality_of
-from detector.reasons import explain_people, judge_of
+from detector.explain.occlusion import explain_people, judge_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.quality import quality_of
+from detector.faces.tracking import ClipTrack, PeopleTracker
+from detector.inference import BATCH, Cut, Network
+from detector.model.cnn_lstm import ModelConfig
+from detector.progress import Stopwatch
 from detector.records import (
     Frame,
     ModelInfo,
@@ -24,12 +26,10 @@ from detector.records import (
     VideoInfo,
     Warn,
 )
-from detector.rules import ScoringRules
-from detector.scoring import ScoredClip, judge_person, judge_video
+from detector.scoring.calibration import ScoringRules
+from detector.scoring.heat_scale import heat_floor, heat_scale
+from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
-from detector.shading import heat_floor, heat_scale
-from detector.tracks import ClipTrack, PeopleTracker
-from detector.watch import Stopwatch
 
 
 class Equipment(Protocol):

@@ -15,23 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from detector.analysis import Analysis, camera
-from detector.closeup import explain_frame
-from detector.degrade import Alter, altered
 from detector.errors import VideoError
-from detector.faces import FaceFinder
+from detector.explain.frame import explain_frame
+from detector.explain.robustness import try_worse_copies
+from detector.faces.mtcnn import FaceFinder
+from detector.inference import Network
 from detector.live import Shot
-from detector.model import ModelConfig
-from detector.network import Network
-from detector.records import Frame, Report
-from detector.render.movie import Annotator, annotate_video
-from detector.render.views import Views, render_views
-from detector.robustness import try_worse_copies
-from detector.rules import ScoringRules
-from detector.settings import FrameQuestion, Settings
-from detector.video import DecodeNotes, Limits
-from detector.video.isolated import Reader, prepare, protections, reader
-from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
-from detector.weights import (
+from detector.model.cnn_lstm import ModelConfig
+from detector.model.weights import (
     UNTRAINED,
     Loaded,
     find_weights,
@@ -39,6 +30,15 @@ from detector.weights import (
     load_model,
     pick_device,
 )
+from detector.progress import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
+from detector.records import Frame, Report
+from detector.render.movie import Annotator, annotate_video
+from detector.render.viewer_media import Views, render_views
+from detector.sandbox.reader import Reader, prepare, protections, reader
+from detector.scoring.calibration import ScoringRules
+from detector.settings import FrameQuestion, Settings
+from detector.video import DecodeNotes, Limits
+from detector.video.degrade import Alter, altered
 
 
 class Detector:

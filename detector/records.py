@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.evidence import ClipScore, RegionShare, Retelling, Robustness
-from detector.evidence import Warn as Warn
+from detector.findings import ClipScore, RegionShare, Retelling, Robustness
+from detector.findings import Warn as Warn
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"

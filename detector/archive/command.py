@@ -23,9 +23,9 @@ from detector.archive.sources import Entry, list_videos
 from detector.archive.store import Record, Store
 from detector.archive.worker import Job, Worker
 from detector.errors import WeightsError, shown
+from detector.model.weights import find_weights
 from detector.records import APP_VERSION, Status
 from detector.settings import PRESETS, Settings
-from detector.weights import find_weights
 
 DONE, MISTYPED, GIVEN_UP, NO_WEIGHTS, INTERRUPTED = 0, 2, 3, 5, 130
 

@@ -10,8 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.errors import VideoError, shown
-from detector.explain.why import heat_text, where_text
-from detector.explain.words import headline, peak_of, sentences, status_text
 from detector.records import (
     APP_VERSION,
     SCHEMA_VERSION,
@@ -24,9 +22,11 @@ from detector.records import (
     Status,
     Verdict,
 )
-from detector.render.evidence import moment_json, number, robustness_json
+from detector.render.json import moment_json, number, robustness_json
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
+from detector.text.phrases import heat_text, where_text
+from detector.text.summary import headline, peak_of, sentences, status_text
 
 __all__ = [
     "EXPLANATION",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.errors import VideoError, shown
-from detector.explain.words import headline, peak_of
 from detector.records import APP_VERSION, Report, Status, Verdict
-from detector.render.evidence import number
+from detector.render.json import number
+from detector.text.summary import headline, peak_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.explain.texts import RETELLING
-from detector.explain.why import COPY_NAMES, REGION_NAMES
 from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
 from detector.settings import HEAT_METHODS, HEAT_TARGETS
+from detector.text.messages import RETELLING
+from detector.text.phrases import COPY_NAMES, REGION_NAMES
 
 Schema = dict[str, Any]
 

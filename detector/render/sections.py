@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
-from detector.explain.retelling import retelling_text
-from detector.explain.why import heat_text, region_text
-from detector.explain.words import (
+from detector.records import Image, Moment, Person, Report, Status, Verdict
+from detector.render.chart import colour_name
+from detector.render.overlay import blend_heat, heat_legend, to_jpeg
+from detector.text.llm import retelling_text
+from detector.text.phrases import heat_text, region_text
+from detector.text.summary import (
     Sentence,
     clock,
     family_text,
@@ -24,9 +27,6 @@ from detector.explain.words import (
     verdict_text,
     warning_text,
 )
-from detector.records import Image, Moment, Person, Report, Status, Verdict
-from detector.render.chart import colour_name
-from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
 _HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
