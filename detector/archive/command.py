@@ -9,6 +9,7 @@ command goes on where it was.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections import Counter
@@ -123,7 +124,8 @@ def local_cpus(options: argparse.Namespace) -> int | None:
     if options.address:
         return None
     wanted = options.workers if options.workers is not None else os.cpu_count() or 1
-    return 1 + max(1, round((wanted + options.gpu_workers) * options.cpus_per_worker))
+    needed = (wanted + options.gpu_workers) * options.cpus_per_worker
+    return 1 + max(1, math.ceil(float(needed)))
 
 
 def read_pools(options: argparse.Namespace, cpus: float) -> Pools:
