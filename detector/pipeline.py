@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from detector.render.viewer_media import Views, render_views
 from detector.sandbox.reader import Reader, prepare, protections, reader
 from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
+from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
 
@@ -125,7 +127,8 @@ class Detector:
                     on_partial(analysis.report(damaged=notes.damaged, partial=True))
         watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
-        return analysis.report(damaged=notes.damaged)
+        report = analysis.report(damaged=notes.damaged)
+        return replace(report, signals=tuple(read_signals(file.info)))
 
     def annotate(
         self,

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module may import from lower floors, and from its own folder.
 FLOORS = [
-    ["settings", "findings"],
+    ["settings", "language"],
+    ["findings"],
     ["records"],
     ["errors"],
     ["progress"],
-    ["scoring", "faces", "video", "live", "batch"],
+    ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox"],
     ["heatmaps"],
     ["inference"],

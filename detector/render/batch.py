@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from detector.errors import VideoError
+from detector.language import SOURCE, speaking
 from detector.records import Report
 from detector.render.document import answer_json, rows_to_csv
 from detector.render.rows import row_of
@@ -25,6 +26,7 @@ def batch_json(answers: Iterable[Answer]) -> str:
     return json.dumps([answer_json(answer, name) for name, answer in answers], indent=2) + "\n"
 
 
+@speaking(SOURCE)
 def batch_csv(answers: Iterable[Answer]) -> str:
     """A `Row` per file, as in an archive; cells that a spreadsheet would run are defused."""
     return rows_to_csv(asdict(row_of(answer, name)) for name, answer in answers)

@@ -185,8 +185,9 @@ def weigh_clips(
 def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
     """The video is as fake as its most suspicious person, and as decided as its clearest sign.
 
-    People who could not be judged have no voice in the number, but leave their warnings. Without
-    a judged person the answer is undecided, for the reason that most people share.
+    People who could not be judged do not count in the number, but leave their warnings. Without
+    a judged person the answer is undecided, for the reason that most people share. Signals that
+    are no face are kept apart from it, in `Report.signals`.
     """
     found = {warning for person in people for warning in person.warnings}
     judged = [(person.fake, person) for person in people if person.fake is not None]

@@ -157,7 +157,7 @@ class Events:
             shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,
-            shown.findings: sections.findings(report, interactive=True),
+            shown.findings: sections.findings(report, interactive=True) + sections.signals(report),
             shown.people: sections.people(report),
             shown.moments: sections.moments(report, interactive=True),
             shown.numbers: sections.numbers(report),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detector.errors import VideoError
+from detector.language import SOURCE, speaking
 from detector.model.hub import sha256_of
 from detector.progress import OnProgress, ShouldStop
 from detector.records import ModelInfo, Report, Status
@@ -28,7 +29,10 @@ _SCORES = ("p_fake", "p", "p_still", "interval", "peak")
 # How far other numbers may lie off, in their own unit: seconds, pixels, variance.
 _SLACK = {"t": 0.02, "start": 0.02, "end": 0.02, "box": 2.0, "size": 2.0, "sharpness": 10.0}
 # What may differ between two honest runs, or says the same as other keys in words.
-_UNCOMPARED = ("timing_ms", "created_utc", "app_version", "video.name", "settings", "retelling")
+_UNCOMPARED = (
+    *("schema_version", "timing_ms", "created_utc", "app_version", "video.name", "settings"),
+    "retelling",
+)
 _WORDS = ("headline", "explanation")
 _ABSENT = "(absent)"
 # Errors that say something about the file; others, such as a service that is busy, do not.
@@ -100,8 +104,9 @@ class Verification:
         held = {"file": self.same_file, "weights": self.same_weights, "score": self.same_score}
         for key, holds in held.items():
             question, yes, no, unasked = VERIFY[key]
-            yield question, holds, unasked if holds is None else yes if holds else no
+            yield str(question), holds, str(unasked if holds is None else yes if holds else no)
 
+    @speaking(SOURCE)
     def to_json(self) -> dict[str, Any]:
         """In plain types; of many differences the first `LISTED`."""
         return {
@@ -172,6 +177,7 @@ def speaker(claims: Claims, detectors: Collection[Analyst]) -> Analyst | None:
 def compared(so_far: Verification, claims: Claims, answer: dict[str, Any]) -> Verification:
     """`so_far` with what became of the answer; `answer` is that of the re-run, as JSON."""
     differences, gap = [], 0.0
+    answer = as_old_as(claims.content, answer)
     for difference, off in walk(claims.content, answer):
         gap = max(gap, off)
         if difference is not None:
@@ -180,6 +186,13 @@ def compared(so_far: Verification, claims: Claims, answer: dict[str, Any]) -> Ve
     return Verification(
         so_far.same_file, so_far.same_weights, not differences, gap, tuple(differences)
     )
+
+
+def as_old_as(reported: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """`answer` without the keys that came into the format after `reported` was written."""
+    if reported.get("schema_version") == answer["schema_version"]:
+        return answer
+    return {key: value for key, value in answer.items() if key in reported}
 
 
 def walk(reported: Any, found: Any, where: str = "") -> Iterator[tuple[Difference | None, float]]:
