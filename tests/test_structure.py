@@ -26,8 +26,9 @@ FLOORS = [
     ["render", "analysis"],
     ["verify"],
     ["pipeline"],
-    ["service", "cli", "archive"],
-    ["ui", "__main__"],
+    ["service", "terminal", "archive"],
+    ["ui", "cli"],
+    ["__main__"],
 ]
 ONLY_HERE = {
     "ray": ("archive.cluster", "__main__"),
