@@ -26,8 +26,8 @@ from detector.errors import VideoError
 from detector.records import Status
 from detector.render.rows import row_of
 
-BLOCK_ROWS = 500  # paths that travel together
-RETRIES = 2  # of a video whose worker died
+RETRIES = 1  # of a video whose worker died, in each of two passes
+LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data is handed at once
 ASKED_AHEAD = 2  # videos per worker: the one at work and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
 MakeWorker = Callable[[Job, pa.Table, str], Worker]
@@ -114,9 +114,12 @@ def analyse_all(entries: Sequence[Entry], store: Store, crew: Crew) -> Iterator[
     for ahead in (ASKED_AHEAD, 1):
         missing = [entry for entry in entries if entry not in store.finished]
         if missing:
-            for record in _analysed(missing, store, crew, ahead=ahead):
-                store.add(record)
-                yield record
+            round_size = max(LEAST_ROUND, VIDEOS_PER_WORKER * crew.pools.size)
+            for at in range(0, len(missing), round_size):
+                some = missing[at : at + round_size]
+                for record in _analysed(some, store, crew, ahead=ahead):
+                    store.add(record)
+                    yield record
     for entry in [entry for entry in entries if entry not in store.finished]:
         record = given_up(entry)
         store.add(record)
@@ -143,23 +146,21 @@ def _analysed(
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a failed video is missing from the output, and stops nothing
     places = pa.Table.from_pylist([asdict(entry) for entry in entries], PLACES)
-    blocks = [places.slice(at, BLOCK_ROWS) for at in range(0, len(places), BLOCK_ROWS)]
+    # A block is what is given out, retried and lost as one. (Ray Data could cut up larger ones,
+    # but the task that does it waits for the workers, and holds a CPU for which they may wait.)
+    blocks = [places.slice(at, 1) for at in range(len(places))]
     with warnings.catch_warnings():
         # The only way to reserve differently for different workers of one pool; Ray is pinned.
         warnings.filterwarnings("ignore", message=".*ray_remote_args_fn.*")
-        dataset = (
-            ray.data.from_arrow(blocks)
-            .repartition(target_num_rows_per_block=1)
-            .map_batches(
-                _Actor,
-                fn_constructor_args=(crew.make, crew.job, ray.put(store.known())),
-                batch_size=1,
-                batch_format="pyarrow",
-                compute=ray.data.ActorPoolStrategy(
-                    size=crew.pools.size, max_tasks_in_flight_per_actor=ahead
-                ),
-                ray_remote_args_fn=crew.pools.demands(),
-            )
+        dataset = ray.data.from_arrow(blocks).map_batches(
+            _Actor,
+            fn_constructor_args=(crew.make, crew.job, ray.put(store.known())),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(
+                size=crew.pools.size, max_tasks_in_flight_per_actor=ahead
+            ),
+            ray_remote_args_fn=crew.pools.demands(),
         )
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield from batch.to_pylist()
