@@ -221,11 +221,17 @@ class Detector:
         return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
-        """The model in plain types: its card as published, where it was found, what confines the
-        process that decodes a file (`decoding`, empty where none does), and what this system
-        cannot do (`fallbacks`)."""
+        """The model in plain types: its card as published, where it was found, what runs the
+        network (`engine`), what confines the process that decodes a file (`decoding`, empty where
+        none does), and what this system cannot do (`fallbacks`)."""
         decoding = protections() if self.isolate else []
-        here = {"device": self.device, "decoding": decoding, "fallbacks": fallbacks()}
+        engine = self.network.computed_by if self.network else ""
+        here = {
+            "device": self.device,
+            "engine": engine,
+            "decoding": decoding,
+            "fallbacks": fallbacks(),
+        }
         if self.loaded is None:
             return {"id": self.info.id, "trained": False, **here}
         card = json.loads(self.loaded.card.to_json())

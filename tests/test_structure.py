@@ -17,7 +17,7 @@ FLOORS = [
     ["findings"],
     ["records"],
     ["errors"],
-    ["progress"],
+    ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox"],
     ["heatmaps"],
@@ -34,7 +34,8 @@ ONLY_HERE = {
     "ray": ("archive.cluster", "__main__"),
     "pyarrow": ("archive",),
     "gradio": ("ui", "service.identity"),
-    "torch": ("model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "openvino": ("engine",),
     "cv2": ("video.degrade", "faces", "render.overlay"),
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -15,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
+from detector.engine import Job, available, engine_for
 from detector.records import Box, Face, FloatArray, Image
 
 IntArray = NDArray[np.int64]
+_Net = Callable[[NDArray[np.uint8]], list[FloatArray]]
 
 # From the MTCNN paper, section III: what each network was trained on, and asks for.
 _CELL, _STRIDE = 12, 2  # the window of the first network, and the step between windows
@@ -59,9 +63,9 @@ class FaceFinder:
         self._device = device
         self._search = Search(long_side, min_face)
         self._retry = retry
-        self._propose_net = self._ready(PNet())
-        self._refine_net = self._ready(RNet())
-        self._output_net = self._ready(ONet())
+        self._propose_net = self._ready(PNet(), 2 * _REFINE_SIZE)
+        self._refine_net = self._ready(RNet(), _REFINE_SIZE)
+        self._output_net = self._ready(ONet(), _OUTPUT_SIZE)
 
     def find(self, images: Sequence[Image]) -> list[list[Face]]:
         """The faces of each image, largest first, in that image's own pixels.
@@ -84,8 +88,17 @@ class FaceFinder:
             return found
         return first + self._look(images[1:], FINER)
 
-    def _ready(self, net: nn.Module) -> nn.Module:
-        return net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    def _ready(self, net: nn.Module, size: int) -> _Net:
+        net = net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        pixels = _FromPixels(net)
+        if available(self._device):
+            weights = b"".join(value.numpy().tobytes() for value in net.state_dict().values())
+            key = f"{type(net).__name__} {hashlib.sha256(weights).hexdigest()}"
+            whole = isinstance(net, PNet)  # which slides over pictures of any size
+            engine = engine_for(Job(pixels, key, (size, size), any_size=whole))
+            if engine is not None:
+                return engine
+        return partial(_by_torch, pixels, self._device)
 
     def _look(self, images: Sequence[Image], search: Search) -> list[list[Face]]:
         same_size = defaultdict(list)
@@ -127,7 +140,7 @@ class FaceFinder:
         while min(height, width) * scale >= _CELL:
             size = round(width * scale), round(height * scale)
             pictures = [_resized(picture, size) for picture in pictures]
-            shifts, faceness = self._run(self._propose_net, pictures)
+            shifts, faceness = _run(self._propose_net, pictures)
             owners, rows, columns = np.nonzero(faceness[:, 1] >= _PROPOSE_AT)
             corners = np.stack([columns, rows], axis=1).astype(np.float32) * _STRIDE
             to_picture = np.array([width / size[0], height / size[1]] * 2, np.float32)
@@ -145,7 +158,7 @@ class FaceFinder:
         found, patches = _patches(pictures, found, _REFINE_SIZE)
         if not patches:
             return found
-        shifts, faceness = self._run(self._refine_net, patches)
+        shifts, faceness = _run(self._refine_net, patches)
         sure = np.flatnonzero(faceness[:, 1] > _REFINE_AT)
         found = found.pick(sure)._replace(scores=faceness[sure, 1])
         keep = found.distinct(0.7)
@@ -156,7 +169,7 @@ class FaceFinder:
         found, patches = _patches(pictures, found, _OUTPUT_SIZE)
         if not patches:
             return found, np.empty((0, 5, 2), np.float32)
-        shifts, places, faceness = self._run(self._output_net, patches)
+        shifts, places, faceness = _run(self._output_net, patches)
         sure = np.flatnonzero(faceness[:, 1] > _OUTPUT_AT)
         found = found.pick(sure)._replace(scores=faceness[sure, 1])
         corners, sides = found.boxes[:, None, :2], found.sides[:, None]
@@ -165,15 +178,29 @@ class FaceFinder:
         keep = found.not_nested(0.7)
         return found.pick(keep), landmarks[keep].astype(np.float32)
 
-    @torch.inference_mode()
-    def _run(self, net: nn.Module, pictures: list[Image]) -> list[FloatArray]:
-        """The outputs of `net` for pictures of one size."""
-        parts = []
-        for start in range(0, len(pictures), _PATCHES_AT_ONCE):
-            pixels = np.stack(pictures[start : start + _PATCHES_AT_ONCE])
-            batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-            parts.append(net((batch.float() - 127.5) / 128))
-        return [torch.cat(outputs).cpu().numpy() for outputs in zip(*parts, strict=True)]
+
+class _FromPixels(nn.Module):
+    """(N, H, W, 3) uint8 -> what `net` says of it."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = self.net((pixels.permute(0, 3, 1, 2).float() - 127.5) / 128)
+        return outputs
+
+
+@torch.inference_mode()
+def _by_torch(net: nn.Module, device: str, pixels: Image) -> list[FloatArray]:
+    return [output.cpu().numpy() for output in net(torch.from_numpy(pixels).to(device))]
+
+
+def _run(net: _Net, pictures: list[Image]) -> list[FloatArray]:
+    """The outputs of `net` for pictures of one size."""
+    starts = range(0, len(pictures), _PATCHES_AT_ONCE)
+    parts = [net(np.stack(pictures[start : start + _PATCHES_AT_ONCE])) for start in starts]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 class _Found(NamedTuple):
