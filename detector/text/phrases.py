@@ -6,7 +6,7 @@ Each text is a template filled with the report's own numbers, as in `explain.wor
 from __future__ import annotations
 
 from detector.findings import RegionShare, Robustness
-from detector.language import Message, _, lazy
+from detector.language import Message, _, joined, lazy
 from detector.records import ModelInfo, Moment
 from detector.settings import Settings
 
@@ -162,6 +162,6 @@ def robustness_text(found: Robustness) -> str:
     )
     turned = [copy for copy in found.copies if copy.verdict != found.verdict]
     if not turned:
-        return f"{far} {_('The answer stays the same.')}"
+        return joined(far, _("The answer stays the same."))
     changes = [str(COPY_TURNS[copy.kind]) for copy in turned]
-    return " ".join([far, *changes])
+    return joined(far, *changes)

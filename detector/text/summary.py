@@ -9,26 +9,28 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from detector.language import Message, _
+from detector.language import Message, _, joined
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 from detector.text.messages import (
     BANDS,
-    HEADLINES,
     LIMIT_HEAT,
     LIMIT_MODEL,
     LIMIT_PICTURE,
     LIMIT_SCORE,
     LIMIT_VIDEO,
-    OVERALL,
-    REASONS,
-    SEGMENT,
-    SEGMENT_UNDECIDED,
     STATUS,
-    VERDICTS,
     WARNINGS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text
 from detector.text.phrases import family_text as family_text
+from detector.text.statements import (
+    HEADLINES,
+    OVERALL,
+    REASONS,
+    SEGMENT,
+    SEGMENT_UNDECIDED,
+    VERDICTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
         seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
         start = min(seconds, default=None)
         text = _("Person {person} has no score.", person=person.id)
-        return [Sentence(f"{text} {status_text(person.status)}", start, person.id)]
+        return [Sentence(joined(text, status_text(person.status)), start, person.id)]
     found = [_about_segment(person, segment) for segment in person.segments]
     peak = peak_of(person)
     if not found and peak is not None and not report.video.is_still:
@@ -199,7 +201,7 @@ def _about_family(person: Person, name: str, share: float, report: Report) -> Se
         family=family_text(name),
         share=percent(share),
     )
-    return Sentence(f"{text} {families_text(report.model)}", None, person.id)
+    return Sentence(joined(text, families_text(report.model)), None, person.id)
 
 
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
