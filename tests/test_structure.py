@@ -26,11 +26,13 @@ FLOORS = [
     ["render", "analysis"],
     ["verify"],
     ["pipeline"],
-    ["service", "terminal"],
+    ["service", "terminal", "archive"],
     ["ui", "cli"],
     ["__main__"],
 ]
 ONLY_HERE = {
+    "ray": ("archive.cluster", "__main__"),
+    "pyarrow": ("archive",),
     "gradio": ("ui", "service.identity"),
     "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
     "openvino": ("engine",),
