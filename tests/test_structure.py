@@ -16,7 +16,7 @@ FLOORS = [
     ["settings", "language"],
     ["findings"],
     ["records"],
-    ["errors"],
+    ["errors", "labels"],
     ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox"],
@@ -26,11 +26,13 @@ FLOORS = [
     ["render", "analysis"],
     ["verify", "requests"],
     ["pipeline"],
-    ["service", "terminal"],
+    ["service", "terminal", "archive"],
     ["ui", "cli"],
     ["__main__"],
 ]
 ONLY_HERE = {
+    "ray": ("archive.cluster", "__main__"),
+    "pyarrow": ("archive",),
     "gradio": ("ui", "service.identity"),
     "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
     "openvino": ("engine",),
