@@ -160,7 +160,8 @@ class Store:
         for record in records:
             by_verdict.setdefault(record["verdict"] or "none", []).append(record)
         for verdict, some in by_verdict.items():
-            folder = f"{self.root}/{ROWS}/verdict={Verdict(verdict).value}"
+            known = verdict if verdict in set(Verdict) else "none"
+            folder = f"{self.root}/{ROWS}/verdict={known}"
             self.files.create_dir(folder, recursive=True)
             table = pa.Table.from_pylist(some, SCHEMA).drop_columns(["verdict"])
             self._replace(f"{folder}/{name}.parquet", table)
