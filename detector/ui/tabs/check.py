@@ -18,6 +18,14 @@ from detector.ui.viewer import build_viewer
 HERE = Path(__file__).parents[1]
 EXAMPLES = HERE.parent.parent / "examples"
 EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
+# On a phone the verdict would lie below the fold.
+TO_THE_VERDICT = """() => {
+  const answer = document.querySelector("#verdict .answer");
+  if (answer && innerWidth < 820 && answer.dataset.shown !== "yes") {
+    answer.dataset.shown = "yes";
+    answer.scrollIntoView({block: "start"});
+  }
+}"""
 PRESET_LABELS = [(name.capitalize(), name) for name in PRESETS]
 
 
@@ -142,6 +150,7 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
         api_visibility="private",
         **heavy,
     )
+    shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
     # First the end of the running event, then what is shown of it: else its last step could be
     # the last word.
     stopped = shown.cancel.click(
