@@ -7,8 +7,24 @@ from dataclasses import dataclass
 from detector.heat_methods import DEFAULT_METHOD
 from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
 
-# Frames looked at, as this field is used to counting them.
-PRESETS = {"quick": 10, "standard": 20, "thorough": 100}
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How closely to look: five neighbouring frames for every so many seconds of the video, at
+    least and at most so many frames. The most bounds the time that a long video takes."""
+
+    every: float
+    least: int
+    most: int
+
+
+PRESETS = {
+    "quick": Preset(every=5.0, least=10, most=60),
+    "standard": Preset(every=2.5, least=20, most=240),
+    "thorough": Preset(every=1.0, least=100, most=600),
+}
+
+MOST_FRAMES = 600
 
 HEAT_TARGETS = ("frame", "video")
 """What a heat map explains: why this frame, by the frame's own logit; or what this frame adds to
@@ -29,11 +45,14 @@ class FrameQuestion:
 class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 
-    `heat_method` and `heat_of` are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat
-    maps and the regions, never a score.
+    `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
+    says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
+    are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
+    a score.
     """
 
-    frames: int = 20
+    frames: int = 0
+    preset: str = "standard"
     threshold: float | None = None
     max_faces: int = 8
     heat: bool = True
@@ -41,8 +60,12 @@ class Settings:
     heat_of: str = HEAT_TARGETS[0]
 
     def __post_init__(self) -> None:
-        if not 8 <= self.frames <= 300:
-            raise ValueError(f"frames must lie between 8 and 300, got {self.frames}")
+        if self.frames and not 8 <= self.frames <= MOST_FRAMES:
+            raise ValueError(
+                f"frames must lie between 8 and {MOST_FRAMES}, or be 0, got {self.frames}"
+            )
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is one of {', '.join(PRESETS)}, got {self.preset!r}")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:

@@ -20,7 +20,7 @@ FLOORS = [
     ["errors", "labels"],
     ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
-    ["model", "sandbox"],
+    ["model", "sandbox", "coverage"],
     ["heatmaps"],
     ["inference"],
     ["explain", "text"],

@@ -41,12 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_looking(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--frames", type=int, metavar="N", help="frames to look at, 8 to 300")
+    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames, 8 to 600")
     amount.add_argument(
         "--preset",
         choices=PRESETS,
         default="standard",
-        help="or by name: " + ", ".join(f"{k} {v}" for k, v in PRESETS.items()),
+        help="or as many as the length asks for, twice where doubt is left",
     )
     parser.add_argument(
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
@@ -150,7 +150,8 @@ def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
     try:
         return Settings(
-            frames=options.frames or PRESETS[options.preset],
+            frames=options.frames or 0,
+            preset=options.preset,
             threshold=options.threshold,
             max_faces=options.max_faces,
             heat=not options.no_heat,
