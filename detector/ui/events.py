@@ -180,10 +180,10 @@ class Events:
         if not shown:
             return
         if annotated is None:
-            with closing(draw(detector, question, report, folder)) as steps:
-                for item in steps:
-                    annotated = item if isinstance(item, Path) else None
-                    yield self._drawing(item)
+            with closing(draw(detector, question, report, folder)) as drawing:
+                for part in drawing:
+                    annotated = part if isinstance(part, Path) else None
+                    yield self._drawing(part)
         if annotated is not None:
             yield {self.shown.files: [str(annotated), *map(str, files)]}
 
