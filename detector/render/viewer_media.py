@@ -59,11 +59,11 @@ def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, wat
         if report.video.is_still:
             made = artist.pictures(first[1])
         else:
-            heard = report.video.has_audio
+            with_sound = report.video.has_audio
             sounds = {
                 kind: read.read_sound(path, info=report.video)
                 for kind in ("plain", "annotated")
-                if heard
+                if with_sound
             }
             made = artist.videos(itertools.chain([first], rest), sounds, watch)
     sheet = artist.place("storyboard", ".jpg")

@@ -23,7 +23,7 @@ _STEPS = (
 
 
 def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
-    """Title, promise, and what speaks here under which limits."""
+    """Title, promise, model and limits."""
     accepted = (
         f"Up to {limits.max_bytes // 2**20} MB, {limits.max_seconds / 60:.0f} minutes, "
         f"{limits.max_pixels / 1e6:.0f} megapixels"
