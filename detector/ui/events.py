@@ -20,7 +20,7 @@ from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
 from detector.ui import html
-from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
+from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
 from detector.ui.tabs.explain import Panel
 from detector.ui.viewer import ViewerData, viewer_data
 
@@ -167,16 +167,30 @@ class Events:
     def _views(
         self, question: Question, report: Report, folder: Path, files: list[Path]
     ) -> Iterator[Updates]:
+        """First what the viewer shows, then the annotated video, to be kept."""
         detector = self.detectors[question.model]
+        shown: Updates = {}
+        annotated: Path | None = None
         with closing(draw_views(detector, question, report, folder)) as steps:
             for item in steps:
-                if isinstance(item, Step):
-                    yield {self.shown.drawing: html.working(item)}
-                elif isinstance(item, VideoError):
-                    yield {self.shown.drawing: html.undrawn(item)}
-                else:
-                    yield {
-                        self.shown.drawing: "",
-                        self.shown.viewer: self._viewed(question, report, item),
-                        self.shown.files: [str(item.annotated), *map(str, files)],
-                    }
+                if isinstance(item, Views):
+                    shown = {self.shown.viewer: self._viewed(question, report, item)}
+                    annotated = item.annotated
+                yield self._drawing(item) | shown
+        if not shown:
+            return
+        if annotated is None:
+            with closing(draw(detector, question, report, folder)) as drawing:
+                for part in drawing:
+                    annotated = part if isinstance(part, Path) else None
+                    yield self._drawing(part)
+        if annotated is not None:
+            yield {self.shown.files: [str(annotated), *map(str, files)]}
+
+    def _drawing(self, item: Step | Views | Path | VideoError) -> Updates:
+        """How far the drawing is, or why there is none; nothing once it is done."""
+        if isinstance(item, Step):
+            return {self.shown.drawing: html.working(item)}
+        if isinstance(item, VideoError):
+            return {self.shown.drawing: html.undrawn(item)}
+        return {self.shown.drawing: ""}
