@@ -128,7 +128,11 @@ class Detector:
         watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         report = analysis.report(damaged=notes.damaged)
-        return replace(report, signals=tuple(read_signals(file.info)))
+        if alter is not None:
+            return report
+        with spent("origin"):
+            info = replace(file.info, origin=read.read_origin(Path(path), self.limits))
+        return replace(report, signals=tuple(read_signals(info)))
 
     def annotate(
         self,

@@ -72,6 +72,9 @@ class _Answer:
             more = protocol.receive(self.channel)
             allow(more["cpu_seconds"])
             self._show(looked.members(more["frames"], notes))
+        elif asked == "origin":
+            protocol.send(self.channel, protocol.origin_message(self.path, limits))
+            return
         elif asked == "sound":
             self._play()
         else:
