@@ -61,7 +61,7 @@ def run(entries: Sequence[Entry], store: Store, crew: Crew) -> int:
     try:
         with progress(len(entries), done) as bar:
             for record in analyse_all(entries, store, crew):
-                verdicts[record["verdict"]] += 1
+                verdicts[record["verdict"] or "none"] += 1
                 failed += [record["uri"]] if record["status"] == Status.UNSAFE else []
                 tell(bar, record, verdicts)
     except KeyboardInterrupt:
@@ -99,7 +99,8 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
     Raises WeightsError without trained weights, ValueError if what was asked for makes no sense.
     """
     settings = Settings(
-        frames=options.frames or PRESETS[options.preset],
+        frames=options.frames or 0,
+        preset=options.preset,
         threshold=options.threshold,
         max_faces=options.max_faces,
         heat=False,
