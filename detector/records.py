@@ -212,7 +212,8 @@ class Person:
 class ModelInfo:
     """Whose word this is. `sha256` is of the weights file; empty while `trained` is False.
 
-    `families` are the kinds of manipulation it was trained to tell apart, often none.
+    `families` are the kinds of manipulation it was trained to tell apart, often none. `undecided`
+    is the range of probabilities around `threshold` in which the answer is undecided.
     """
 
     id: str
@@ -224,6 +225,7 @@ class ModelInfo:
     threshold: float
     trained_on: str = ""
     families: tuple[str, ...] = ()
+    undecided: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,13 @@ class Report:
         """The decision threshold that was in force: the asked-for one, else the model's."""
         asked = self.settings.threshold
         return self.model.threshold if asked is None else asked
+
+    @property
+    def undecided(self) -> tuple[float, float]:
+        """The range in which the answer is undecided, moved along with an asked-for threshold."""
+        low, high = self.model.undecided or (self.model.threshold,) * 2
+        moved = self.threshold - self.model.threshold
+        return max(low + moved, 0.0), min(high + moved, 1.0)
 
     @property
     def suspect(self) -> Person | None:
