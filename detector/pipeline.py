@@ -159,7 +159,11 @@ class Detector(Operations):
                 watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         report = analysis.report(damaged=notes.damaged)
-        return replace(report, signals=tuple(read_signals(file.info)))
+        if alter is not None:
+            return report
+        with spent("origin"):
+            info = replace(file.info, origin=read.read_origin(Path(path), self.limits))
+        return replace(report, signals=tuple(read_signals(info)))
 
     def _look_at_camera(
         self, clips: Sequence[Sequence[Shot]], settings: Settings, watch: Watch

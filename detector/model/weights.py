@@ -242,6 +242,7 @@ def _info(card: Card) -> ModelInfo:
         threshold=card.rules.threshold,
         trained_on=card.trained_on,
         families=card.model.families,
+        undecided=card.rules.undecided,
     )
 
 

@@ -36,6 +36,7 @@ def rehearse() -> None:
             list(reading.read_clips(path, 2, info=info))
             list(reading.read_all(path))
             list(read_sound(path))
+            reading.read_origin(path)
 
 
 def _movie() -> bytes:

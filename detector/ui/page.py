@@ -95,7 +95,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     ) as page:
         default = next(iter(detectors.values()))
         gr.HTML(
-            html.masthead(default.info, default.device, limits),
+            html.masthead(default.info, default.describe()),
             js_on_load=html.too_large_js(limits),
         )
         with gr.Tabs(elem_id="sections"):
@@ -114,6 +114,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_model(detectors)
             with gr.Tab("Help / API", id="help"):
                 build_help(page)
+        gr.HTML(html.origin(default.info, default.device, limits))
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)
         add_closer_api(CloserEndpoints(endpoints), HEAVY)
