@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -32,15 +32,23 @@ from detector.model.weights import (
     pick_device,
 )
 from detector.progress import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
-from detector.records import Frame, Report
+from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
 from detector.render.viewer_media import Views, render_views
-from detector.sandbox.reader import Reader, fallbacks, prepare, protections, reader
+from detector.sandbox.reader import (
+    OpenFile,
+    Reader,
+    fallbacks,
+    prepare,
+    protections,
+    reader,
+)
 from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
+from detector.video.sampling import Look
 
 
 class Detector:
@@ -118,14 +126,16 @@ class Detector:
             with spent("probe"):
                 file = stack.enter_context(read.opened(Path(path), self.limits))
             analysis = Analysis(self, settings, file.info, spent)
-            total = min(settings.frames, file.info.frames or settings.frames)
-            clips = stack.enter_context(closing(file.clips(settings.frames, notes)))
-            for clip in spent.each("decode", clips):
-                watch.tell(LOOKING, len(analysis.seconds), total)
-                shown = clip if alter is None else altered(clip, alter)
-                if analysis.look_at(shown) and on_partial is not None:
-                    on_partial(analysis.report(damaged=notes.damaged, partial=True))
-        watch.tell(LOOKING, total, total)
+            while looks := analysis.next_looks():
+                wanted = len(analysis.seconds) + sum(look.frames for look in looks)
+                total = min(wanted, file.info.frames or wanted)
+                clips = _read_again(file, looks, notes, first=not analysis.seconds)
+                for clip in spent.each("decode", stack.enter_context(closing(clips))):
+                    watch.tell(LOOKING, len(analysis.seconds), total)
+                    shown = clip if alter is None else altered(clip, alter)
+                    if analysis.look_at(shown) and on_partial is not None:
+                        on_partial(analysis.report(damaged=notes.damaged, partial=True))
+                watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         report = analysis.report(damaged=notes.damaged)
         return replace(report, signals=tuple(read_signals(file.info)))
@@ -179,7 +189,7 @@ class Detector:
             path.write_bytes(shot.picture)  # closed before it is read, as Windows demands
             with (
                 read.opened(path, self.limits) as picture,
-                closing(picture.clips(1, DecodeNotes())) as clips,
+                closing(picture.clips([Look(1)], DecodeNotes())) as clips,
             ):
                 return Frame(shot.second, next(clips)[0].image)
 
@@ -246,6 +256,18 @@ class Detector:
                 yield path, self.analyze(path, settings)
             except VideoError as error:
                 yield path, error
+
+
+def _read_again(
+    file: OpenFile, looks: Sequence[Look], notes: DecodeNotes, *, first: bool
+) -> Generator[list[Frame], None, None]:
+    """The clips of `looks`; a stretch that cannot be decoded spoils nothing but the first look."""
+    try:
+        yield from file.clips(looks, notes)
+    except VideoError as error:
+        if first or error.status is not Status.UNREADABLE:
+            raise
+        notes.damaged = True
 
 
 def load_all(device: str = "auto") -> dict[str, Detector]:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-# Frames looked at, as this field is used to counting them.
-PRESETS = {"quick": 10, "standard": 20, "thorough": 100}
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How closely to look: five neighbouring frames for every so many seconds of the video, at
+    least and at most so many frames. The most bounds the time that a long video takes."""
+
+    every: float
+    least: int
+    most: int
+
+
+PRESETS = {
+    "quick": Preset(every=5.0, least=10, most=60),
+    "standard": Preset(every=2.5, least=20, most=240),
+    "thorough": Preset(every=1.0, least=100, most=600),
+}
+
+MOST_FRAMES = 600
 
 HEAT_METHODS = (
     "grad_cam",
@@ -36,20 +53,31 @@ class FrameQuestion:
 class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 
-    `heat_method` and `heat_of` are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat
-    maps and the regions, never a score.
+    `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
+    says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
+    are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
+    a score. `start` and `end` are seconds: only what lies between them is looked at; `end` None is
+    the end of the video.
     """
 
-    frames: int = 20
+    frames: int = 0
+    preset: str = "standard"
     threshold: float | None = None
     max_faces: int = 8
     heat: bool = True
     heat_method: str = HEAT_METHODS[0]
     heat_of: str = HEAT_TARGETS[0]
+    start: float = 0.0
+    end: float | None = None
 
     def __post_init__(self) -> None:
-        if not 8 <= self.frames <= 300:
-            raise ValueError(f"frames must lie between 8 and 300, got {self.frames}")
+        self._check_part()
+        if self.frames and not 8 <= self.frames <= MOST_FRAMES:
+            raise ValueError(
+                f"frames must lie between 8 and {MOST_FRAMES}, or be 0, got {self.frames}"
+            )
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is one of {', '.join(PRESETS)}, got {self.preset!r}")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:
@@ -59,3 +87,9 @@ class Settings:
             raise ValueError(f"heat_method is one of {known}, got {self.heat_method!r}")
         if self.heat_of not in HEAT_TARGETS:
             raise ValueError(f"heat_of is {' or '.join(HEAT_TARGETS)}, got {self.heat_of!r}")
+
+    def _check_part(self) -> None:
+        if not 0.0 <= self.start < math.inf:
+            raise ValueError(f"start must be 0 or more seconds, got {self.start}")
+        if self.end is not None and not self.start < self.end:
+            raise ValueError(f"end must lie after start ({self.start} s), got {self.end}")

@@ -19,7 +19,7 @@ FLOORS = [
     ["errors", "labels"],
     ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
-    ["model", "sandbox"],
+    ["model", "sandbox", "coverage"],
     ["heatmaps"],
     ["inference"],
     ["explain", "text"],

@@ -26,6 +26,7 @@ from detector.scoring.calibration import ScoringRules, pool_shares
 from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
 from detector.video import DecodeNotes, Limits
+from detector.video.sampling import Look
 
 
 class Equipment(Protocol):
@@ -52,7 +53,7 @@ def explain_frame(
         raise ValueError("there is no network that could be asked")
     settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
     watch.tell("Looking closer", 0, 1)
-    frames = _read_clip(detector, path, report, score.second, watch)
+    frames = _read_clip(detector, path, report, _look_at(report, person, score.second), watch)
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
     assert clip.heats is not None  # they were asked for
@@ -78,19 +79,25 @@ def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
 
 
 def _read_clip(
-    detector: Equipment, path: Path, report: Report, second: float, watch: Watch
+    detector: Equipment, path: Path, report: Report, look: Look, watch: Watch
 ) -> list[Frame]:
-    """The run of frames that was looked at around a second."""
+    """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)
     with read.opened(path, detector.limits) as file:
         if file.info.sha256 != report.video.sha256:
             raise VideoError("This is another file than the one that was analysed.")
-        with closing(file.clips(report.settings.frames, DecodeNotes())) as clips:
+        with closing(file.clips([look], DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
-                if clip[0].second <= second <= clip[-1].second:
-                    return list(clip)
+                return list(clip)
     raise VideoError("The file could not be read a second time.")
+
+
+def _look_at(report: Report, person: Person, second: float) -> Look:
+    """The run of frames around a second in which the person was judged."""
+    clip = next(clip for clip in person.clips if clip.start <= second <= clip.end)
+    frames = sum(clip.start <= at <= clip.end for at in report.sampled_seconds)
+    return Look(frames, clip.start, clip.end, clip=frames)
 
 
 def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:

@@ -15,6 +15,7 @@ from typing import Any
 from detector.errors import VideoError, shown
 from detector.records import Status, VideoInfo
 from detector.video.opening import Limits
+from detector.video.sampling import Look
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
@@ -74,6 +75,16 @@ def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInf
 def error_of(message: Message) -> VideoError:
     """In the process's own words; `VideoError` sees to it that they do no harm."""
     return VideoError(str(message["error"]), Status(message["status"]))
+
+
+def look_message(look: Look) -> Message:
+    """What `look_of` makes a `Look` of again; JSON has no infinity."""
+    return asdict(look) | {"end": look.end if math.isfinite(look.end) else None}
+
+
+def look_of(message: Message) -> Look:
+    end = math.inf if message["end"] is None else message["end"]
+    return Look(message["frames"], message["start"], end, message["clip"])
 
 
 def whole(value: Any, most: int = 2**31) -> int:

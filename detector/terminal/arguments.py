@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from detector.records import APP_VERSION
@@ -15,6 +16,18 @@ EXIT_CODES = (
     "report does not hold, 7 an output could not be written, 130 interrupted. With several files "
     "the highest counts."
 )
+
+
+def moment(text: str) -> float:
+    """Seconds of `83.5`, `1:23.5` or `0:01:23.5`. Raises ValueError, as argparse expects."""
+    seconds = 0.0
+    parts = text.strip().split(":")
+    for place, part in enumerate(parts):
+        value = float(part)
+        if not 0 <= value < (60 if place else math.inf):
+            raise ValueError(text)
+        seconds = seconds * 60 + value
+    return seconds
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,13 +53,22 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_looking(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--frames", type=int, metavar="N", help="frames to look at, 8 to 300")
+    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames")
     amount.add_argument(
         "--preset",
         choices=PRESETS,
         default="standard",
-        help="or by name: " + ", ".join(f"{k} {v}" for k, v in PRESETS.items()),
+        help="or as many as the length asks for, twice where doubt is left",
     )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=moment,
+        default=0.0,
+        metavar="TIME",
+        help="look from here, as 83.5 or 1:23.5",
+    )
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="and up to here")
     parser.add_argument(
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
     )
@@ -149,7 +171,10 @@ def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
     try:
         return Settings(
-            frames=options.frames or PRESETS[options.preset],
+            frames=options.frames or 0,
+            preset=options.preset,
+            start=options.start,
+            end=options.end,
             threshold=options.threshold,
             max_faces=options.max_faces,
             heat=not options.no_heat,

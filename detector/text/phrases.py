@@ -94,16 +94,16 @@ def region_text(moment: Moment) -> str | None:
     if moment.localised is None or not moment.regions:
         return None
     if not moment.localised:
-        first = moment.regions[0]
+        first = max(moment.regions, key=lambda region: region.evidence)
         return _(
             "Not localised: the heat map points at {region} ({heat} of the heat on {area} of the "
-            "picture), while blurring it moved the log-odds by {change}, so the two disagree.",
+            "picture), but blurring what it points at does not lower the score.",
             region=REGION_NAMES[first.region],
             heat=share(first.evidence),
             area=share(first.area),
-            change=odds(-(first.drop or 0.0), "+"),
         )
-    parts = [_confirmed(region) for region in moment.regions if region.confirmed]
+    confirmed = [region for region in moment.regions if region.confirmed]
+    parts = [_confirmed(one) for one in sorted(confirmed, key=lambda one: -one.evidence)]
     return _("The evidence lies in {parts}.", parts=_("; and in ").join(parts))
 
 
@@ -125,17 +125,15 @@ def _confirmed(region: RegionShare) -> str:
         "region": REGION_NAMES[region.region],
         "heat": share(region.evidence),
         "area": share(region.area),
-        "drop": odds(region.drop or 0.0),
     }
     if region.expected is None:
         return _(
-            "{region} ({heat} of the heat on {area} of the picture); "
-            "blurring it lowers the log-odds by {drop}",
+            "{region} ({heat} of the heat on {area} of the picture); blurring it lowers the score",
             **found,
         )
     return _(
         "{region} ({heat} of the heat on {area} of the picture, {usual} on real faces); "
-        "blurring it lowers the log-odds by {drop}",
+        "blurring it lowers the score",
         usual=share(region.expected),
         **found,
     )
