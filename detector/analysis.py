@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from detector.coverage import (
     ROUNDS,
@@ -22,15 +21,12 @@ from detector.coverage import (
 )
 from detector.explain.occlusion import explain_people, judge_of
 from detector.faces.crops import CropSettings, cut_face
-from detector.faces.mtcnn import FaceFinder
 from detector.faces.quality import quality_of
 from detector.faces.tracking import ClipTrack, PeopleTracker
-from detector.inference import BATCH, Cut, Network
-from detector.model.cnn_lstm import ModelConfig
+from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
 from detector.records import (
     Frame,
-    ModelInfo,
     Person,
     Report,
     SeenFace,
@@ -48,22 +44,11 @@ MUCH_MISSED = 0.25
 """The chance of missing a short insert from which the answer says that much was not seen."""
 
 
-class Equipment(Protocol):
-    """What an analysis uses of the detector; nothing of it changes meanwhile."""
-
-    device: str
-    finder: FaceFinder
-    network: Network | None
-    config: ModelConfig
-    rules: ScoringRules
-    info: ModelInfo
-
-
 @dataclass
 class Analysis:
     """What one run has seen so far."""
 
-    detector: Equipment
+    detector: LoadedDetector
     settings: Settings
     info: VideoInfo
     spent: Stopwatch

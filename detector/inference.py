@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,13 +12,16 @@ from torch import Tensor, nn
 
 from detector.engine import Engine, Job, available, engine_for
 from detector.faces.crops import to_tensor
+from detector.faces.mtcnn import FaceFinder
 from detector.heatmaps.cam_methods import Clips, heat_maps
-from detector.model.cnn_lstm import CnnLstm, Logits, pool
+from detector.model.cnn_lstm import CnnLstm, Logits, ModelConfig, pool
 from detector.model.weights import Loaded
 from detector.progress import Stopwatch
-from detector.records import Face, Image, Quality
+from detector.records import Face, Image, ModelInfo, Quality
+from detector.scoring.calibration import ScoringRules
 from detector.scoring.judge import ScoredClip
 from detector.settings import Settings
+from detector.video import Limits
 
 # Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
 # and to stop soon when asked to.
@@ -36,6 +40,19 @@ class Cut:
     faces: tuple[Face, ...]
     crops: tuple[Image, ...]
     qualities: tuple[Quality, ...]
+
+
+class LoadedDetector(Protocol):
+    """What analysis and explanation use of a `Detector`; nothing of it changes meanwhile."""
+
+    device: str
+    finder: FaceFinder
+    network: Network | None
+    config: ModelConfig
+    rules: ScoringRules
+    info: ModelInfo
+    limits: Limits
+    isolate: bool
 
 
 class Network:

@@ -24,7 +24,7 @@ FLOORS = [
     ["inference"],
     ["explain", "text"],
     ["render", "analysis"],
-    ["verify"],
+    ["verify", "requests"],
     ["pipeline"],
     ["service", "terminal", "archive"],
     ["ui", "cli"],

@@ -99,7 +99,8 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
     Raises WeightsError without trained weights, ValueError if what was asked for makes no sense.
     """
     settings = Settings(
-        frames=options.frames or PRESETS[options.preset],
+        frames=options.frames or 0,
+        preset=options.preset,
         threshold=options.threshold,
         max_faces=options.max_faces,
         heat=False,

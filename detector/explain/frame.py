@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from detector.errors import VideoError
 from detector.explain.occlusion import explain_moment, judge_of
 from detector.faces.crops import CropSettings, cut_face
-from detector.inference import Cut, Network
+from detector.inference import Cut, LoadedDetector
 from detector.model.cnn_lstm import ModelConfig
 from detector.progress import Stopwatch, Watch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
@@ -25,21 +24,12 @@ from detector.sandbox.reader import reader
 from detector.scoring.calibration import ScoringRules, pool_shares
 from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
-from detector.video import DecodeNotes, Limits
+from detector.video import DecodeNotes
 from detector.video.sampling import Look
 
 
-class Equipment(Protocol):
-    """What a close look uses of a `Detector`."""
-
-    network: Network | None
-    limits: Limits
-    isolate: bool
-    rules: ScoringRules
-
-
 def explain_frame(
-    detector: Equipment, path: Path, report: Report, asked: FrameQuestion, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, asked: FrameQuestion, watch: Watch
 ) -> Report:
     """`report` with one moment in it, the frame that is asked for, and with what explains it.
 
@@ -79,7 +69,7 @@ def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
 
 
 def _read_clip(
-    detector: Equipment, path: Path, report: Report, look: Look, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, look: Look, watch: Watch
 ) -> list[Frame]:
     """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)

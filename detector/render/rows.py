@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detector.coverage import coverage_of
 from detector.errors import VideoError, shown
-from detector.records import APP_VERSION, Report, Status, Verdict
+from detector.records import APP_VERSION, Report, Status, verdict_name
 from detector.render.json import number
 from detector.text.summary import headline, peak_of
 
@@ -13,12 +14,12 @@ from detector.text.summary import headline, peak_of
 @dataclass(frozen=True, slots=True)
 class Row:
     """`file` is the name as it is shown. `p_fake`, its 95 % interval and `band` are None unless
-    `status` is "ok"; what is only known of a file that was opened is None where it was not.
+    `status` is "ok", as is `verdict`; what is only known of a file that was opened is None where it was not.
     `person` and `peak_second` say who and when looks most manipulated."""
 
     file: str
     status: str
-    verdict: str
+    verdict: str | None
     p_fake: float | None = None
     p_low: float | None = None
     p_high: float | None = None
@@ -27,6 +28,7 @@ class Row:
     peak_second: float | None = None
     people: int | None = None
     seconds: float | None = None
+    seconds_seen: float | None = None
     width: int | None = None
     height: int | None = None
     frames_sampled: int | None = None
@@ -45,7 +47,7 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
         return Row(
             file=shown(name),
             status=answer.status.value,
-            verdict=Verdict.UNDECIDED.value,
+            verdict=None,
             headline=str(answer),
         )
     answered = answer.status is Status.OK
@@ -55,7 +57,7 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
     return Row(
         file=shown(name),
         status=answer.status.value,
-        verdict=answer.verdict.value,
+        verdict=verdict_name(answer.verdict),
         p_fake=number(answer.fake, 4) if answered else None,
         p_low=number(low, 4),
         p_high=number(high, 4),
@@ -64,6 +66,7 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
         peak_second=number(peak.second, 3) if peak else None,
         people=len(answer.people),
         seconds=number(answer.video.seconds, 3),
+        seconds_seen=number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
         width=answer.video.width,
         height=answer.video.height,
         frames_sampled=answer.frames_sampled,

@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_looking(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames")
+    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames, 8 to 600")
     amount.add_argument(
         "--preset",
         choices=PRESETS,
