@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from detector.engine import Engine, Job, available, engine_for
 from detector.faces.crops import to_tensor
 from detector.faces.mtcnn import FaceFinder
-from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.heat_methods import HEAT_METHODS
+from detector.heatmaps.cam_methods import heat_maps
+from detector.heatmaps.gradcam import Clips
 from detector.model.cnn_lstm import CnnLstm, Logits, ModelConfig, pool
 from detector.model.weights import Loaded
 from detector.progress import Stopwatch
@@ -105,7 +107,7 @@ class Network:
         self, maps: Tensor, lengths: Tensor, crops: Sequence[Image], settings: Settings
     ) -> Tensor:
         images = torch.empty(0)
-        if settings.heat_method == "score_cam":
+        if HEAT_METHODS[settings.heat_method].uses_pixels:
             images = _padded(to_tensor(crops).to(self.device), lengths).flatten(0, 1)
         clips = Clips(maps.flatten(0, 1), lengths, images)
         return heat_maps(self.model, clips, settings.heat_method, settings.heat_of)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from detector.heat_methods import DEFAULT_METHOD
+from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -24,16 +27,6 @@ PRESETS = {
 
 MOST_FRAMES = 600
 
-HEAT_METHODS = (
-    "grad_cam",
-    "grad_cam_plus_plus",
-    "hires_cam",
-    "layer_cam",
-    "eigen_cam",
-    "score_cam",
-)
-"""How a heat map is made; the first is exact here, costs hardly anything, and is the default."""
-
 HEAT_TARGETS = ("frame", "video")
 """What a heat map explains: why this frame, by the frame's own logit; or what this frame adds to
 the video, by the video's logit."""
@@ -45,7 +38,7 @@ class FrameQuestion:
 
     person: int
     second: float
-    method: str = HEAT_METHODS[0]
+    method: str = DEFAULT_METHOD
     of: str = HEAT_TARGETS[0]
 
 
@@ -65,7 +58,7 @@ class Settings:
     threshold: float | None = None
     max_faces: int = 8
     heat: bool = True
-    heat_method: str = HEAT_METHODS[0]
+    heat_method: str = DEFAULT_METHOD
     heat_of: str = HEAT_TARGETS[0]
     start: float = 0.0
     end: float | None = None

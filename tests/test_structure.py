@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module may import from lower floors, and from its own folder.
 FLOORS = [
-    ["settings", "language"],
+    ["heat_methods", "language"],
+    ["settings"],
     ["findings"],
     ["records"],
     ["errors", "labels"],

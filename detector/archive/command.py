@@ -61,7 +61,7 @@ def run(entries: Sequence[Entry], store: Store, crew: Crew) -> int:
     try:
         with progress(len(entries), done) as bar:
             for record in analyse_all(entries, store, crew):
-                verdicts[record["verdict"]] += 1
+                verdicts[record["verdict"] or "none"] += 1
                 failed += [record["uri"]] if record["status"] == Status.UNSAFE else []
                 tell(bar, record, verdicts)
     except KeyboardInterrupt:

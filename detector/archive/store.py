@@ -158,9 +158,10 @@ class Store:
     def _write(self, records: Iterable[Record], name: str) -> None:
         by_verdict: dict[str, list[Record]] = {}
         for record in records:
-            by_verdict.setdefault(record["verdict"], []).append(record)
+            by_verdict.setdefault(record["verdict"] or "none", []).append(record)
         for verdict, some in by_verdict.items():
-            folder = f"{self.root}/{ROWS}/verdict={Verdict(verdict).value}"
+            known = verdict if verdict in set(Verdict) else "none"
+            folder = f"{self.root}/{ROWS}/verdict={known}"
             self.files.create_dir(folder, recursive=True)
             table = pa.Table.from_pylist(some, SCHEMA).drop_columns(["verdict"])
             self._replace(f"{folder}/{name}.parquet", table)

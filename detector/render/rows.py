@@ -13,8 +13,8 @@ from detector.text.summary import headline, peak_of
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`file` is the name as it is shown. `p_fake`, its 95 % interval and `band` are None unless
-    `status` is "ok", as is `verdict`; what is only known of a file that was opened is None where it was not.
+    """`file` is the name as it is shown. `verdict`, `p_fake`, its 95 % interval and `band` are None
+    unless `status` is "ok"; what is only known of a file that was opened is None where it was not.
     `person` and `peak_second` say who and when looks most manipulated."""
 
     file: str

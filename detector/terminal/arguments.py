@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from detector.heat_methods import DEFAULT_METHOD
 from detector.records import APP_VERSION
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.terminal.outputs import Outputs
@@ -75,7 +76,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
     parser.add_argument(
-        "--heat-method", choices=HEAT_METHODS, default=HEAT_METHODS[0], help="how they are made"
+        "--heat-method", choices=HEAT_METHODS, default=DEFAULT_METHOD, help="how they are made"
     )
     parser.add_argument(
         "--heat-of",

@@ -6,6 +6,7 @@ Each text is a template filled with the report's own numbers, as in `explain.wor
 from __future__ import annotations
 
 from detector.findings import RegionShare, Robustness
+from detector.heat_methods import HEAT_METHODS
 from detector.language import Message, _, joined, lazy
 from detector.records import ModelInfo, Moment
 from detector.settings import Settings
@@ -19,14 +20,6 @@ REGION_NAMES = {
     "forehead": lazy("the forehead"),
     "jaw_boundary": lazy("the jaw and the edge of the face"),
     "background": lazy("the background"),
-}
-METHOD_NAMES = {
-    "grad_cam": "Grad-CAM",
-    "grad_cam_plus_plus": "Grad-CAM++",
-    "hires_cam": "HiResCAM",
-    "layer_cam": "LayerCAM",
-    "eigen_cam": "EigenCAM",
-    "score_cam": "Score-CAM",
 }
 TARGET_NAMES = {
     "frame": lazy("Why this frame"),
@@ -85,7 +78,7 @@ def families_text(model: ModelInfo) -> str:
 def heat_text(settings: Settings) -> str:
     """What the heat maps of a report explain, and how they were made."""
     meaning = HEAT_MEANINGS[settings.heat_of]
-    return str(Message(meaning.text, {"method": METHOD_NAMES[settings.heat_method]}))
+    return str(Message(meaning.text, {"method": HEAT_METHODS[settings.heat_method].name}))
 
 
 def region_text(moment: Moment) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import ReportError, VideoError
+from detector.heat_methods import DEFAULT_METHOD
 from detector.records import Report
 from detector.render.document import answer_json
 from detector.service.jobs import Step
@@ -91,7 +92,7 @@ class Endpoints:
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
-        heat_method: str = HEAT_METHODS[0],
+        heat_method: str = DEFAULT_METHOD,
         heat_of: str = HEAT_TARGETS[0],
     ) -> Iterator[Full]:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
@@ -239,7 +240,7 @@ def file_and_settings() -> list[gr.Component]:
 
 def method_choice(*more: str) -> gr.Dropdown:
     """A parameter that names a kind of heat map; the first of `more` is the default."""
-    value = more[0] if more else HEAT_METHODS[0]
+    value = more[0] if more else DEFAULT_METHOD
     return gr.Dropdown([*more, *HEAT_METHODS], value=value, label="heat_method")
 
 
