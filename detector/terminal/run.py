@@ -176,7 +176,7 @@ class Run:
         if self.outputs.out is not None:
             self._write_out(self.outputs.out, texts, answers)
         if len(done) > 1:
-            self.console.say("\n" + "\n".join(table_lines([shown_row(row) for row in rows])))
+            self.console.say("\n" + "\n".join(table_lines([one.summary for one in done])))
         if evaluation is not None:
             self.console.say("\n" + "\n".join(evaluation_lines(evaluation)))
 
@@ -245,10 +245,6 @@ def answer_lines(path: Path, report: Report) -> Iterator[str]:
         yield f"  In other words: {retelling_text(report.retelling)}"
     model = report.model
     yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
-
-
-def shown_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != "path"}
 
 
 def table_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
