@@ -165,8 +165,8 @@ class Run:
         evaluation = self.evaluation()
         texts = {
             "json": _json(answers if self.many else answers[0]),
-            "csv": rows_to_csv(rows).encode(),
-            "clips": rows_to_csv(clips).encode(),
+            "csv": _csv(rows),
+            "clips": _csv(clips),
             "evaluation": _json(evaluation.to_json()) if evaluation else b"",
         }
         for kind, text in texts.items():
@@ -185,7 +185,7 @@ class Run:
         self.write(out / "results.csv", texts["csv"])
         self.write(out / "clips.csv", texts["clips"])
         skipped = [{"path": str(one.path), "reason": one.reason} for one in self.skipped]
-        self.write(out / "skipped.csv", rows_to_csv(skipped).encode())
+        self.write(out / "skipped.csv", _csv(skipped))
         if texts["evaluation"]:
             self.write(out / "evaluation.json", texts["evaluation"])
 
@@ -233,6 +233,11 @@ class _Written:
 
 def _json(content: object) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    """A path may hold bytes that are no text; they are written as escapes."""
+    return rows_to_csv(rows).encode("utf-8", "backslashreplace")
 
 
 def answer_lines(path: Path, report: Report) -> Iterator[str]:
