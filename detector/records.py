@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.findings import ClipScore, RegionShare, Retelling, Robustness, Signal
+from detector.findings import ClipScore, Origin, RegionShare, Retelling, Robustness, Signal
 from detector.findings import Status as Status
 from detector.findings import Verdict as Verdict
 from detector.findings import Warn as Warn
@@ -97,7 +97,7 @@ class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
     `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
-    of the upright picture.
+    of the upright picture. `origin` is what the file tells of its making, where that was read.
     """
 
     name: str
@@ -112,6 +112,7 @@ class VideoInfo:
     height: int
     rotation: int
     has_audio: bool
+    origin: Origin | None = None
 
     @property
     def is_still(self) -> bool:
@@ -209,9 +210,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False.
+    """Which model produced the scores. `sha256` is of the weights file; empty while `trained` is
+    False.
 
-    `families` are the kinds of manipulation it was trained to tell apart, often none.
+    `families` are the kinds of manipulation it was trained to tell apart, often none. `undecided`
+    is the range of probabilities around `threshold` in which the answer is undecided.
     """
 
     id: str
@@ -223,6 +226,7 @@ class ModelInfo:
     threshold: float
     trained_on: str = ""
     families: tuple[str, ...] = ()
+    undecided: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +267,13 @@ class Report:
         """The decision threshold that was in force: the asked-for one, else the model's."""
         asked = self.settings.threshold
         return self.model.threshold if asked is None else asked
+
+    @property
+    def undecided(self) -> tuple[float, float]:
+        """The range in which the answer is undecided, moved along with an asked-for threshold."""
+        low, high = self.model.undecided or (self.model.threshold,) * 2
+        moved = self.threshold - self.model.threshold
+        return max(low + moved, 0.0), min(high + moved, 1.0)
 
     @property
     def suspect(self) -> Person | None:
