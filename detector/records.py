@@ -91,11 +91,22 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """One of a file's video tracks; `number` counts from 1, `width` and `height` are as stored."""
+
+    number: int
+    codec: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
     `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
-    of the upright picture.
+    of the upright picture with square pixels. `track` is the number of the video track that all
+    else is about; `tracks` are those that the file has.
     """
 
     name: str
@@ -110,6 +121,8 @@ class VideoInfo:
     height: int
     rotation: int
     has_audio: bool
+    track: int = 1
+    tracks: tuple[Track, ...] = ()
 
     @property
     def is_still(self) -> bool:

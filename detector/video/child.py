@@ -66,7 +66,7 @@ class _Answer:
         if asked == "nothing":
             pass
         elif asked == "survey":
-            looked = reading.look(self.path, limits)
+            looked = reading.look(self.path, limits, track=self.request["track"])
             wire.send(self.channel, wire.info_message(looked.info))
             more = wire.receive(self.channel)
             allow(more["cpu_seconds"])
@@ -74,10 +74,9 @@ class _Answer:
         elif asked == "sound":
             self._play()
         else:
-            start = self.request["start"]
-            every = reading.read_all(self.path, start=start, limits=limits, notes=notes)
-            self._show(enumerate(every))
-        wire.send(self.channel, {"end": notes.damaged})
+            source = reading.source_of(self.path, limits, notes, track=self.request["track"])
+            self._show(enumerate(reading.frames_from(source, self.request["start"])))
+        wire.send(self.channel, {"end": wire.notes_message(notes)})
 
     def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
@@ -94,6 +93,6 @@ class _Answer:
             wire.send(self.channel, {"clip": clip, "second": frame.second, "size": [width, height]})
 
     def _play(self) -> None:
-        for block in read_sound(self.path):
+        for block in read_sound(self.path, track=self.request["track"]):
             wire.send(self.channel, {"second": block.second, "channels": block.samples.shape[1]})
             self.channel.send_bytes(block.samples.tobytes())
