@@ -15,9 +15,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 
-from detector.ui.journal import open_journal
-from detector.ui.storage import Storage
-from detector.ui.worker import Worker
+from detector.service.event_log import open_journal
+from detector.service.temp_files import Storage
+from detector.service.worker import Worker
 
 
 def main() -> None:

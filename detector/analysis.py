@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from detector.crops import CropSettings, cut_face
-from detector.faces import FaceFinder
-from detector.model import ModelConfig
-from detector.network import BATCH, Cut, Network
-from detector.quality import quality_of
-from detector.reasons import explain_people, judge_of
+from detector.explain.occlusion import explain_people, judge_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.quality import quality_of
+from detector.faces.tracking import ClipTrack, PeopleTracker
+from detector.inference import BATCH, Cut, Network
+from detector.model.cnn_lstm import ModelConfig
+from detector.progress import Stopwatch
 from detector.records import (
     Frame,
     ModelInfo,
@@ -24,12 +26,11 @@ from detector.records import (
     VideoInfo,
     Warn,
 )
-from detector.rules import ScoringRules
-from detector.scoring import ScoredClip, judge_person, judge_video
+from detector.scoring.calibration import ScoringRules
+from detector.scoring.heat_scale import heat_floor, heat_scale
+from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
-from detector.shading import heat_floor, heat_scale
-from detector.tracks import ClipTrack, PeopleTracker
-from detector.watch import Stopwatch
+from detector.video import DecodeNotes
 
 
 class Equipment(Protocol):
@@ -106,7 +107,7 @@ class Analysis:
             for person, clip in network.score(cuts, settings=self.settings, spent=self.spent):
                 self.scored.setdefault(person, []).append(clip)
 
-    def report(self, *, damaged: bool, partial: bool = False) -> Report:
+    def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
         """Score what still waits, and judge; a `partial` answer is not explained yet."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
@@ -115,7 +116,7 @@ class Analysis:
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
             answer = judge_video(people, rules)
-        more = {Warn.MANY_FACES: self.too_many, Warn.DAMAGED_FILE: damaged}
+        more = {Warn.MANY_FACES: self.too_many, **self._about_file(notes)}
         warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
         return Report(
             status=answer.status,
@@ -135,6 +136,16 @@ class Analysis:
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _about_file(self, notes: DecodeNotes) -> dict[Warn, bool]:
+        """What was done to the file's pictures before they were looked at."""
+        return {
+            Warn.DAMAGED_FILE: notes.damaged,
+            Warn.RETIMED: notes.retimed,
+            Warn.OTHER_TRACKS: len(self.info.tracks) > 1,
+            Warn.TONE_MAPPED: notes.tone_mapped,
+            Warn.DEINTERLACED: notes.deinterlaced,
+        }
 
     def _too_short(self, rules: ScoringRules) -> bool:
         """Whether no face in so few frames could have been enough."""

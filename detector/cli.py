@@ -24,15 +24,15 @@ from typing import Any
 from tqdm import tqdm
 
 from detector.errors import CancelledError, ReportError, VideoError, WeightsError, shown
-from detector.explain.retelling import narrator_of, retell, retelling_text
-from detector.explain.words import clock, headline, sentences
 from detector.pipeline import Detector
 from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import summary_row, to_html
 from detector.render.movie import annotate_video
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
-from detector.verify import LISTED, verify_report
+from detector.text.llm import narrator_of, retell, retelling_text
+from detector.text.summary import clock, headline, sentences
+from detector.verify.verify import LISTED, verify_report
 from detector.video import Limits
 
 LONGEST_PATH = 300  # characters of a path that are printed

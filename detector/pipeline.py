@@ -11,27 +11,19 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from detector.analysis import Analysis, camera
-from detector.closeup import explain_frame
-from detector.degrade import Alter, altered
 from detector.errors import VideoError
-from detector.faces import FaceFinder
+from detector.explain.frame import explain_frame
+from detector.explain.robustness import try_worse_copies
+from detector.faces.mtcnn import FaceFinder
+from detector.inference import Network
 from detector.live import Shot
-from detector.model import ModelConfig
-from detector.network import Network
-from detector.records import Frame, Report
-from detector.render.movie import Annotator, annotate_video
-from detector.render.views import Views, render_views
-from detector.robustness import try_worse_copies
-from detector.rules import ScoringRules
-from detector.settings import FrameQuestion, Settings
-from detector.video import DecodeNotes, Limits
-from detector.video.isolated import Reader, prepare, protections, reader
-from detector.watch import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
-from detector.weights import (
+from detector.model.cnn_lstm import ModelConfig
+from detector.model.weights import (
     UNTRAINED,
     Loaded,
     find_weights,
@@ -39,6 +31,16 @@ from detector.weights import (
     load_model,
     pick_device,
 )
+from detector.progress import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
+from detector.records import Frame, Report
+from detector.render.movie import Annotator, annotate_video
+from detector.render.viewer_media import Views, render_views
+from detector.sandbox.reader import Reader, prepare, protections, reader
+from detector.scoring.calibration import ScoringRules
+from detector.settings import FrameQuestion, Settings
+from detector.signals import read_signals
+from detector.video import DecodeNotes, Limits
+from detector.video.degrade import Alter, altered
 
 
 class Detector:
@@ -122,10 +124,11 @@ class Detector:
                 watch.tell(LOOKING, len(analysis.seconds), total)
                 shown = clip if alter is None else altered(clip, alter)
                 if analysis.look_at(shown) and on_partial is not None:
-                    on_partial(analysis.report(damaged=notes.damaged, partial=True))
+                    on_partial(analysis.report(notes, partial=True))
         watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
-        return analysis.report(damaged=notes.damaged)
+        report = analysis.report(notes)
+        return replace(report, signals=tuple(read_signals(file.info)))
 
     def annotate(
         self,
@@ -168,7 +171,7 @@ class Detector:
         for clip in frames:
             watch.tell(LOOKING, len(analysis.seconds), sum(map(len, frames)))
             analysis.look_at(clip)
-        return analysis.report(damaged=False)
+        return analysis.report(DecodeNotes())
 
     def _decoded(self, shot: Shot, read: Reader) -> Frame:
         with tempfile.NamedTemporaryFile(prefix="camera-", suffix=".jpg") as file:

@@ -11,18 +11,19 @@ One meaning each, everywhere in this project:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.evidence import ClipScore, RegionShare, Retelling, Robustness
-from detector.evidence import Warn as Warn
+from detector.findings import ClipScore, RegionShare, Retelling, Robustness, Signal
+from detector.findings import Status as Status
+from detector.findings import Verdict as Verdict
+from detector.findings import Warn as Warn
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 Image = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -127,40 +128,6 @@ class VideoInfo:
     @property
     def is_still(self) -> bool:
         return self.frames == 1
-
-
-class Status(StrEnum):
-    """Why there is, or is not, a score. Only `OK` carries one."""
-
-    OK = "ok"
-    NO_FACE = "no_face"
-    FACE_TOO_SMALL = "face_too_small"
-    TOO_FEW_FACES = "too_few_faces"
-    TOO_SHORT = "too_short"
-    TOO_BLURRED = "too_blurred"
-    UNTRAINED = "untrained"
-    # A file that gave no report at all; see `VideoError.status`.
-    UNREADABLE = "unreadable"
-    UNSAFE = "unsafe"
-    EMPTY = "empty"
-    NO_VIDEO = "no_video"
-    UNSUPPORTED = "unsupported"
-    TOO_LARGE = "too_large"
-    TOO_LONG = "too_long"
-    CANCELLED = "cancelled"
-    # What only a public service answers: it could not, or would not, finish the work.
-    TIMED_OUT = "timed_out"
-    INTERRUPTED = "interrupted"
-    BUSY = "busy"
-    QUOTA_USED = "quota_used"
-
-
-class Verdict(StrEnum):
-    """`UNDECIDED` is an answer, not an error: the video did not show enough to judge."""
-
-    FAKE = "fake"
-    NO_SIGN = "no_sign"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +245,8 @@ class Report:
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
     calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
-    are there only if they were asked for.
+    are there only if they were asked for. `signals` are evidence that is no face; they never change
+    `fake`.
     """
 
     status: Status
@@ -299,6 +267,7 @@ class Report:
     created_utc: str = ""
     robustness: Robustness | None = None
     retelling: Retelling | None = None
+    signals: tuple[Signal, ...] = ()
 
     @property
     def threshold(self) -> float:

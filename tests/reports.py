@@ -8,6 +8,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from detector.findings import Signal, SignalStatus
+from detector.language import message
 from detector.records import (
     Box,
     FaceScore,
@@ -217,6 +219,19 @@ def still_image() -> Report:
     people = (person(1, [0.0], lambda _: 0.81), person(2, [0.0], lambda _: 0.2, left=700.0))
     people = tuple(replace(one, segments=()) for one in people)
     return replace(report(people, [0.0], video=video), warnings=(Warn.STILL_IMAGE,))
+
+
+def declared() -> Report:
+    """Nobody is in it, yet its content credentials tell that it was generated."""
+    signal = Signal(
+        kind="content_credentials",
+        title=message("Content credentials"),
+        status=SignalStatus.DECLARED,
+        said=(message("Signed by {name}.", name="<b>No score</b>"),),
+        facts=((message("Signed by"), "<b>No score</b>"),),
+        clause=message("its content credentials say that it was generated"),
+    )
+    return replace(no_face(), signals=(signal,))
 
 
 def untrained() -> Report:

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from detector.ui.analyst import Analyst
-from detector.ui.desk import Desk, Served, Terms
+from detector.service.admission import Desk, Served, Terms
+from detector.service.protocol import Analyst
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from detector.errors import CancelledError, VideoError
 from detector.records import Report, Status
-from detector.rules import ScoringRules
+from detector.scoring.calibration import ScoringRules
 from detector.settings import Settings
 from tests.reports import MODEL, calm
 

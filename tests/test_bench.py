@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from detector import Detector
+from detector.progress import Stopwatch
 from detector.settings import Settings
 from detector.video import read_all
-from detector.watch import Stopwatch
 from tests.bench import whole
 from tests.bench.baseline import Baseline, FramesAsBatch
 from tests.bench.scene import repeated, scene, stand_in

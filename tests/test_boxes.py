@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from detector.geometry import between
+from detector.faces.geometry import between
 from detector.records import Box
 from detector.render.boxes import BoxPath, Knot
 from tests import reports

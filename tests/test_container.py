@@ -99,7 +99,7 @@ def test_health_is_asked_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -
     """The command is run as it stands, against the service's own answer to what it opens."""
     from starlette.testclient import TestClient
 
-    from detector.ui.operation import Operation
+    from detector.service.health import Operation
 
     (health,) = said("HEALTHCHECK")
     command = json.loads(health.partition("CMD")[2])

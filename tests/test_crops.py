@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.crops import CropSettings, cut_face, landmarks_in_crop, to_tensor
+from detector.faces.crops import CropSettings, cut_face, landmarks_in_crop, to_tensor
 from detector.records import Box, Image
 from tests.clips import portrait
 

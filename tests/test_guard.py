@@ -25,10 +25,10 @@ from gradio_client import Client
 from starlette.types import Message, Receive, Scope, Send
 
 from detector import Detector
-from detector.ui.desk import Desk
-from detector.ui.guard import MAX_JSON, UPLOAD_OVERHEAD, Guard
-from detector.ui.headers import HEADERS
-from detector.ui.operation import Operation
+from detector.service.admission import Desk
+from detector.service.guard import MAX_JSON, UPLOAD_OVERHEAD, Guard
+from detector.service.headers import HEADERS
+from detector.service.health import Operation
 from detector.video import Limits
 from tests.server import serving
 

@@ -28,12 +28,12 @@ from detector.render.batch import batch_csv, batch_json, single_json
 from detector.render.document import error_json, to_csv, to_html, to_json
 from detector.render.sections import findings, moments, numbers, people
 from detector.render.timeline import timeline_svg
+from detector.sandbox.reader import IsolatedReader
+from detector.sandbox.server import server
 from detector.settings import Settings
-from detector.ui import cards
-from detector.ui.batch import queue_list
+from detector.ui import html
 from detector.ui.handlers import write_documents
-from detector.video.isolated import IsolatedReader
-from detector.video.server import server
+from detector.ui.tabs.batch import queue_list
 from tests import reports
 from tests.clips import plain, write_clip
 
@@ -109,7 +109,7 @@ def test_no_page_gets_a_tag_or_an_attribute_from_a_name(name: str) -> None:
         yield from (to_html(report), answer_card(report), people(report), numbers(report))
         yield findings(report, interactive=True) + moments(report, interactive=True)
         yield timeline_svg(report, width=680, interactive=True)
-        yield cards.problem(error)
+        yield html.problem(error)
         batch = Batch.of([f"/x/{name}", "/x/b.mp4"]).started()
         yield queue_list(batch) + queue_list(batch.answered(error))
 

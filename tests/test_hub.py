@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import WeightsError
-from detector.hub import HubSource, fetch
+from detector.model.hub import HubSource, fetch
 from tests.hub_server import REPO, REVISION, serving
 
 NAME = "fast.safetensors"
@@ -123,7 +123,7 @@ def test_a_branch_or_short_hash_is_no_pin(revision: str) -> None:
 def test_hf_endpoint_and_hf_home_are_followed(tmp_path: Path) -> None:
     """As set by a person before the start; the library reads them when it is imported."""
     code = (
-        "import sys; from detector.hub import HubSource, fetch;"
+        "import sys; from detector.model.hub import HubSource, fetch;"
         f"source = HubSource({REPO!r}, {REVISION!r}, {{}});"
         f"print(fetch(source, {NAME!r}, {SHA256!r}))"
     )

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from detector.ui.jobs import Step, run_job
-from detector.watch import OnProgress, ShouldStop
+from detector.progress import OnProgress, ShouldStop
+from detector.service.jobs import Step, run_job
 
 
 def test_steps_come_first_and_the_result_last() -> None:

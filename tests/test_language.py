@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from detector.explain.language import LANGUAGES, catalogue, opened, preferred, say, tell, untold
-from detector.explain.texts import BANDS, SERVICE, STATUS, VERIFY, WARNINGS
-from detector.explain.words import headline, sentences, verdict_text
 from detector.records import Report, Status, Verdict
 from detector.render.model_page import model_page
 from detector.render.report_page import to_html
+from detector.text.language import LANGUAGES, catalogue, opened, preferred, say, tell, untold
+from detector.text.messages import BANDS, SERVICE, STATUS, VERIFY, WARNINGS
+from detector.text.summary import headline, sentences, verdict_text
 from detector.ui.viewer import WORDS, viewer_data, viewer_data_in
 from tests import reports
 from tests.test_model_page import FULL, card

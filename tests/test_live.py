@@ -8,7 +8,7 @@ from detector import Detector
 from detector.errors import VideoError
 from detector.live import EVERY_SECONDS, PAUSE_SECONDS, STEP, WINDOW, Shot, Stream, clips_of
 from detector.records import Status
-from detector.render.draw import to_jpeg
+from detector.render.overlay import to_jpeg
 from detector.settings import Settings
 from tests import reports
 from tests.clips import moving_portrait, plain

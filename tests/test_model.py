@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from detector.model import CnnLstm, ModelConfig, fold_norms
+from detector.model.cnn_lstm import CnnLstm, ModelConfig, fold_norms
 
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
 

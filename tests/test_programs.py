@@ -20,7 +20,7 @@ from mcp.types import CallToolResult, TextContent, Tool
 
 from detector import Detector
 from detector.render.document import SCHEMA
-from detector.ui.help import SNIPPETS, snippet
+from detector.ui.tabs.help import SNIPPETS, snippet
 from detector.video import Limits
 from tests.clips import plain, write_clip
 from tests.server import serving

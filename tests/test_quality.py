@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.quality import quality_of
+from detector.faces.quality import quality_of
 from detector.records import Box, Face, FloatArray, Image
 from tests.clips import portrait
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from detector import Detector
-from detector.evidence import RegionShare
-from detector.explain.regions import REGIONS, region_masks, region_shares, shares_of
-from detector.explain.why import region_text
-from detector.reasons import blur_region
+from detector.explain.occlusion import blur_region
+from detector.findings import RegionShare
+from detector.heatmaps.regions import REGIONS, region_masks, region_shares, shares_of
 from detector.records import Moment, Report
+from detector.text.phrases import region_text
 from tests.reports import face_crop
 
 POINTS = np.array([[0.31, 0.35], [0.69, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]], np.float32)

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from detector import Detector
-from detector.degrade import COPIES, Alter
 from detector.errors import CancelledError
-from detector.explain.language import LANGUAGES, say
-from detector.explain.why import robustness_text
+from detector.explain.robustness import FRAMES, try_worse_copies
+from detector.progress import Watch
 from detector.records import Report, Verdict
 from detector.render.document import SCHEMA, to_html, to_json
-from detector.robustness import FRAMES, try_worse_copies
 from detector.settings import Settings
-from detector.watch import Watch
+from detector.text.language import LANGUAGES, say
+from detector.text.phrases import robustness_text
+from detector.video.degrade import COPIES, Alter
 from tests import reports
 from tests.clips import portrait
 from tests.test_document import faults

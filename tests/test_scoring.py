@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from detector.records import Box, FaceScore, Person, Quality, Status, Verdict, Warn
-from detector.rules import ScoringRules, calibrate, pool_logits
-from detector.scoring import (
+from detector.scoring.calibration import ScoringRules, calibrate, pool_logits
+from detector.scoring.heat_scale import heat_scale, weigh_heat
+from detector.scoring.judge import (
     ScoredClip,
     find_segments,
     interval_of,
     judge_person,
     judge_video,
 )
-from detector.shading import heat_scale, weigh_heat
 
 RULES = ScoringRules(min_size=40, min_sharpness=20, min_frontal=0.2, calibrated=True)
 GOOD = Quality(size=200, sharpness=100, frontal=0.9, detection=0.99)

@@ -12,9 +12,9 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
-from detector.explain.texts import STATUS
 from detector.records import Status
-from detector.ui.desk import Terms
+from detector.service.admission import Terms
+from detector.text.messages import STATUS
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,33 +13,26 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up. A module may import from lower floors, and from its own folder.
 FLOORS = [
-    ["settings", "evidence"],
+    ["settings", "language"],
+    ["findings"],
     ["records"],
     ["errors"],
-    ["claims", "geometry", "model", "rules", "storage", "shading", "degrade", "moments"],
-    ["watch", "video", "faces", "tracks", "quality", "crops", "scoring", "card", "hub", "explain"],
-    ["weights"],
-    ["network", "render"],
-    ["batch", "live", "verify", "reasons"],
-    ["analysis", "closeup", "robustness"],
+    ["progress"],
+    ["scoring", "faces", "video", "live", "batch", "signals"],
+    ["model", "sandbox"],
+    ["heatmaps"],
+    ["inference"],
+    ["explain", "text"],
+    ["render", "analysis"],
+    ["verify"],
     ["pipeline"],
-    ["ui", "cli"],
-    ["__main__"],
+    ["service", "cli"],
+    ["ui", "__main__"],
 ]
 ONLY_HERE = {
-    "gradio": ("ui",),
-    "torch": (
-        "model",
-        "crops",
-        "faces",
-        "weights",
-        "explain.heat",
-        "explain.zoo",
-        "network",
-        "storage",
-        "reasons",
-    ),
-    "cv2": ("degrade", "faces", "tracks", "quality", "crops", "render.draw"),
+    "gradio": ("ui", "service.identity"),
+    "torch": ("model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "cv2": ("video.degrade", "faces", "render.overlay"),
 }
 
 
@@ -53,6 +47,16 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules that `path` imports, with those that it takes from a package by name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def name_of(path: Path) -> str:
@@ -79,6 +83,13 @@ def test_detector_imports_only_downwards(path: Path) -> None:
         if lower.split(".")[0] == name.split(".")[0]:
             continue
         assert floor_of(lower) < floor_of(name), f"{name} must not import {lower}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Floors order the rooms; this orders the modules inside one."""
+    names = {f"detector.{name_of(path)}": path for path in modules("detector")}
+    graph = {name: names.keys() & set(imported(path)) for name, path in names.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
 @pytest.mark.parametrize("package", ONLY_HERE)

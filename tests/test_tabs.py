@@ -244,7 +244,7 @@ def turn_on(page: Page) -> Locator:
 def test_a_camera_ends_with_its_time_and_can_be_started_again(
     camera: Browser, detector: Detector, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("detector.ui.live.TIME_LIMIT", 4)
+    monkeypatch.setattr("detector.ui.tabs.live.TIME_LIMIT", 4)
     with serving({"tiny": detector}, Limits()) as address:
         page = visit(camera, address)
         live = turn_on(page)

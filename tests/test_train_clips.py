@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.faces import FaceFinder
+from detector.faces.mtcnn import FaceFinder
 from tests.clips import moving_portrait, portrait, write_clip
 from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
 from train.index import COLUMNS

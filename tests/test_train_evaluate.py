@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from detector.model import CnnLstm
+from detector.model.cnn_lstm import CnnLstm
 from tests.tiny import CARD
 from train.evaluate import by_source, results_of
 from train.sequences import Sequences, judge_sequences, set_voice

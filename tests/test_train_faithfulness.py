@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from detector.model import CnnLstm, ModelConfig
-from detector.rules import ScoringRules
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
+from detector.scoring.calibration import ScoringRules
 from detector.settings import HEAT_METHODS
 from train.faithfulness import (
     CONTROLS,

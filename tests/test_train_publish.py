@@ -16,10 +16,10 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
-from detector.card import Card
-from detector.model import CnnLstm
-from detector.storage import pack, unpack
-from detector.weights import save_weights
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.model_card import Card
+from detector.model.quantize import pack, unpack
+from detector.model.weights import save_weights
 from tests.tiny import CARD
 from train.hub_card import model_card, upload
 from train.publish import choose_dtype

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from detector import Detector
-from detector.card import Card
-from detector.explain.regions import REGIONS
-from detector.explain.why import region_text
+from detector.heatmaps.regions import REGIONS
+from detector.model.model_card import Card
 from detector.settings import Settings
+from detector.text.phrases import region_text
 from tests.clips import portrait
 from tests.tiny import tiny_weights
 from train import index, prepare, regions

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from detector import Detector
-from detector.claims import MAX_BYTES, read_claims
 from detector.errors import CancelledError, ReportError, VideoError
 from detector.records import Report, Status
 from detector.render.document import error_json, to_json
-from detector.verify import TOLERANCE, verify_origin, verify_report
+from detector.verify.report_reader import MAX_BYTES, read_claims
+from detector.verify.verify import TOLERANCE, verify_origin, verify_report
 from tests.clips import plain, write_clip
 
 Json = dict[str, Any]

@@ -12,10 +12,9 @@ import pytest
 import torch
 
 from detector.errors import WeightsError
-from detector.hub import HubSource
-from detector.model import CnnLstm, ModelConfig
-from detector.rules import ScoringRules
-from detector.weights import (
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
+from detector.model.hub import HubSource
+from detector.model.weights import (
     WEIGHTS,
     Card,
     find_weights,
@@ -24,6 +23,7 @@ from detector.weights import (
     pick_device,
     save_weights,
 )
+from detector.scoring.calibration import ScoringRules
 from tests.hub_server import REPO, REVISION, serving
 
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))

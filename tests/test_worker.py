@@ -18,8 +18,8 @@ import pytest
 
 from detector.errors import CancelledError, VideoError, WeightsError
 from detector.records import Report, Status
+from detector.service.worker import RemoteDetector, Worker
 from detector.settings import Settings
-from detector.ui.worker import RemoteDetector, Worker
 from tests.standin import load_nothing, load_standin
 from tests.tiny import load_tiny
 
@@ -158,7 +158,7 @@ def test_weights_that_are_damaged_are_said_at_the_start() -> None:
 def test_the_worker_ends_with_its_server() -> None:
     """Also with one that is killed, and can close nothing."""
     code = (
-        "from detector.ui.worker import Worker; from tests.standin import load_standin, time;"
+        "from detector.service.worker import Worker; from tests.standin import load_standin, time;"
         "worker = Worker(load_standin); worker.detectors(); print(worker.pid, flush=True);"
         "time.sleep(60)"
     )

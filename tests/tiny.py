@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from detector import Detector
-from detector.model import CnnLstm, ModelConfig
-from detector.rules import ScoringRules
-from detector.weights import Card, save_weights
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
+from detector.model.weights import Card, save_weights
+from detector.scoring.calibration import ScoringRules
 
 CARD = Card(
     id="tiny",

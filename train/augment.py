@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.degrade import Clip as Clip
-from detector.degrade import blur as blur
-from detector.degrade import h264 as h264
-from detector.degrade import rescale as rescale
+from detector.video.degrade import Clip as Clip
+from detector.video.degrade import blur as blur
+from detector.video.degrade import h264 as h264
+from detector.video.degrade import rescale as rescale
 
 
 def jpeg(clip: Clip, quality: int) -> Clip:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from detector.crops import CropSettings, cut_face
+from detector.faces.crops import CropSettings, cut_face
 from detector.records import Box
 from train.augment import Clip, Degradation, degrade, draw_degradation, draw_upload
 from train.fakes import FakeClip, Floats, RealClip, make_fake

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from detector.faces import FaceFinder
-from detector.model import CnnLstm, pool
+from detector.faces.mtcnn import FaceFinder
+from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import FloatArray, Image
 from train.clips import Faces
 from train.judge import judge_crops

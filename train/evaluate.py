@@ -24,15 +24,15 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from detector.card import Card
 from detector.errors import VideoError
-from detector.model import CnnLstm
-from detector.network import Cut, Network
+from detector.inference import Cut, Network
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.model_card import Card
+from detector.model.weights import UNTRAINED, Loaded
 from detector.pipeline import Detector
 from detector.records import Image, Person, Report, Status, Verdict
-from detector.rules import ScoringRules, calibrate
+from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import Settings
-from detector.weights import UNTRAINED, Loaded
 from train.augment import degrade, draw_upload, social_media
 from train.clips import Faces
 from train.controls import student, untrained

@@ -29,13 +29,13 @@ from pytorch_grad_cam.metrics.road import ROADCombined
 from torch import nn
 from tqdm import tqdm
 
-from detector.crops import CropSettings, cut_face, to_tensor
-from detector.explain.zoo import Clips, heat_maps
-from detector.model import CnnLstm
+from detector.faces.crops import CropSettings, cut_face, to_tensor
+from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.weights import find_weights, load_model
 from detector.records import Box, FloatArray, Image
-from detector.rules import ScoringRules, calibrate
+from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import HEAT_METHODS
-from detector.weights import find_weights, load_model
 from train.clips import Faces
 from train.fakes import make_fake
 from train.metrics import auc

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detector.model import CnnLstm, pool
+from detector.model.cnn_lstm import CnnLstm, pool
 from train.clips import FAMILIES, FRAME_MIX, ClipConfig, Faces, Pairs, collate
 from train.metrics import macro_f1
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from detector.model import CnnLstm, pool
+from detector.model.cnn_lstm import CnnLstm, pool
 from train.clips import CLIP_MIX, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops
 from train.metrics import auc

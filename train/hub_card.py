@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, HfApi, ModelCardData
 
-from detector.card import Card
+from detector.model.model_card import Card
 
 SETS = {
     "crops": "DFDC face crops of unseen people",

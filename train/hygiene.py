@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,11 @@ from PIL import Image as Pillow
 from tqdm import tqdm
 
 from detector.errors import VideoError
-from detector.faces import FaceFinder
+from detector.faces.mtcnn import FaceFinder
 from detector.records import Image
 from detector.video import probe, read_clips
 from train.augment import Clip, Colour, blur, noise, recolour
+from train.frame_folders import FRAME_RATE, frames_in
 from train.index import write_table
 from train.plots import draw_balance
 from train.prepare import decode_picture, read_bytes
@@ -77,6 +79,8 @@ def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
             height, width = picture.shape[:2]
             known = {"frames": 1, "width": width, "height": height, "hash": hash_of(picture)}
             return unknown | known | {"status": GOOD}
+        if Path(row["path"]).is_dir():
+            return unknown | _measure_folder(Path(row["path"]), finder)
         info = probe(Path(row["path"]))
         frames = some_frames(Path(row["path"]))
     except (VideoError, ValueError, OSError) as error:
@@ -92,8 +96,28 @@ def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
     }
 
 
+def _measure_folder(path: Path, finder: FaceFinder) -> dict[str, Any]:
+    """The same of a folder of pictures that is a video."""
+    pictures = frames_in(path)
+    frames = some_frames(path)
+    height, width = frames[0].shape[:2]
+    return {
+        "frames": len(pictures),
+        "seconds": len(pictures) / FRAME_RATE,
+        "width": width,
+        "height": height,
+        "faces": max(len(faces) for faces in finder.find(frames)),
+        "hash": hash_of(frames[len(frames) // 2]),
+        "status": GOOD,
+    }
+
+
 def some_frames(path: Path) -> list[Image]:
     """Frames spread over a video, as the product samples it."""
+    if path.is_dir():
+        pictures = frames_in(path)
+        chosen = pictures[:: max(len(pictures) // LOOKED_AT, 1)][:LOOKED_AT]
+        return [decode_picture(picture.read_bytes()) for picture in chosen]
     return [frame.image for clip in read_clips(path, LOOKED_AT) for frame in clip]
 
 
@@ -210,6 +234,7 @@ def augment(table: pd.DataFrame, out: Path, seed: int = 0) -> pd.DataFrame:
     is not made again."""
     out.mkdir(parents=True, exist_ok=True)
     good = _good(table) if "status" in table else pd.Series(True, table.index)
+    good &= ~table["path"].map(os.path.isdir)  # a folder of frames is no file to write anew
     videos = table[good & (table["split"] == "train") & (table["kind"] == "video")]
     real = videos[videos["label"] == "REAL"]
     lacking = max((videos["label"] == "FAKE").sum() - len(real), 0) if len(real) else 0

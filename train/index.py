@@ -7,50 +7,59 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from train.layouts import VIDEO_SUFFIXES, layout_of
+from train.folders import read_folders
+from train.frame_folders import PICTURE_SUFFIXES, VIDEO_SUFFIXES, frames_in
+from train.layouts import LISTINGS, Reader, layout_of, listed_file, read_listing
+from train.lists import SPLITS, labels_of, read_rows, split_named, splits_of
+from train.rearranged import read_rearranged
 from train.verbs import DataError, verb, whole
 
 COLUMNS = [
     *("path", "row", "kind", "label", "method", "dataset", "compression"),
     *("identity", "target", "split"),
 ]
-SPLITS = ("train", "val", "test")
-LABELS = ("REAL", "FAKE")
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+log = logging.getLogger(__name__)
 
 
 def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     """One data set as a table with `COLUMNS`.
 
     `path` is a Parquet file with a column `image` (encoded bytes), a CSV `file,label[,method,
-    identity,target,split,source]`, or a folder: one of `train.layouts`, or `real/` and `fake/`.
-    `kind` says what a row is: a `video`, a `still` (a picture with a face somewhere), or a `crop`
-    (the face fills it). `split` overrules what the file says.
+    identity,target,split,source]`, a JSON of DeepfakeBench or a metadata.json, or a folder: one of
+    `train.layouts`, or `real/` and `fake/`.
+    `kind` says what a row is: a `video` (also a folder of its frames), a `still` (a picture with a
+    face somewhere), or a `crop` (the face fills it). `split` overrules what the file says.
 
     Raises ValueError for anything it cannot take.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist.")
-    if path.suffix == ".parquet":
-        table = _read_parquet(path)
-    elif path.suffix == ".csv":
-        table = _read_csv(path)
-    elif path.is_dir():
-        table = (layout_of(path) or _read_folders)(path)
-    else:
-        raise DataError(f"{path} is neither a Parquet file, a CSV nor a folder.")
+    table = _reader_of(path)(path, kind)
     table["kind"] = kind
     _refuse_mixed(table, kind, path)
     table["dataset"] = table.get("dataset", path.stem)
     if split:
         table["split"] = split
-    return _complete(table, path)
+    return without_doubles(_complete(table, path), path)
+
+
+def _reader_of(path: Path) -> Reader:
+    if path.is_dir():
+        return layout_of(path) or read_folders
+    readers = {".parquet": _read_parquet, ".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is neither a Parquet file, a CSV, a JSON nor a folder.")
+    return reader
 
 
 def _refuse_mixed(table: pd.DataFrame, kind: str, path: Path) -> None:
@@ -64,61 +73,92 @@ def _refuse_mixed(table: pd.DataFrame, kind: str, path: Path) -> None:
         )
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, kind: str) -> pd.DataFrame:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = [name for name in pq.read_schema(path).names if name != "image"]
-    table = pd.read_parquet(path, columns=names)
+    try:
+        names = pq.read_schema(path).names
+        table = pd.read_parquet(path, columns=[name for name in names if name != "image"])
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not a Parquet file, or it is damaged: {error}.") from error
+    if "image" not in names:
+        raise DataError(f"{path} has no column 'image'; it has {', '.join(names)}.")
     table["path"], table["row"] = str(path), np.arange(len(table))
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    table.columns = table.columns.str.strip().str.lower()
-    if "file" not in table:
-        raise DataError(f"{path} has no column 'file'; it has {', '.join(table.columns)}.")
-    table["path"] = [str(path.parent / name) for name in table["file"]]
+def _read_csv(path: Path, kind: str) -> pd.DataFrame:
+    table = read_rows(path)
+    places = [listed_file(path, name) for name in table["file"]]
+    missing = [name for name, place in zip(table["file"], places, strict=True) if place is None]
+    if missing:
+        raise DataError(
+            f"{path} names {len(missing)} files that do not exist, as {path.parent / missing[0]}. "
+            "Names are looked for beside the list."
+        )
+    empty = [place for place in places if place and place.is_dir() and not frames_in(place)]
+    if empty:
+        raise DataError(f"{path} names {empty[0]}, a folder without pictures.")
+    table["path"] = [str(place) for place in places]
     if "dataset" not in table and "source" in table:
         table["dataset"] = table["source"]
-    missing = [name for name in table["path"] if not Path(name).exists()]
-    if missing:
-        raise DataError(f"{path} names {len(missing)} files that do not exist, as {missing[0]}.")
     return table
 
 
-def _read_folders(path: Path) -> pd.DataFrame:
-    known = VIDEO_SUFFIXES | PICTURE_SUFFIXES
-    rows = [
-        {"path": str(file), "label": label, "identity": file.stem}
-        for label in LABELS
-        for file in sorted((path / label.lower()).rglob("*"))
-        if file.suffix.lower() in known
-    ]
-    if not rows:
-        raise DataError(f"{path} has no videos or pictures in real/ and fake/.")
-    return pd.DataFrame(rows)
+def _read_json(path: Path, kind: str) -> pd.DataFrame:
+    if path.name in LISTINGS:
+        return read_listing(path)
+    return read_rearranged(path, kind)
 
 
 def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "label" not in table:
         raise DataError(f"{path} has no column 'label'.")
-    table["label"] = table["label"].astype(str).str.strip().str.upper()
-    unknown = sorted(set(table["label"]) - set(LABELS))
-    if unknown:
-        raise DataError(f"{path} has labels other than REAL and FAKE: {', '.join(unknown[:5])}.")
+    table["label"] = labels_of(table["label"], path)
     if "row" not in table:
         table["row"] = -1
-    if "identity" not in table:
-        table["identity"] = [Path(name).stem for name in table["path"]]
-    for column in ("method", "target", "split", "compression"):
-        table[column] = table[column].fillna("").astype(str) if column in table else ""
+    for column in ("method", "identity", "target", "split", "compression"):
+        filled = table[column].fillna("").astype(str).str.strip() if column in table else ""
+        table[column] = filled
+    table["split"] = splits_of(table["split"], path)
     table["method"] = table["method"].where(table["method"] != "", table["dataset"])
+    # Nobody is known by an empty name: whoever has none is taken to be somebody else.
+    names = pd.Series([own_name(row) for row in table.to_dict("records")], index=table.index)
+    table["identity"] = table["identity"].where(table["identity"] != "", names)
     # Equal numbers in two data sets are two people.
-    prefix = table["dataset"].str.replace(r"-\d+$", "", regex=True) + "/"
-    table["identity"] = prefix + table["identity"].astype(str)
+    people = table["people"] if "people" in table else table["dataset"]
+    prefix = people.str.replace(r"-\d+$", "", regex=True) + "/"
+    table["identity"] = prefix + table["identity"]
     table["target"] = (prefix + table["target"]).where(table["target"] != "", "")
     return table[COLUMNS].reset_index(drop=True)
+
+
+def own_name(row: dict[str, Any]) -> str:
+    """A name for the unknown person of one row."""
+    stem = Path(row["path"]).stem
+    return stem if row["row"] < 0 else f"{stem}-{row['row']}"
+
+
+def without_doubles(table: pd.DataFrame, path: Path | str) -> pd.DataFrame:
+    """`table` with each file once. Raises DataError for one that is both REAL and FAKE."""
+    place = table["path"].map(os.path.realpath) + table["row"].astype(str)
+    both = table["label"].groupby(place).transform("nunique") > 1
+    if both.any():
+        raise DataError(
+            f"{path} gives {table['path'][both].nunique()} files as both REAL and FAKE, as "
+            f"{table['path'][both].iloc[0]}. Keep the line that is right."
+        )
+    splits = table["split"].where(table["split"] != "").groupby(place).transform("nunique") > 1
+    if splits.any():
+        raise DataError(
+            f"{path} puts {table['path'][splits].nunique()} files in more than one split, as "
+            f"{table['path'][splits].iloc[0]}. Keep the line that is right."
+        )
+    double = place.duplicated()
+    if double.any():
+        log.warning("%s: %d files are named twice; each is kept once.", path, int(double.sum()))
+    return table[~double].reset_index(drop=True)
 
 
 def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> pd.DataFrame:
@@ -134,7 +174,10 @@ def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)
     given = table[table["split"] != ""].groupby(group)["split"].unique()
     torn = [name for name, splits in given.items() if len(splits) > 1]
     if torn:
-        raise DataError(f"{len(torn)} people are in more than one split, as {torn[0]}.")
+        raise DataError(
+            f"{len(torn)} people are in more than one split, as {torn[0]}. Nobody may be on two "
+            "sides: give one of the sources one split (SOURCE:train), or leave one out."
+        )
     fixed = {name: str(splits[0]) for name, splits in given.items()}
     split = [fixed.get(name) or _hashed_split(name, shares) for name in group]
     return table.assign(split=split)
@@ -178,6 +221,18 @@ def report(table: pd.DataFrame) -> str:
     return str(counts.to_string())
 
 
+def split_of_source(source: str, kind: str) -> tuple[Path, str, str]:
+    """`PATH` or `PATH:SPLIT`, as `read_source` takes them; a path may have colons of its own."""
+    path, colon, word = source.rpartition(":")
+    if not colon or Path(source).exists():
+        return Path(source), kind, ""
+    if split_named(word):
+        return Path(path), kind, split_named(word)
+    if Path(path).exists():
+        raise DataError(f"{source}: a split is one of {', '.join(SPLITS)}, got {word!r}.")
+    return Path(source), kind, ""
+
+
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.index", description=__doc__)
@@ -191,16 +246,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="table to write (.parquet)")
     parser.add_argument("--excel", action="store_true", help="write an .xlsx too")
     options = parser.parse_args(argv)
-    tables = []
-    for kind in ("crop", "still", "video"):
-        for source in getattr(options, f"{kind}s"):
-            name, _, split = source.partition(":")
-            if split not in ("", *SPLITS):
-                parser.error(f"{source}: a split is one of {', '.join(SPLITS)}.")
-            tables.append(read_source(Path(name), kind, split))
+    if min(options.shares) < 0 or not 0 < sum(options.shares) < float("inf"):
+        parser.error("--shares are three numbers, none below 0, and not all 0.")
+    if options.out.suffix in (".csv", ".xlsx"):
+        parser.error(
+            f"--out names the .parquet file; a CSV is written beside it. Got {options.out}"
+        )
+    tables = [
+        read_source(*split_of_source(source, kind))
+        for kind in ("crop", "still", "video")
+        for source in getattr(options, f"{kind}s")
+    ]
     if not tables:
         parser.error("Name at least one source with --crops, --stills or --videos.")
-    table = assign_splits(pd.concat(tables, ignore_index=True), options.shares)
+    table = without_doubles(pd.concat(tables, ignore_index=True), "What was given")
+    table = assign_splits(table, options.shares)
     write_table(table, options.out)
     if options.excel:
         table.to_excel(options.out.with_suffix(".xlsx"), index=False)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detector.crops import CropSettings, cut_face, to_tensor
-from detector.model import CnnLstm, pool
+from detector.faces.crops import CropSettings, cut_face, to_tensor
+from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import Box, FloatArray, Image
 from train.clips import Faces
 

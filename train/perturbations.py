@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from detector.model import CnnLstm
+from detector.model.cnn_lstm import CnnLstm
 from detector.records import Image
 from train.augment import LEVELS, perturb, social_media
 from train.clips import Faces

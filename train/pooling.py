@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from detector.crops import CropSettings, cut_face, to_tensor
-from detector.model import CnnLstm, pool
+from detector.faces.crops import CropSettings, cut_face, to_tensor
+from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import FloatArray
-from detector.rules import pool_logits
+from detector.scoring.calibration import pool_logits
 from train.augment import h264
 from train.clips import PLAIN_VIEW, Faces
 from train.fakes import RealClip, make_fake

@@ -25,11 +25,12 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from detector.crops import CropSettings, cut_face
-from detector.faces import FaceFinder
-from detector.geometry import between, square_around
-from detector.quality import quality_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.faces.geometry import between, square_around
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.quality import quality_of
 from detector.records import Face, FloatArray, Image, Quality
+from train.frame_folders import FRAME_RATE, frames_in
 from train.verbs import DataError, verb, whole
 
 SIZE = 224
@@ -147,11 +148,9 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
 
 def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
     """The chosen frames' seconds and pictures; only those are held in memory."""
-    count = config.frames if config.pick == "first" else _count_frames(path)
-    first = max((count - config.frames) // 2, 0) if config.pick == "consecutive" else 0
-    wanted = range(first, first + config.frames)
-    if config.pick == "even":
-        wanted = range(0, count, max(count // config.frames, 1))[: config.frames]
+    if path.is_dir():
+        return _frames_of_folder(path, config)
+    wanted = _wanted(config.frames if config.pick == "first" else _count_frames(path), config)
     seconds: list[float] = []
     pictures: list[Image] = []
     with av.open(str(path)) as container:
@@ -162,6 +161,22 @@ def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], li
                 pictures.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
                 seconds.append(float(frame.time or 0.0))
     return seconds, pictures
+
+
+def _frames_of_folder(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
+    """The same of a folder of pictures that is a video."""
+    pictures = dict(enumerate(frames_in(path)))
+    wanted = [index for index in _wanted(len(pictures), config) if index in pictures]
+    shown = [decode_picture(pictures[index].read_bytes()) for index in wanted]
+    return [index / FRAME_RATE for index in wanted], shown
+
+
+def _wanted(count: int, config: PrepareConfig) -> range:
+    """Which of `count` frames are kept; the range may end beyond them."""
+    if config.pick == "even":
+        return range(0, count, max(count // config.frames, 1))[: config.frames]
+    first = max((count - config.frames) // 2, 0) if config.pick == "consecutive" else 0
+    return range(first, first + config.frames)
 
 
 def _count_frames(path: Path) -> int:

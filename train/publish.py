@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from detector.card import Card
-from detector.model import CnnLstm
-from detector.rules import ScoringRules, calibrate
-from detector.storage import pack, unpack
-from detector.weights import save_weights
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.model_card import Card
+from detector.model.quantize import pack, unpack
+from detector.model.weights import save_weights
+from detector.scoring.calibration import ScoringRules, calibrate
 from train.clips import Faces
 from train.hub_card import upload
 from train.judge import judge_crops

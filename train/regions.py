@@ -21,15 +21,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from detector.card import Card
-from detector.crops import CropSettings, cut_face, landmarks_in_crop, to_tensor
 from detector.errors import WeightsError
-from detector.explain.regions import REGIONS, region_masks, shares_of
-from detector.explain.zoo import Clips, heat_maps
-from detector.model import CnnLstm
+from detector.faces.crops import CropSettings, cut_face, landmarks_in_crop, to_tensor
+from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.heatmaps.regions import REGIONS, region_masks, shares_of
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.model_card import Card
+from detector.model.weights import find_weights, load_model
 from detector.records import Box, FloatArray, Image
 from detector.settings import HEAT_METHODS, HEAT_TARGETS
-from detector.weights import find_weights, load_model
 from train.clips import Faces
 from train.verbs import DataError, verb, whole
 

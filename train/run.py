@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from detector.model import CnnLstm, ModelConfig
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from train.clips import FAMILIES
 from train.verbs import DataError, whole
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from detector.model import CnnLstm, pool
+from detector.model.cnn_lstm import CnnLstm, pool
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
 from train.run import FitConfig, Run, cross_entropy, note, train_on

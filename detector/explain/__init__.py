@@ -1,1 +1,1 @@
-"""Why: where the network looked, and the report in plain words."""
+"""Why a score is what it is: occlusion, one frame in detail, worse copies."""

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
-from detector.explain.words import (
+from detector.records import Report, Status
+from detector.text.summary import (
     clock,
     headline,
     percent,
@@ -14,7 +15,6 @@ from detector.explain.words import (
     verdict_text,
     warning_text,
 )
-from detector.records import Report, Status
 
 
 def answer_card(report: Report) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detector.geometry import between
+from detector.faces.geometry import between
 from detector.records import Box, FaceScore, Person, SeenFace
 
 # Boxes interpolated over half a second agree with found ones as well as two neighbouring

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from detector.explain.words import clock, headline, peak_of, percent
 from detector.records import Person, Report
-from detector.render.draw import colour_of
+from detector.render.overlay import colour_of
+from detector.text.summary import clock, headline, peak_of, percent
 
 _DASHES = ("", "7 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4", "6 2 2 2 2 2")
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)

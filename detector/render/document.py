@@ -10,8 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.errors import VideoError, shown
-from detector.explain.why import heat_text, where_text
-from detector.explain.words import headline, peak_of, sentences, status_text
 from detector.records import (
     APP_VERSION,
     SCHEMA_VERSION,
@@ -24,9 +22,11 @@ from detector.records import (
     Status,
     Verdict,
 )
-from detector.render.evidence import moment_json, number, robustness_json
+from detector.render.json import moment_json, number, robustness_json, signal_json
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
+from detector.text.phrases import heat_text, where_text
+from detector.text.summary import headline, peak_of, sentences, status_text
 
 __all__ = [
     "EXPLANATION",
@@ -52,6 +52,7 @@ _SUMMARY = (
     "most_suspicious_person",
     "peak_second",
     "seconds",
+    "signals",
     "headline",
 )
 
@@ -98,6 +99,7 @@ def to_json(report: Report) -> dict[str, Any]:
         ],
         "heat": _heat(report) if report.heat_scale > 0 else None,
         "robustness": robustness_json(report.robustness),
+        "signals": [signal_json(signal) for signal in report.signals],
         "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
         "model": asdict(report.model) | {"families": list(report.model.families)},
@@ -158,6 +160,7 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         ],
         "heat": None,
         "robustness": None,
+        "signals": [],
         "retelling": None,
         "warnings": [],
         "model": None,
@@ -290,6 +293,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         suspect.id if suspect else None,
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),
+        " ".join(f"{one.kind}={one.status.value}" for one in answer.signals),
         headline(answer),
     )
     return dict(zip(_SUMMARY, values, strict=True))

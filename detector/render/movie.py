@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.errors import VideoError
-from detector.explain.words import percent
+from detector.progress import OnProgress, ShouldStop, Watch
 from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace
 from detector.render.boxes import STEADY, BoxPath, ShownBox
-from detector.render.draw import colour_of, draw_face, draw_note, heat_on_frame, shrink
+from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
+from detector.sandbox.reader import reader
+from detector.text.summary import percent
 from detector.video import VideoWriter
-from detector.video.isolated import reader
-from detector.watch import OnProgress, ShouldStop, Watch
 
 LONG_SIDE = 1280
 # A heat map belongs to its own frame; it is shown around it just long enough to be seen.

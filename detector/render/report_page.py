@@ -9,12 +9,9 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 
-from detector.explain.language import tell
-from detector.explain.why import families_text
-from detector.explain.words import limits
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card, definitions
-from detector.render.grounds import regions, robustness
+from detector.render.html import regions, robustness
 from detector.render.sections import (
     findings,
     moments,
@@ -23,8 +20,12 @@ from detector.render.sections import (
     retelling,
     section,
     sections_css,
+    signals,
 )
 from detector.render.timeline import charts
+from detector.text.language import tell
+from detector.text.phrases import families_text
+from detector.text.summary import limits
 
 _HEAD = """<!doctype html>
 <html lang="{language}">
@@ -52,6 +53,7 @@ def to_html(report: Report, language: str = "en") -> str:
         moments(report),
         regions(report),
         findings(report),
+        signals(report),
         retelling(report),
         robustness(report),
         _limits(report),

@@ -1,4 +1,4 @@
-"""The shape of the JSON answer, version 1.0, as JSON Schema (draft 2020-12).
+"""The shape of the JSON answer, version 1.2, as JSON Schema (draft 2020-12).
 
 Page, command line and API give this one shape, for an answer as well as for a file that could
 not be judged; then `p_fake` is null, `faces` empty, and `headline` says what to do.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector.explain.texts import RETELLING
-from detector.explain.why import COPY_NAMES, REGION_NAMES
+from detector.findings import SignalStatus
 from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
 from detector.settings import HEAT_METHODS, HEAT_TARGETS
+from detector.text.messages import RETELLING
+from detector.text.phrases import COPY_NAMES, REGION_NAMES
 
 Schema = dict[str, Any]
 
@@ -84,6 +85,13 @@ _FACE = _object(
     frames=_list(_FRAME),
 )
 
+_SIGNAL = _object(
+    kind=_TEXT,
+    title=_TEXT,
+    status={"enum": [status.value for status in SignalStatus]},
+    said=_list(_TEXT),
+    facts={"type": "object", "additionalProperties": _TEXT},
+)
 _HEAT = _object(method={"enum": list(HEAT_METHODS)}, of={"enum": list(HEAT_TARGETS)}, meaning=_TEXT)
 
 EXPLANATION: Schema = {
@@ -135,6 +143,7 @@ SCHEMA: Schema = {
                 largest_change=_or_null(_SHARE),
             )
         ),
+        signals=_list(_SIGNAL),
         retelling=_or_null(_object(outcome={"enum": list(RETELLING)}, text=_TEXT, model=_TEXT)),
         warnings=_WARNINGS,
         model=_or_null(

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
-from detector.explain.retelling import retelling_text
-from detector.explain.why import heat_text, region_text
-from detector.explain.words import (
+from detector.findings import Signal
+from detector.records import Image, Moment, Person, Report, Status, Verdict
+from detector.render.chart import colour_name
+from detector.render.overlay import blend_heat, heat_legend, to_jpeg
+from detector.text.llm import retelling_text
+from detector.text.messages import SIGNAL_STATUS
+from detector.text.phrases import heat_text, region_text
+from detector.text.summary import (
     Sentence,
     clock,
     family_text,
@@ -24,9 +29,6 @@ from detector.explain.words import (
     verdict_text,
     warning_text,
 )
-from detector.records import Image, Moment, Person, Report, Status, Verdict
-from detector.render.chart import colour_name
-from detector.render.draw import blend_heat, heat_legend, to_jpeg
 
 MOMENTS_SHOWN = 6
 _HEADS = ("Person", "Time", "Score", "Frame alone", "Face size", "Facing", "Counted")
@@ -175,6 +177,23 @@ def retelling(report: Report) -> str:
     if report.retelling is None:
         return ""
     return section("In other words", f"<p>{escape(retelling_text(report.retelling))}</p>")
+
+
+def signals(report: Report) -> str:
+    """Evidence that is no face, each with its status and facts; "" if nothing was examined."""
+    found = [signal for signal in report.signals if signal.said or signal.facts]
+    return section("Beside the faces", *map(_signal, found)) if found else ""
+
+
+def _signal(signal: Signal) -> str:
+    said = "".join(f"<p>{escape(str(sentence))}</p>" for sentence in signal.said)
+    rows = "".join(
+        f"<div><dt>{escape(str(name))}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in signal.facts
+    )
+    facts = f'<dl class="card">{rows}</dl>' if rows else ""
+    badge = f'<span class="badge {signal.status.value}">{SIGNAL_STATUS[signal.status]}</span>'
+    return f'<div class="signal"><h3>{escape(str(signal.title))}</h3>{badge}{said}{facts}</div>'
 
 
 def numbers(report: Report) -> str:

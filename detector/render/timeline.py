@@ -10,9 +10,9 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from detector.explain.words import clock, gaps, percent
 from detector.records import FaceScore, Person, Report, Verdict
 from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
+from detector.text.summary import clock, gaps, percent
 
 # Two frames further apart than this are not joined by a line: nobody looked in between.
 LONGEST_STEP = 1.0

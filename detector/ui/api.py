@@ -13,16 +13,16 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import ReportError, VideoError
-from detector.explain.retelling import narrator_of
 from detector.records import Report
 from detector.render.document import answer_json
+from detector.service.jobs import Step
+from detector.service.temp_files import KEPT_SECONDS
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, Settings
-from detector.ui.explain import NOT_CONFIGURED
+from detector.text.llm import narrator_of
+from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
-from detector.ui.jobs import Step
-from detector.ui.storage import KEPT_SECONDS
-from detector.ui.untouched import untouched
-from detector.ui.verify import compare
+from detector.ui.tabs.explain import NOT_CONFIGURED
+from detector.ui.tabs.verify import compare
 from detector.video import Limits
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights"

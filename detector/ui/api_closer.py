@@ -11,11 +11,12 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.explain.words import peak_of
 from detector.records import Person, Report, Status
 from detector.render.document import answer_json, explanation_json
-from detector.render.draw import blend_heat, to_jpeg
+from detector.render.overlay import blend_heat, to_jpeg
+from detector.service.jobs import Step
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
+from detector.text.summary import peak_of
 from detector.ui.api import (
     Endpoints,
     answers,
@@ -25,9 +26,8 @@ from detector.ui.api import (
     told_of,
     working,
 )
+from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Question, explain, look, try_copies
-from detector.ui.jobs import Step
-from detector.ui.untouched import untouched
 
 Explained = tuple[dict[str, Any], str | None]
 

@@ -15,14 +15,14 @@ from detector.errors import VideoError
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
-from detector.render.views import Views
+from detector.render.viewer_media import Views
+from detector.service.identity import visitor_language
+from detector.service.jobs import Step
 from detector.settings import Settings
-from detector.ui import cards
-from detector.ui.explain import Panel
+from detector.ui import html
 from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
-from detector.ui.jobs import Step
+from detector.ui.tabs.explain import Panel
 from detector.ui.viewer import ViewerData, viewer_data
-from detector.ui.visitors import visitor_language
 
 Updates = dict[gr.Component | gr.Column, Any]
 
@@ -95,7 +95,7 @@ class Events:
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
-            shown.verdict: cards.working(Step("Starting", 0, 1)),
+            shown.verdict: html.working(Step("Starting", 0, 1)),
         }
         drawn: Report | None = None
         with closing(look(self.detectors, question, partial=True)) as steps:
@@ -103,16 +103,16 @@ class Events:
                 if isinstance(item, Report):
                     yield from self._answer(question, item)
                 elif not isinstance(item, Step):
-                    yield self._empty() | {shown.verdict: cards.problem(item)} | self._idle()
+                    yield self._empty() | {shown.verdict: html.problem(item)} | self._idle()
                 elif item.so_far is drawn:
-                    yield {shown.verdict: cards.working(item)}
+                    yield {shown.verdict: html.working(item)}
                 else:
                     drawn = item.so_far
-                    yield {shown.verdict: cards.working(item)} | self._partial(question, drawn)
+                    yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
 
     def cancel(self) -> Updates:
         """What is shown once the running event was called off."""
-        return self._empty() | {self.shown.verdict: cards.cancelled()} | self._idle()
+        return self._empty() | {self.shown.verdict: html.cancelled()} | self._idle()
 
     def _empty(self) -> Updates:
         """No answer: nothing of an earlier one stays beside a new question."""
@@ -157,7 +157,7 @@ class Events:
             shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,
-            shown.findings: sections.findings(report, interactive=True),
+            shown.findings: sections.findings(report, interactive=True) + sections.signals(report),
             shown.people: sections.people(report),
             shown.moments: sections.moments(report, interactive=True),
             shown.numbers: sections.numbers(report),
@@ -170,9 +170,9 @@ class Events:
         with closing(draw_views(detector, question, report, folder)) as steps:
             for item in steps:
                 if isinstance(item, Step):
-                    yield {self.shown.drawing: cards.working(item)}
+                    yield {self.shown.drawing: html.working(item)}
                 elif isinstance(item, VideoError):
-                    yield {self.shown.drawing: cards.undrawn(item)}
+                    yield {self.shown.drawing: html.undrawn(item)}
                 else:
                     yield {
                         self.shown.drawing: "",

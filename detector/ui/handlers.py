@@ -17,14 +17,14 @@ from pathlib import Path
 import gradio as gr
 
 from detector.errors import VideoError
-from detector.explain.retelling import Narrator
+from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
-from detector.render.views import Views
+from detector.render.viewer_media import Views
+from detector.service.admission import Served
+from detector.service.jobs import Result, Step, run_job
 from detector.settings import FrameQuestion, Settings
-from detector.ui.desk import Served
-from detector.ui.jobs import Result, Step, run_job
-from detector.watch import OnProgress, ShouldStop
+from detector.text.llm import Narrator
 
 # Models by name; the first is the default.
 Detectors = Mapping[str, Served]

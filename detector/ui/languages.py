@@ -14,7 +14,8 @@ from typing import Any
 
 import gradio as gr
 
-from detector.explain.language import (
+from detector.service.identity import visitor_language
+from detector.text.language import (
     LANGUAGES,
     catalogue,
     opened,
@@ -22,9 +23,8 @@ from detector.explain.language import (
     say_markdown,
     tell,
 )
-from detector.ui.check import PRESET_LABELS
+from detector.ui.tabs.check import PRESET_LABELS
 from detector.ui.viewer import ViewerData, viewer_data_in
-from detector.ui.visitors import visitor_language
 
 PRESET_NAMES = [name for name, _ in PRESET_LABELS]
 _TEXTS = ("label", "placeholder", "info")

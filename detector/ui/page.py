@@ -10,24 +10,24 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from detector.render.sections import sections_css
-from detector.ui import cards
+from detector.service.admission import Served
+from detector.service.guard import Guard, answer_error
+from detector.service.health import Operation
+from detector.service.metrics import wanted as metrics_wanted
+from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
+from detector.ui import html
 from detector.ui.api import Endpoints, add_api
 from detector.ui.api_closer import CloserEndpoints, add_closer_api
-from detector.ui.batch import build_batch
-from detector.ui.check import build_check
-from detector.ui.desk import Served
-from detector.ui.guard import Guard, answer_error
+from detector.ui.gradio_patches import forbid_conversion
 from detector.ui.handlers import Detectors
-from detector.ui.help import build_help
-from detector.ui.history import build_history
 from detector.ui.languages import speak, translations
-from detector.ui.live import build_live
-from detector.ui.metrics import wanted as metrics_wanted
-from detector.ui.model import build_model
-from detector.ui.operation import Operation
-from detector.ui.storage import KEPT_SECONDS, SWEEP_SECONDS
-from detector.ui.untouched import forbid_conversion
-from detector.ui.verify import build_verify
+from detector.ui.tabs.batch import build_batch
+from detector.ui.tabs.check import build_check
+from detector.ui.tabs.help import build_help
+from detector.ui.tabs.history import build_history
+from detector.ui.tabs.live import build_live
+from detector.ui.tabs.model import build_model
+from detector.ui.tabs.verify import build_verify
 from detector.video import Limits
 
 HERE = Path(__file__).parent
@@ -95,8 +95,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     ) as page:
         default = next(iter(detectors.values()))
         gr.HTML(
-            cards.masthead(default.info, default.device, limits),
-            js_on_load=cards.too_large_js(limits),
+            html.masthead(default.info, default.device, limits),
+            js_on_load=html.too_large_js(limits),
         )
         with gr.Tabs(elem_id="sections"):
             with gr.Tab("Check", id="check"):

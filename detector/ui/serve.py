@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from detector.ui.desk import Desk, Served
+from detector.service.admission import Desk, Served
+from detector.service.temp_files import Storage
+from detector.service.worker import Worker
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
-from detector.ui.storage import Storage
-from detector.ui.worker import Worker
 from detector.video import Limits
 
 

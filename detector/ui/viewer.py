@@ -14,14 +14,14 @@ from pathlib import Path
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 
-from detector.explain.language import LANGUAGES, say, tell
-from detector.explain.words import clock, headline, peak_of, percent, verdict_text
-from detector.geometry import square_around
+from detector.faces.geometry import square_around
 from detector.records import Box, FaceScore, Person, Report, SeenFace
 from detector.render.boxes import BoxPath
 from detector.render.chart import colour_name, dash_of
 from detector.render.timeline import timeline_svg
-from detector.render.views import COLUMNS, Views
+from detector.render.viewer_media import COLUMNS, Views
+from detector.text.language import LANGUAGES, say, tell
+from detector.text.summary import clock, headline, peak_of, percent, verdict_text
 
 HERE = Path(__file__).parent
 CHART_WIDTHS = (350, 700, 1080)

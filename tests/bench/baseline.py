@@ -20,9 +20,9 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from torch import Tensor, nn
 
-from detector.model import CnnLstm
+from detector.model.cnn_lstm import CnnLstm
+from detector.progress import Stopwatch
 from detector.records import FloatArray, Image
-from detector.watch import Stopwatch
 
 CLIP = 10  # frames that the LSTM hears together, and that one backward pass holds in memory
 

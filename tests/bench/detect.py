@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 import av
 from facenet_pytorch import MTCNN
 
-from detector.faces import FaceFinder
-from detector.geometry import iou
+from detector.faces.geometry import iou
+from detector.faces.mtcnn import FaceFinder
+from detector.faces.tracking import PeopleTracker
 from detector.records import Box, Frame, Image
-from detector.tracks import PeopleTracker
 from tests.bench.scene import scene
 
 CLIP = 8  # frames that the product looks at in one call

@@ -15,8 +15,8 @@ import torch
 from pytorch_grad_cam import GradCAM
 from torch import Tensor
 
-from detector.explain.heat import frame_heat
-from detector.model import CnnLstm, ModelConfig, pool
+from detector.heatmaps.gradcam import frame_heat
+from detector.model.cnn_lstm import CnnLstm, ModelConfig, pool
 from tests.bench.baseline import FramesAsBatch
 
 

@@ -25,11 +25,11 @@ from pathlib import Path
 from statistics import mean
 
 from detector import Detector
+from detector.model.weights import find_weights, load_model
+from detector.sandbox.reader import IsolatedReader, Reader
+from detector.sandbox.server import server
 from detector.settings import Settings
 from detector.video import DecodeNotes, reading
-from detector.video.isolated import IsolatedReader, Reader
-from detector.video.server import server
-from detector.weights import find_weights, load_model
 from tests.bench.scene import HD, scene, stand_in
 from tests.clips import write_clip
 

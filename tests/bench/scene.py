@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from skimage.data import coffee
 
-from detector.model import ModelConfig
+from detector.model.cnn_lstm import ModelConfig
 from tests.clips import Image, portrait
 from tests.tiny import CARD, tiny_weights
 

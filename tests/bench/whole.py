@@ -11,11 +11,11 @@ from typing import Any
 from safetensors.torch import load_file
 
 from detector import Detector, Report
-from detector.model import CnnLstm
+from detector.model.cnn_lstm import CnnLstm
+from detector.model.weights import find_weights
+from detector.progress import Stopwatch
 from detector.render.movie import annotate_video
 from detector.settings import Settings
-from detector.watch import Stopwatch
-from detector.weights import find_weights
 from tests.bench.baseline import Baseline
 
 Stages = dict[str, float]

@@ -30,8 +30,8 @@ import numpy as np
 from detector import Detector, Report, VideoError
 from detector.render.document import answer_json, to_csv, to_html
 from detector.render.movie import annotate_video
+from detector.sandbox.server import server
 from detector.settings import Settings
-from detector.video.server import server
 from tests.bench.process import own_peak
 from tests.fuzz.mutate import MUTATIONS
 from tests.fuzz.seeds import draw_seeds, traps

@@ -1,0 +1,120 @@
+"""One judged frame, looked at once more: where its evidence lies, by any method, and if it holds.
+
+The report says where the face was and what its clip and the others said. So only the frames of one
+clip are read again and shown to the network; nobody is searched for, and no score changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from detector.errors import VideoError
+from detector.explain.occlusion import explain_moment, judge_of
+from detector.faces.crops import CropSettings, cut_face
+from detector.inference import Cut, Network
+from detector.model.cnn_lstm import ModelConfig
+from detector.progress import Stopwatch, Watch
+from detector.records import Face, FaceScore, Frame, Moment, Person, Report
+from detector.sandbox.reader import reader
+from detector.scoring.calibration import ScoringRules, pool_shares
+from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
+from detector.settings import FrameQuestion
+from detector.video import DecodeNotes, Limits
+
+
+class Equipment(Protocol):
+    """What a close look uses of a `Detector`."""
+
+    network: Network | None
+    limits: Limits
+    isolate: bool
+    rules: ScoringRules
+
+
+def explain_frame(
+    detector: Equipment, path: Path, report: Report, asked: FrameQuestion, watch: Watch
+) -> Report:
+    """`report` with one moment in it, the frame that is asked for, and with what explains it.
+
+    Its `settings` and `heat_scale` are those of this explanation: the scale of the video where
+    the video was explained in the same way, else such that the map is drawn as hot as the frame
+    is fake. Raises ValueError if the person has no score, VideoError if `path` is another file
+    than the report is about or cannot be read again, CancelledError if stopped.
+    """
+    person, score = _place(report, asked)
+    if detector.network is None:
+        raise ValueError("there is no network that could be asked")
+    settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
+    watch.tell("Looking closer", 0, 1)
+    frames = _read_clip(detector, path, report, score.second, watch)
+    cut = _cut(person, frames, detector.network.card.model)
+    ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
+    assert clip.heats is not None  # they were asked for
+    rules = detector.rules.at(settings.threshold)
+    at = cut.seconds.index(score.second)
+    heat = weigh_heat(clip.heats[at], _strength(person, score, rules, asked.of))
+    moment = Moment(person.id, score.second, score.fake, cut.crops[at], heat)
+    judge = judge_of(detector.network, rules, settings)
+    moment = explain_moment(moment, clip, person, judge, tested=True)
+    people = [replace(one, moments=(moment,) * (one is person)) for one in report.people]
+    scale = report.heat_scale if settings == report.settings else 0.0
+    if scale == 0.0:
+        scale = heat_scale([moment], heat_floor(settings, report.frames_sampled))
+    return replace(report, people=tuple(people), settings=settings, heat_scale=scale)
+
+
+def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
+    """Whom and which of their frames the question means."""
+    person = next((one for one in report.people if one.id == asked.person and one.clips), None)
+    if person is None:
+        raise ValueError(f"Person {asked.person} has no score that could be explained")
+    return person, min(person.scores, key=lambda score: abs(score.second - asked.second))
+
+
+def _read_clip(
+    detector: Equipment, path: Path, report: Report, second: float, watch: Watch
+) -> list[Frame]:
+    """The run of frames that was looked at around a second."""
+    read = reader(watch.check, isolate=detector.isolate)
+    with read.opened(path, detector.limits) as file:
+        if file.info.sha256 != report.video.sha256:
+            raise VideoError("This is another file than the one that was analysed.")
+        with closing(file.clips(report.settings.frames, DecodeNotes())) as clips:
+            for clip in clips:
+                watch.check()
+                if clip[0].second <= second <= clip[-1].second:
+                    return list(clip)
+    raise VideoError("The file could not be read a second time.")
+
+
+def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:
+    """The person's faces in these frames, cut where they were found the first time."""
+    scores = {score.second: score for score in person.scores}
+    pairs = [(frame, scores[frame.second]) for frame in frames if frame.second in scores]
+    crop = CropSettings(size=model.size, margin=model.margin)
+    return Cut(
+        person=person.id,
+        seconds=tuple(frame.second for frame, _ in pairs),
+        faces=tuple(
+            Face(score.box, score.landmarks, score.quality.detection) for _, score in pairs
+        ),
+        crops=tuple(cut_face(frame.image, score.box, crop) for frame, score in pairs),
+        qualities=tuple(score.quality for _, score in pairs),
+    )
+
+
+def _strength(person: Person, score: FaceScore, rules: ScoringRules, of: str) -> float:
+    """How fake is what the map explains; of the video, as far as it listened to this clip."""
+    if of == "frame":
+        return score.fake
+    kept = [clip for clip in person.clips if clip.weight > 0]
+    logits, weights = (np.array([getattr(c, name) for c in kept]) for name in ("logit", "weight"))
+    shares = pool_shares(logits, weights, rules.share)
+    here = [clip.start <= score.second <= clip.end for clip in kept]
+    return float(shares[here].sum()) * (person.fake or 0.0)

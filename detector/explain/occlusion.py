@@ -1,0 +1,168 @@
+"""Why a moment looks manipulated: the part of the face, confirmed by hiding it, and its weight.
+
+A heat map follows the network's slopes; it may point where nothing changes when it is hidden. So
+the regions that it names are blurred, one at a time, and the network is asked again. What both
+agree on is told; otherwise the answer is "not localised". A test costs at most five crops, so an
+analysis tests its first moments only, and any other when somebody asks for it (`closeup`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from PIL import ImageFilter
+
+from detector.faces.crops import CropSettings, landmarks_in_crop
+from detector.findings import RegionShare
+from detector.heatmaps.regions import Mask, region_masks, region_shares
+from detector.inference import Network
+from detector.model.cnn_lstm import pool
+from detector.records import Image, Moment, Person
+from detector.scoring.calibration import ScoringRules, calibrate, pool_logits
+from detector.scoring.judge import ScoredClip
+from detector.settings import Settings
+
+TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does
+TRIED = 3  # regions blurred per moment, beside the one that serves as control
+CONTROL_AREA = 0.03  # of the crop; a smaller region proves nothing by not mattering
+LEAST_DROP = 0.2  # log-odds of a frame; less than that confirms nothing
+BLUR = 1 / 12  # of the crop's side: no feature of a face survives it
+SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who is asked about one moment, by which rules, and what real faces show. `of` says which
+    logit is to be explained, as in `Settings.heat_of`."""
+
+    network: Network
+    rules: ScoringRules
+    crop: CropSettings
+    expected: Mapping[str, float]
+    of: str = "frame"
+
+
+def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge:
+    """The judge that goes with a network and with what its heat maps explain."""
+    model = network.card.model
+    expected = network.card.expected_regions(settings.heat_method, settings.heat_of)
+    crop = CropSettings(size=model.size, margin=model.margin)
+    return Judge(network, rules, crop, expected, settings.heat_of)
+
+
+def explain_people(
+    people: Sequence[Person], clips: Sequence[Sequence[ScoredClip]], judge: Judge
+) -> tuple[Person, ...]:
+    """Everyone with the reasons for their moments; together they test about `TESTED` of them."""
+    tried = max(1, TESTED // max(len(people), 1))
+    pairs = zip(people, clips, strict=True)
+    return tuple(explain_moments(person, own, judge, tried=tried) for person, own in pairs)
+
+
+def explain_moments(
+    person: Person, clips: Sequence[ScoredClip], judge: Judge, *, tried: int
+) -> Person:
+    """`person` with the regions of all moments; the first `tried` ones are tested as well."""
+    explained = [
+        explain_moment(moment, _clip_of(moment, clips), person, judge, tested=rank < tried)
+        for rank, moment in enumerate(person.moments)
+    ]
+    return replace(person, moments=tuple(explained))
+
+
+def _clip_of(moment: Moment, clips: Sequence[ScoredClip]) -> ScoredClip:
+    return next(clip for clip in clips if moment.second in [float(s) for s in clip.seconds])
+
+
+def explain_moment(
+    moment: Moment, clip: ScoredClip, person: Person, judge: Judge, *, tested: bool
+) -> Moment:
+    """`moment`, a frame of `clip`, with its regions and its weight; `tested` by hiding them.
+
+    What does not reach the undecided range has nothing to be confirmed.
+    """
+    at = [float(second) for second in clip.seconds].index(moment.second)
+    points = landmarks_in_crop(clip.landmarks[at], clip.boxes[at], judge.crop)
+    regions: tuple[RegionShare, ...] = ()
+    if moment.heat is not None:
+        regions = region_shares(moment.heat, points, judge.crop.size, judge.expected)
+    moment = replace(moment, regions=regions, without=_without(clip, at, person, judge))
+    explained = moment.fake if judge.of == "frame" else person.fake or 0.0
+    if not tested or not regions or explained < judge.rules.undecided[0]:
+        return moment
+    masks = region_masks(points, judge.crop.size, judge.crop.size)
+    return _tested(moment, masks, _Asked(judge.network, clip, at, judge.of))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Frame `at` of a clip, which may be shown to the network in other versions."""
+
+    network: Network
+    clip: ScoredClip
+    at: int
+    of: str
+
+    @property
+    def least_drop(self) -> float:
+        """One of many frames moves the logit of its clip that much less than its own."""
+        return LEAST_DROP if self.of == "frame" else LEAST_DROP / len(self.clip.seconds)
+
+    def drops(self, versions: Sequence[Image]) -> list[float]:
+        """By how much each version lowers the explained log-odds, its neighbours as they were.
+
+        The original is asked along with them: as part of another batch it might differ.
+        """
+        seen = pool(self.network.encode(versions))
+        features = torch.from_numpy(self.clip.features).to(seen)
+        again = features.repeat(len(versions), 1, 1)
+        again[:, self.at] = seen
+        lengths = torch.full((len(versions),), len(features))
+        judged = self.network.judge(again, lengths)
+        logits = (judged.frame[:, self.at] if self.of == "frame" else judged.clip).float().cpu()
+        return [float(logits[0] - logit) for logit in logits[1:]]
+
+
+def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
+    """Blur the first regions and a control; see which of them lowers the score clearly."""
+    regions = list(moment.regions)
+    chosen = list(range(min(TRIED, len(regions))))
+    controls = [k for k in range(TRIED, len(regions)) if regions[k].area >= CONTROL_AREA]
+    if controls:  # where the heat map says least, for the size of the region
+        chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
+    blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]
+    drops = asked.drops([moment.crop, *blurred])
+    bar = max(asked.least_drop, drops[-1] if controls else 0.0)
+    for place, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
+        clear = place < TRIED and drop > bar and regions[k].excess > 0
+        regions[k] = replace(regions[k], drop=drop, confirmed=clear)
+    return replace(
+        moment, regions=tuple(regions), localised=any(region.confirmed for region in regions)
+    )
+
+
+def blur_region(crop: Image, mask: Mask) -> Image:
+    """The crop (S, S, 3) with the masked region (S, S) blurred, and a soft edge around it."""
+    picture = Pillow.fromarray(crop)
+    side = len(crop)
+    soft = Pillow.fromarray((mask * 255).astype(np.uint8))
+    soft = soft.filter(ImageFilter.GaussianBlur(side * SOFT))
+    hidden = picture.filter(ImageFilter.GaussianBlur(side * BLUR))
+    return np.array(Pillow.composite(hidden, picture, soft))
+
+
+def _without(clip: ScoredClip, at: int, person: Person, judge: Judge) -> float | None:
+    """The person's probability had frame `at` of `clip` not been seen; None if it was all."""
+    if len(clip.seconds) < 2 or clip.features is None:
+        return None
+    rest = torch.from_numpy(np.delete(clip.features, at, axis=0)).to(judge.network.device)
+    logit = float(judge.network.judge(rest[None], torch.tensor([len(rest)])).clip)
+    kept = [part for part in person.clips if part.weight > 0]
+    start = float(clip.seconds[0])
+    logits = np.array([logit if part.start == start else part.logit for part in kept])
+    weights = np.array([part.weight for part in kept])
+    return float(calibrate(pool_logits(logits, weights, judge.rules.share), judge.rules))

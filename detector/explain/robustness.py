@@ -1,0 +1,57 @@
+"""How steady an answer is: the same frames, re-encoded, downscaled and blurred, judged again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from detector.findings import Robustness, WorseCopy
+from detector.progress import LOOKING, Watch
+from detector.records import Report
+from detector.settings import Settings
+from detector.video.degrade import COPIES, Alter
+
+FRAMES = 20
+"""At most so many frames are judged again, however closely the video was looked at."""
+
+
+class Looker(Protocol):
+    """What trying worse copies needs of a `Detector`."""
+
+    def look(
+        self, path: str | Path, settings: Settings, watch: Watch, *, alter: Alter | None = None
+    ) -> Report: ...
+
+
+def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch) -> Report:
+    """`report` with its `robustness`: what happens to the score as the video gets worse.
+
+    Each copy costs about what an analysis of `FRAMES` frames costs, without heat maps; nothing is
+    written to disk. If `report` looked more closely, the video as given is judged again with as
+    few frames, so that like is compared with like. Raises what `Detector.analyze` raises.
+    """
+    frames = min(report.settings.frames, FRAMES)
+    settings = replace(report.settings, frames=frames, heat=False)
+    kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
+    answers = {"as_given": report}
+    for place, kind in enumerate(kinds):
+        part = _part(watch, place, len(kinds))
+        answers[kind] = detector.look(path, settings, part, alter=COPIES.get(kind))
+    given = answers.pop("as_given")
+    copies = tuple(
+        WorseCopy(kind, answer.fake, answer.verdict.value, answer.status.value)
+        for kind, answer in answers.items()
+    )
+    found = Robustness(given.fake, given.verdict.value, frames, copies)
+    return replace(report, robustness=found)
+
+
+def _part(watch: Watch, place: int, count: int) -> Watch:
+    """Passes on the frames of copy number `place` as a part of those of all `count` copies."""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage == LOOKING and watch.on_progress is not None:
+            watch.on_progress("Trying worse copies", place * total + done, count * total)
+
+    return Watch(tell, watch.should_stop)

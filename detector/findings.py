@@ -1,0 +1,178 @@
+"""What stands behind a score or against it, as plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from detector.language import Message
+
+
+class Status(StrEnum):
+    """Why there is, or is not, a score. Only `OK` carries one."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    FACE_TOO_SMALL = "face_too_small"
+    TOO_FEW_FACES = "too_few_faces"
+    TOO_SHORT = "too_short"
+    TOO_BLURRED = "too_blurred"
+    UNTRAINED = "untrained"
+    # A file that gave no report at all; see `VideoError.status`.
+    UNREADABLE = "unreadable"
+    UNSAFE = "unsafe"
+    EMPTY = "empty"
+    NO_VIDEO = "no_video"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    CANCELLED = "cancelled"
+    # What only a public service answers: it could not, or would not, finish the work.
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    QUOTA_USED = "quota_used"
+
+
+class Verdict(StrEnum):
+    """`UNDECIDED` is an answer, not an error: the video did not show enough to judge."""
+
+    FAKE = "fake"
+    NO_SIGN = "no_sign"
+    UNDECIDED = "undecided"
+
+
+class Warn(StrEnum):
+    """What makes a result weaker than its number; each has its sentence in `explain.words`."""
+
+    STILL_IMAGE = "still_image"
+    FEW_FRAMES = "few_frames"
+    SMALL_FACES = "small_faces"
+    BLURRED_FACES = "blurred_faces"
+    PROFILE_FACES = "profile_faces"
+    MANY_FACES = "many_faces"
+    TIME_AND_FRAME_DISAGREE = "time_and_frame_disagree"
+    NEAR_THRESHOLD = "near_threshold"
+    NOT_CALIBRATED = "not_calibrated"
+    DAMAGED_FILE = "damaged_file"
+    # What had to be done to the pictures before they could be judged.
+    RETIMED = "retimed"
+    OTHER_TRACKS = "other_tracks"
+    TONE_MAPPED = "tone_mapped"
+    DEINTERLACED = "deinterlaced"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionShare:
+    """How much of a frame's evidence lies in one part of the face.
+
+    `region` is one of `explain.regions.REGIONS`. `evidence` is its share of the heat, `area` its
+    share of the crop, and `expected` the share of the heat that it has on real faces, None where
+    the weights' card does not tell. `drop` is how much the log-odds that the heat explains (the
+    frame's, or its clip's) fall when the region is blurred, None where that was not tried;
+    `confirmed` says that they fell clearly.
+    """
+
+    region: str
+    evidence: float
+    area: float
+    expected: float | None = None
+    drop: float | None = None
+    confirmed: bool = False
+
+    @property
+    def excess(self) -> float:
+        """The share of the evidence beyond what would be no surprise, in [-1, 1]."""
+        return self.evidence - (self.area if self.expected is None else self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScore:
+    """What one run of neighbouring frames said of a person, from `start` to `end` in seconds.
+
+    `logit` is uncalibrated; `weight`, in [0, 1], is how much the quality of its faces lets it
+    count, 0 where it does not.
+    """
+
+    start: float
+    end: float
+    logit: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorseCopy:
+    """The answer to a copy of the same frames; `kind` is one of `degrade.COPIES`.
+
+    `fake` is None where the copy got no score. `verdict` and `status` are as in `Report`.
+    """
+
+    kind: str
+    fake: float | None
+    verdict: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """The score of a video as given, of `frames` frames, and of worse copies of them."""
+
+    fake: float | None
+    verdict: str
+    frames: int
+    copies: tuple[WorseCopy, ...]
+
+    @property
+    def largest_change(self) -> float | None:
+        """How far the score moves at most, in [0, 1]; None where nothing can be compared."""
+        scores = [copy.fake for copy in self.copies if copy.fake is not None]
+        if self.fake is None or not scores:
+            return None
+        return max(abs(score - self.fake) for score in scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Retelling:
+    """The findings in a language model's words, or why there are none of those.
+
+    `text` is empty when `outcome` is not "ok"; the outcomes and their sentences are in
+    `explain.texts.RETELLING`. `model` names who wrote it.
+    """
+
+    outcome: str
+    text: str
+    model: str
+
+
+class SignalStatus(StrEnum):
+    """What a signal says. Only the first two speak of manipulation, and none gives a number."""
+
+    DECLARED = "declared"  # the file itself tells of generation or editing
+    BROKEN = "broken"  # what should prove the origin was checked, and does not hold
+    SOUND = "sound"  # it was checked, and holds
+    NOTED = "noted"  # a fact that decides nothing
+    ABSENT = "absent"  # nothing of the kind is there, which says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Evidence that is no face: provenance, facts of the container, or sound.
+
+    `kind` is a short key, such as "content_credentials", and `title` its name for people. `said`
+    are whole sentences. `facts` are names and values for a table; values come from the file, so
+    they are parameters and stay untranslated. `clause` continues a headline that has no score,
+    such as "its content credentials declare that it was generated"; None where it has no place
+    there.
+    """
+
+    kind: str
+    title: Message
+    status: SignalStatus
+    said: tuple[Message, ...] = ()
+    facts: tuple[tuple[Message, str], ...] = ()
+    clause: Message | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it points at generation, editing or a forged origin."""
+        return self.status in (SignalStatus.DECLARED, SignalStatus.BROKEN)

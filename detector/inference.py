@@ -1,0 +1,125 @@
+"""Crops of people go through the network and come back as scored clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detector.faces.crops import to_tensor
+from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.model.cnn_lstm import Logits, pool
+from detector.model.weights import Loaded
+from detector.progress import Stopwatch
+from detector.records import Face, Image, Quality
+from detector.scoring.judge import ScoredClip
+from detector.settings import Settings
+
+# Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
+# and to stop soon when asked to.
+BATCH = {"cpu": 10, "cuda": 160}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One person's T faces in one clip, ready for the network.
+
+    `crops` are the network's inputs (S, S, 3), in the order of time.
+    """
+
+    person: int
+    seconds: tuple[float, ...]
+    faces: tuple[Face, ...]
+    crops: tuple[Image, ...]
+    qualities: tuple[Quality, ...]
+
+
+class Network:
+    """A loaded model on its device."""
+
+    def __init__(self, loaded: Loaded, device: str) -> None:
+        self.model = loaded.model
+        self.card = loaded.card
+        self.device = device
+
+    def score(
+        self, cuts: Sequence[Cut], *, settings: Settings, spent: Stopwatch
+    ) -> Iterator[tuple[int, ScoredClip]]:
+        """One (person, clip) per cut, in order; clips of unlike length are padded together."""
+        lengths = torch.tensor([len(cut.crops) for cut in cuts])
+        crops = [crop for cut in cuts for crop in cut.crops]
+        with spent("cnn"):
+            maps = self.encode(crops)
+        padded = _padded(maps, lengths)
+        with spent("lstm"):
+            features = pool(padded.flatten(0, 1)).view(*padded.shape[:2], -1)
+            logits = self.judge(features, lengths)
+        heats = None
+        if settings.heat:
+            with spent(settings.heat_method):
+                heats = self._heat(padded, lengths, crops, settings)
+        for index, cut in enumerate(cuts):
+            clip = self._clip(cut, Logits(*(part[index] for part in logits)))
+            T = len(cut.crops)
+            yield (
+                cut.person,
+                replace(
+                    clip,
+                    heats=None if heats is None else heats[index, :T].float().cpu().numpy(),
+                    features=features[index, :T].cpu().numpy(),
+                ),
+            )
+
+    def _heat(
+        self, maps: Tensor, lengths: Tensor, crops: Sequence[Image], settings: Settings
+    ) -> Tensor:
+        images = torch.empty(0)
+        if settings.heat_method == "score_cam":
+            images = _padded(to_tensor(crops).to(self.device), lengths).flatten(0, 1)
+        clips = Clips(maps.flatten(0, 1), lengths, images)
+        return heat_maps(self.model, clips, settings.heat_method, settings.heat_of)
+
+    @torch.inference_mode()
+    def encode(self, crops: Sequence[Image]) -> Tensor:
+        """The last maps (N, C, h, w) of crops (S, S, 3)."""
+        parts = []
+        for start in range(0, len(crops), BATCH[self.device]):
+            batch = to_tensor(crops[start : start + BATCH[self.device]]).to(self.device)
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+                parts.append(self.model.encode(batch).float())
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def judge(self, features: Tensor, lengths: Tensor) -> Logits:
+        """Pooled features (B, T, C) -> `Logits`."""
+        return self.model.judge(features, lengths)
+
+    def _clip(self, cut: Cut, logits: Logits) -> ScoredClip:
+        """One clip as plain numbers; of its crops only the most suspicious one stays."""
+        T = len(cut.crops)
+        frame = logits.frame[:T].float().cpu().numpy()
+        worst = int(np.argmax(frame))
+        odds = logits.family.float().softmax(0).tolist()
+        return ScoredClip(
+            logit=float(logits.clip),
+            frame_logits=frame,
+            still_logits=logits.still[:T].float().cpu().numpy(),
+            seconds=cut.seconds,
+            boxes=[face.box for face in cut.faces],
+            landmarks=np.stack([face.landmarks for face in cut.faces]),
+            qualities=cut.qualities,
+            crops=[crop if k == worst else None for k, crop in enumerate(cut.crops)],
+            families=dict(zip(self.card.model.families, odds, strict=True)),
+        )
+
+
+def _padded(maps: Tensor, lengths: Tensor) -> Tensor:
+    """(N, C, h, w), N = sum of `lengths`  ->  (B, T, C, h, w), zeros behind each clip's end."""
+    B, T = len(lengths), int(lengths.max())
+    padded = torch.zeros(B, T, *maps.shape[1:], dtype=maps.dtype, device=maps.device)
+    padded[(torch.arange(T)[None] < lengths[:, None]).to(maps.device)] = maps
+    return padded

@@ -1,0 +1,146 @@
+"""What a viewer shows: a video plain, under its heat maps, and annotated, made in one pass.
+
+All three have the same size and show the same frames at the same times, so that a page can lay
+one over the other. Beside them lies a storyboard: a small picture of every sampled frame.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from detector.progress import Watch
+from detector.records import Frame, Image
+from detector.render.movie import Annotator, Layers, timed_frames
+from detector.render.overlay import shrink, to_jpeg
+from detector.sandbox.reader import Reader
+from detector.video import VideoWriter
+from detector.video.sound import Block
+
+TILE = 192
+COLUMNS = 10
+PICTURE_QUALITY, SHEET_QUALITY = 92, 70
+
+TimedFrames = Iterable[tuple[float, Frame]]
+Sounds = Mapping[str, Iterator[Block]]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The files: videos, or JPEG pictures where a still picture was judged.
+
+    `heat` is None when the report holds no heat maps. The tiles of `storyboard`, each `tile`
+    pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`. `margin` is the
+    model's crop margin, where the heat lies.
+    """
+
+    plain: Path
+    heat: Path | None
+    annotated: Path
+    storyboard: Path
+    tile: tuple[int, int]
+    margin: float
+
+
+def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, watch: Watch) -> Views:
+    """Writes the files of `Views`, whose paths begin with `stem`; every frame is read once.
+
+    Raises VideoError as `read_all` does, and CancelledError when `watch` is told to stop.
+    """
+    report = annotator.report
+    artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
+    with closing(read.read_all(path, info=report.video)) as frames:
+        first, rest = timed_frames(frames, path)
+        if report.video.is_still:
+            made = artist.pictures(first[1])
+        else:
+            heard = report.video.has_audio
+            sounds = {
+                kind: read.read_sound(path, info=report.video)
+                for kind in ("plain", "annotated")
+                if heard
+            }
+            made = artist.videos(itertools.chain([first], rest), sounds, watch)
+    sheet = artist.place("storyboard", ".jpg")
+    sheet.write_bytes(to_jpeg(artist.board.sheet(), SHEET_QUALITY))
+    tile, margin = artist.board.tile, annotator.margin
+    return Views(made["plain"], made.get("heat"), made["annotated"], sheet, tile, margin)
+
+
+class Storyboard:
+    """Collects a small picture of each sampled frame."""
+
+    def __init__(self, seconds: Sequence[float]) -> None:
+        self.places = {round(second, 3): place for place, second in enumerate(seconds)}
+        self.tiles: dict[int, Image] = {}
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Width and height of one tile; all are as large as the first."""
+        height, width = next(iter(self.tiles.values())).shape[:2] if self.tiles else (TILE, TILE)
+        return width, height
+
+    def add(self, second: float, image: Image) -> None:
+        """Keeps the frame if it was sampled."""
+        place = self.places.get(round(second, 3))
+        if place is not None:
+            self.tiles[place] = shrink(image, TILE)
+
+    def sheet(self) -> Image:
+        """All tiles in rows of `COLUMNS`; what was never added stays grey."""
+        width, height = self.tile
+        count = max(len(self.places), 1)
+        rows, columns = -(-count // COLUMNS), min(count, COLUMNS)
+        sheet: Image = np.full((rows * height, columns * width, 3), 40, np.uint8)
+        for place, tile in self.tiles.items():
+            row, column = divmod(place, COLUMNS)
+            sheet[row * height :, column * width :][:height, :width] = tile
+        return sheet
+
+
+class _Artist:
+    """Draws the layers of frames into files."""
+
+    def __init__(self, annotator: Annotator, board: Storyboard, stem: Path) -> None:
+        self.annotator = annotator
+        self.board = board
+        self.stem = stem
+
+    def place(self, kind: str, suffix: str) -> Path:
+        return self.stem.with_name(f"{self.stem.name}-{kind}{suffix}")
+
+    def pictures(self, frame: Frame) -> dict[str, Path]:
+        made = {}
+        for kind, image in self._images(frame):
+            made[kind] = self.place(kind, ".jpg")
+            made[kind].write_bytes(to_jpeg(image, PICTURE_QUALITY))
+        return made
+
+    def videos(self, frames: TimedFrames, sounds: Sounds, watch: Watch) -> dict[str, Path]:
+        video = self.annotator.report.video
+        total = max(video.frames, 1)
+        writers: dict[str, VideoWriter] = {}
+        with ExitStack() as stack:
+            for done, (second, frame) in enumerate(frames, start=1):
+                for kind, image in self._images(frame):
+                    if kind not in writers:
+                        height, width = image.shape[:2]
+                        place, sound = self.place(kind, ".mp4"), sounds.get(kind)
+                        writer = VideoWriter(place, width, height, video.fps, sound)
+                        writers[kind] = stack.enter_context(writer)
+                    writers[kind].write(image, second)
+                watch.tell("Drawing the videos", min(done, total), total)
+        return {kind: writer.path for kind, writer in writers.items()}
+
+    def _images(self, frame: Frame) -> Iterator[tuple[str, Image]]:
+        layers: Layers = self.annotator.layers(frame)
+        self.board.add(frame.second, layers.plain)
+        yield "plain", layers.plain
+        if self.annotator.report.heat_scale > 0:
+            yield "heat", layers.warm
+        yield "annotated", layers.drawn

@@ -1,0 +1,1 @@
+"""Reads untrusted files in a process that can do nothing else."""

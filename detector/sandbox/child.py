@@ -1,0 +1,103 @@
+"""What a decoding process does: confine itself, read one file, hand over what it finds."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from detector.errors import VideoError
+from detector.records import Frame
+from detector.sandbox import protocol
+from detector.sandbox.limits import Bounds, allow, confine
+from detector.video import reading
+from detector.video.opening import Limits
+from detector.video.packets import DecodeNotes
+from detector.video.sound import read_sound
+
+DONE, OUT_OF_MEMORY = 0, 71
+
+
+def serve(connection: int, memory: int, *, offline: bool) -> int:
+    """Answer the one request that comes through `connection`; returns the exit status."""
+    channel = Connection(connection)
+    arena = mmap.mmap(memory, os.fstat(memory).st_size)
+    os.close(memory)
+    request = protocol.receive(channel)
+    path = Path(request["path"])
+    in_force = confine(Bounds(**request["bounds"]), path, offline=offline)
+    protocol.send(channel, {"began": in_force})
+    try:
+        _Answer(channel, arena, request, path).give()
+    except EOFError:
+        pass  # nobody asks any more
+    except VideoError as error:
+        protocol.send(channel, {"error": str(error), "status": error.status})
+    except MemoryError:
+        return OUT_OF_MEMORY
+    except Exception as error:  # noqa: BLE001 - hostile files raise what nobody foresaw
+        protocol.send(channel, {"failed": _place_of(error)})
+    return DONE
+
+
+def _place_of(error: Exception) -> str:
+    """Where and with what it failed, but not the message, which may quote the file."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+@dataclass
+class _Answer:
+    channel: Connection
+    arena: mmap.mmap
+    request: protocol.Message
+    path: Path
+    sent: int = 0
+
+    def give(self) -> None:
+        limits = Limits(**self.request["limits"])
+        notes = DecodeNotes()
+        asked = self.request["asked"]
+        if asked == "nothing":
+            pass
+        elif asked == "survey":
+            looked = reading.look(self.path, limits, track=self.request["track"])
+            protocol.send(self.channel, protocol.info_message(looked.info))
+            more = protocol.receive(self.channel)
+            allow(more["cpu_seconds"])
+            self._show(looked.members(more["frames"], notes))
+        elif asked == "sound":
+            self._play()
+        else:
+            source = reading.source_of(self.path, limits, notes, track=self.request["track"])
+            self._show(enumerate(reading.frames_from(source, self.request["start"])))
+        protocol.send(self.channel, {"end": protocol.notes_message(notes)})
+
+    def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
+        """Put each frame into the next slot of the shared memory, once that is free."""
+        for clip, frame in members:
+            size = frame.image.nbytes
+            room = protocol.slots(len(self.arena), size)
+            if self.sent >= room:
+                self.channel.recv_bytes(1)
+            at = self.sent % room * size
+            pixels = np.frombuffer(self.arena, np.uint8, size, at)
+            pixels.reshape(frame.image.shape)[:] = frame.image
+            self.sent += 1
+            height, width = frame.image.shape[:2]
+            protocol.send(
+                self.channel, {"clip": clip, "second": frame.second, "size": [width, height]}
+            )
+
+    def _play(self) -> None:
+        for block in read_sound(self.path, track=self.request["track"]):
+            protocol.send(
+                self.channel, {"second": block.second, "channels": block.samples.shape[1]}
+            )
+            self.channel.send_bytes(block.samples.tobytes())

@@ -1,0 +1,126 @@
+"""The process that keeps one decoding process ready after the other, and buries them.
+
+    python -m detector.sandbox.forkserver SOCKET
+
+It loads the decoders once and never looks at a file itself: for each file it forks a child that
+confines itself (`sandbox`) and reads that one. Through the Unix socket SOCKET come pairs of
+descriptors: a connection to talk through, and the shared memory for the frames. Whoever asked
+ends the child by closing the connection; when a child has ended, how is said through it. When
+the socket is closed, all children are killed and this process ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+from detector.sandbox import child
+from detector.sandbox.limits import leave_network
+from detector.sandbox.preload import rehearse
+
+ASK, DESCRIPTORS = b"?", 2
+CRASHED = 70  # exit status for what nobody foresaw
+
+
+class Nursery:
+    """The children at work: process id and a copy of their connection, by its descriptor."""
+
+    def __init__(self, control: socket.socket, *, offline: bool) -> None:
+        self.control = control
+        self.offline = offline
+        self.children: dict[int, int] = {}
+        self.woken, self.wake = socket.socketpair()
+        for end in (self.woken, self.wake):
+            end.setblocking(False)
+        self.poll = select.poll()
+        for readable in (control, self.woken):
+            self.poll.register(readable, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until nobody is there to ask any more."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes
+        signal.set_wakeup_fd(self.wake.fileno(), warn_on_full_buffer=False)
+        asked = True
+        while asked:
+            told = dict(self.poll.poll())
+            for connection in told.keys() & self.children.keys():  # nobody wants the answer
+                os.kill(self.children[connection], signal.SIGKILL)
+                self.poll.unregister(connection)
+            if self.woken.fileno() in told:
+                self.woken.recv(4096)
+                self.bury()
+            if self.control.fileno() in told:
+                asked = self.begin()
+        for pid in self.children.values():
+            os.kill(pid, signal.SIGKILL)
+
+    def begin(self) -> bool:
+        """Fork for the next request; False if there will be none."""
+        try:
+            asked, descriptors, _, _ = socket.recv_fds(self.control, len(ASK), DESCRIPTORS)
+        except ConnectionError:
+            return False
+        if not asked:
+            return False
+        connection, memory = descriptors
+        with suppress(OSError):  # no room for a process: the closed connection says so
+            pid = os.fork()
+            if pid == 0:
+                self.become_child(connection, memory)
+            self.children[connection] = pid
+            self.poll.register(connection, 0)  # hang-ups are told anyway
+        os.close(memory)
+        if connection not in self.children:
+            os.close(connection)
+        return True
+
+    def become_child(self, connection: int, memory: int) -> NoReturn:
+        status = CRASHED
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            null = os.open(os.devnull, os.O_RDWR)
+            for standard in range(3):
+                os.dup2(null, standard)
+            self.control.close()
+            for other in (self.woken.fileno(), self.wake.fileno(), null, *self.children):
+                os.close(other)
+            status = child.serve(connection, memory, offline=self.offline)
+        finally:
+            os._exit(status)
+
+    def bury(self) -> None:
+        """Collect who has ended, and say how through the copy of its connection."""
+        while self.children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            connection = next(fd for fd, child in self.children.items() if child == pid)
+            del self.children[connection]
+            with suppress(KeyError):
+                self.poll.unregister(connection)
+            words = json.dumps({"ended": os.waitstatus_to_exitcode(status)}).encode()
+            with suppress(OSError):
+                os.set_blocking(connection, False)
+                os.write(connection, struct.pack("!i", len(words)) + words)
+            os.close(connection)
+
+
+def main(descriptor: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    rehearse()
+    offline = leave_network()
+    gc.freeze()  # children share what is loaded, and do not copy it by collecting
+    Nursery(socket.socket(fileno=int(descriptor)), offline=offline).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,188 @@
+"""The functions of `reading`, carried out by a process that is confined to the one file.
+
+A file that crashes the decoder, hangs it or eats memory ends that process and nothing else: it
+is answered with `Status.UNSAFE`, and the next file gets a process of its own. Those processes
+are forked from a server (`forkserver`) that is started once and has everything loaded. Frames
+come through shared memory; ending a reading early ends its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import mmap
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from detector.records import Frame, VideoInfo
+from detector.sandbox import protocol
+from detector.sandbox.job import Job
+from detector.sandbox.limits import Bounds
+from detector.sandbox.server import begin, server
+from detector.video import reading
+from detector.video.opening import PRODUCT_LIMITS, Limits, check_file
+from detector.video.packets import DecodeNotes
+from detector.video.sound import Block
+
+SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
+MOST_CPU_SECONDS = 3600
+AVAILABLE = sys.platform == "linux"
+log = logging.getLogger(__name__)
+
+
+class OpenFile(Protocol):
+    """A file that was looked at; `clips` is for one call."""
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]: ...
+
+
+class Reader(Protocol):
+    """What `reading` and `IsolatedReader` have in common."""
+
+    def opened(
+        self, path: Path, limits: Limits = ..., *, track: int = ...
+    ) -> AbstractContextManager[OpenFile, bool | None]: ...
+
+    def probe(self, path: Path, limits: Limits = ...) -> VideoInfo: ...
+
+    def read_all(
+        self,
+        path: Path,
+        *,
+        start: float = ...,
+        limits: Limits = ...,
+        info: VideoInfo | None = ...,
+        notes: DecodeNotes | None = ...,
+    ) -> Generator[Frame, None, None]: ...
+
+    def read_sound(
+        self, path: Path, *, info: VideoInfo | None = ...
+    ) -> Generator[Block, None, None]: ...
+
+
+def prepare() -> None:
+    """Start the server in the background, so that the first file need not wait for it."""
+    if AVAILABLE:
+        server()
+    else:
+        log.warning("files are decoded in this very process: only Linux lets it be confined")
+
+
+def reader(pulse: Callable[[], None], *, isolate: bool) -> Reader:
+    """How to read files: confined if wanted, and if the system lets it be."""
+    return IsolatedReader(pulse) if isolate and AVAILABLE else reading
+
+
+def protections() -> list[str]:
+    """What a decoding process is confined by, in words; empty where there is none."""
+    if AVAILABLE and not server().in_force:
+        IsolatedReader().greet()
+    return server().in_force if AVAILABLE else []
+
+
+def bounds_for(info: VideoInfo | None) -> Bounds:
+    """Enough for an honest file of that length and size on a slow machine, and not much more."""
+    if info is None:
+        return Bounds()
+    pixels = info.frames * info.width * info.height
+    cpu = min(60 + int(pixels * SLOWEST_PIXEL), MOST_CPU_SECONDS)
+    return Bounds(cpu_seconds=cpu, most_cpu_seconds=cpu, wall_seconds=2.0 * cpu)
+
+
+def nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class IsolatedReader:
+    """`pulse` is called ten times a second while a reading is waited for, and may raise to end
+    it; `bounds` says what a file may cost. Results and errors are those of `reading`."""
+
+    pulse: Callable[[], None] = nothing
+    bounds: Callable[[VideoInfo | None], Bounds] = bounds_for
+
+    def probe(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
+        """As `reading.probe`; the hash is ours, and is taken while the file is looked at."""
+        with self.opened(path, limits) as file:
+            return file.info
+
+    @contextmanager
+    def opened(
+        self, path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0
+    ) -> Iterator[_Opened]:
+        """As `reading.opened`, by one process that looks once."""
+        kind = check_file(path, limits)
+        bounds = replace(self.bounds(None), most_cpu_seconds=MOST_CPU_SECONDS)
+        with self._job(path, limits, bounds, asked="survey", track=track) as job:
+            sha256 = reading.sha256_of(path)
+            with job.distrust():
+                found = protocol.info_of(job.receive(), path, kind, limits)
+            info = replace(found, sha256=sha256)
+            yield _Opened(info, job, self.bounds(info))
+
+    def read_all(
+        self,
+        path: Path,
+        *,
+        start: float = 0.0,
+        limits: Limits = PRODUCT_LIMITS,
+        info: VideoInfo | None = None,
+        notes: DecodeNotes | None = None,
+    ) -> Generator[Frame, None, None]:
+        """`info`, if known, tells what may be spent."""
+        asked = {"asked": "all", "start": start, "track": info.track if info else 0}
+        with self._job(path, limits, self.bounds(info), **asked) as job:
+            for _, frame in job.frames(notes or DecodeNotes()):
+                yield frame
+
+    def read_sound(
+        self, path: Path, *, info: VideoInfo | None = None
+    ) -> Generator[Block, None, None]:
+        track = info.track if info else 1
+        with self._job(path, PRODUCT_LIMITS, self.bounds(info), asked="sound", track=track) as job:
+            yield from job.blocks()
+
+    def greet(self) -> None:
+        """Have a process confine itself, and read nothing."""
+        with self._job(Path(os.devnull), PRODUCT_LIMITS, Bounds(), asked="nothing") as job:
+            job.receive()
+
+    @contextmanager
+    def _job(self, path: Path, limits: Limits, bounds: Bounds, **asked: Any) -> Iterator[Job]:
+        request = {
+            "path": str(path.absolute()),
+            "limits": asdict(limits),
+            "bounds": asdict(bounds),
+            **asked,
+        }
+        with ExitStack() as stack:
+            memory = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            stack.callback(os.close, memory)
+            os.ftruncate(memory, protocol.arena_bytes(limits))
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            arena = stack.enter_context(mmap.mmap(memory, 0, prot=mmap.PROT_READ))
+            connection = begin(request, memory, self.pulse)
+            stack.enter_context(connection)
+            yield Job(connection, arena, path.name, self.pulse, bounds.wall_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file that its process has looked at, and waits to show."""
+
+    info: VideoInfo
+    job: Job
+    bounds: Bounds
+
+    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]:
+        self.job.ask({"asked": "clips", "frames": frames, "cpu_seconds": self.bounds.cpu_seconds})
+        self.job.patience = self.bounds.wall_seconds
+        yield from reading.gathered(self.job.frames(notes))

@@ -1,0 +1,249 @@
+"""The front desk: every question of every visitor passes here, on its way to a detector.
+
+It keeps the line, the visitors' shares and the clock, and counts what happens; it neither reads
+a file nor makes a score. Whoever is turned away gets a `VideoError`, an answer like any other.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detector.errors import CancelledError, VideoError
+from detector.live import Shot
+from detector.progress import OnPartial, OnProgress, ShouldStop
+from detector.records import Report, Status
+from detector.render.viewer_media import Views
+from detector.service.event_log import note
+from detector.service.identity import current_visitor, name_request
+from detector.service.jobs import WAITING
+from detector.service.metrics import Metrics
+from detector.service.protocol import Analyst
+from detector.service.queueing import Allowance, Line
+from detector.settings import FrameQuestion, Settings
+from detector.text.llm import Narrator, retell
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms visitors are served.
+
+    `longest_line` are those who may wait at once. `burst` analyses are free at once, then
+    `per_minute`; uploads have an allowance of the same kind. `job_seconds` may an analysis take,
+    and the drawing of its video as long again.
+    """
+
+    longest_line: int = 16
+    burst: int = 40  # two full batches
+    per_minute: float = 6.0
+    uploads_burst: int = 60
+    uploads_per_minute: float = 20.0
+    job_seconds: float = 600.0
+
+
+class Desk:
+    """One for the whole service: what it holds is the line, and counts that name nobody."""
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        self.terms = terms or Terms()
+        self.line = Line()
+        self.jobs = Allowance(self.terms.burst, self.terms.per_minute)
+        self.uploads = Allowance(self.terms.uploads_burst, self.terms.uploads_per_minute)
+        self.metrics = Metrics(lambda: len(self.line))
+
+    def turned_away(self, reason: str) -> None:
+        """Count and write down a refusal, here or at the door."""
+        self.metrics.refused(reason)
+        note("refused", reason=reason)
+
+    def admit(self) -> None:
+        """Raises VideoError if the line is full, or the visitor's share is used up."""
+        if len(self.line) > self.terms.longest_line:
+            raise self._refusal(
+                f"{self.terms.longest_line} people are waiting already, which is all that this "
+                "machine can serve in reasonable time.",
+                Status.BUSY,
+            )
+        seconds = self.jobs.take(current_visitor())
+        if seconds:
+            raise self._refusal(
+                "You have asked for many analyses in a short time. "
+                f"The next one is possible in {math.ceil(seconds)} seconds.",
+                Status.QUOTA_USED,
+            )
+
+    @contextmanager
+    def serving(
+        self, what: str, on_progress: OnProgress | None, should_stop: ShouldStop | None
+    ) -> Iterator[ShouldStop]:
+        """Waits for the turn, then gives what the work must ask to know when to stop.
+
+        That raises VideoError once the time is used up. Raises CancelledError if the visitor
+        leaves the line.
+        """
+
+        def waiting(place: int) -> None:
+            if should_stop is not None and should_stop():
+                raise CancelledError("The analysis was cancelled.")
+            if on_progress is not None:
+                on_progress(WAITING, 0, place)
+
+        came = time.monotonic()
+        status = "error"
+        begun = None
+        try:
+            with self.line.turn(waiting):
+                begun = time.monotonic()
+                yield self._until(begun + self.terms.job_seconds, should_stop)
+                status = "ok"
+        except VideoError as error:
+            status = error.status.value
+            raise
+        except CancelledError:
+            status = "cancelled"
+            raise
+        finally:
+            now = time.monotonic()
+            waited, worked = (begun or now) - came, now - (begun or now)
+            self.metrics.ended(what, status, waited, worked)
+            note(what, status=status, waited=round(waited, 3), worked=round(worked, 3))
+
+    def _until(self, end: float, should_stop: ShouldStop | None) -> ShouldStop:
+        def stop_or_raise() -> bool:
+            if time.monotonic() > end:
+                minutes = f"{self.terms.job_seconds / 60:g}"
+                raise VideoError(
+                    f"This took longer than the {minutes} minutes that one job may take here.",
+                    Status.TIMED_OUT,
+                )
+            return should_stop is not None and should_stop()
+
+        return stop_or_raise
+
+    def _refusal(self, sentence: str, status: Status) -> VideoError:
+        self.turned_away(status.value)
+        return VideoError(sentence, status)
+
+
+class Served:
+    """An analyst behind the desk."""
+
+    def __init__(self, analyst: Analyst, desk: Desk) -> None:
+        self.info, self.device, self.rules = analyst.info, analyst.device, analyst.rules
+        self.describe: Callable[[], dict[str, Any]] = analyst.describe
+        self.desk = desk
+        self._analyst = analyst
+
+    @contextmanager
+    def _turn(
+        self,
+        what: str,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+        *,
+        counted: bool = False,
+    ) -> Iterator[ShouldStop]:
+        """A new request's turn; if `counted`, it uses up some of the visitor's share."""
+        name_request()
+        if counted:
+            self.desk.admit()
+        with self.desk.serving(what, on_progress, should_stop) as stop:
+            yield stop
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
+    ) -> Report:
+        """As `Detector.analyze`, in turn. Raises VideoError also if it may not, or not finish."""
+        with self._turn("analysis", on_progress, should_stop, counted=True) as stop:
+            report = self._analyst.analyze(
+                path,
+                settings,
+                on_progress=on_progress,
+                should_stop=stop,
+                on_partial=on_partial,
+            )
+        self.desk.metrics.answered(report.status.value, report.timing_ms)
+        return report
+
+    def analyze_clips(
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
+    ) -> Report:
+        """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
+        with self._turn("live"):
+            return self._analyst.analyze_clips(clips, settings)
+
+    def annotate(
+        self,
+        path: Path,
+        report: Report,
+        out: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Path:
+        """As `Detector.annotate`, in turn; whoever has a report is not turned away."""
+        with self._turn("drawing", on_progress, should_stop) as stop:
+            return self._analyst.annotate(
+                path, report, out, on_progress=on_progress, should_stop=stop
+            )
+
+    def draw_views(
+        self,
+        path: Path,
+        report: Report,
+        stem: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Views:
+        """As `Detector.draw_views`, in turn; whoever has a report is not turned away."""
+        with self._turn("drawing", on_progress, should_stop) as stop:
+            return self._analyst.draw_views(
+                path, report, stem, on_progress=on_progress, should_stop=stop
+            )
+
+    def explain_frame(
+        self,
+        path: Path,
+        report: Report,
+        asked: FrameQuestion,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.explain_frame`, in turn; it counts like an analysis."""
+        with self._turn("explanation", on_progress, should_stop, counted=True) as stop:
+            return self._analyst.explain_frame(
+                path, report, asked, on_progress=on_progress, should_stop=stop
+            )
+
+    def try_worse_copies(
+        self,
+        path: Path,
+        report: Report,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Report:
+        """As `Detector.try_worse_copies`, in turn; it counts like an analysis."""
+        with self._turn("worse copies", on_progress, should_stop, counted=True) as stop:
+            return self._analyst.try_worse_copies(
+                path, report, on_progress=on_progress, should_stop=stop
+            )
+
+    def retell(self, report: Report, narrator: Narrator) -> Report:
+        """As `retell`; it counts like an analysis, and waits in no line: the machine is free."""
+        name_request()
+        self.desk.admit()
+        return retell(report, narrator)

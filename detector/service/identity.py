@@ -1,0 +1,69 @@
+"""Who asks: signed in or not, behind which address, in which request."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+from starlette.requests import Request
+from starlette.types import Scope
+
+from detector.service.event_log import request_id
+from detector.text.language import preferred
+
+REQUEST_ID = "request_id"
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(8)
+
+
+def current_scope() -> Scope:
+    """The HTTP request behind the event that runs in this thread; empty outside of one."""
+    request: Any = LocalContext.request.get(None)
+    while isinstance(request, gr.Request):  # which would answer for any attribute itself
+        request = request.request
+    return request.scope if isinstance(request, Request) else {}
+
+
+def name_request() -> None:
+    """Let what this thread logs carry the number of the request that it works for."""
+    request_id.set(current_scope().get(REQUEST_ID, ""))
+
+
+def current_visitor() -> str:
+    """Whose allowance the event in this thread uses: the signed-in user's, else the address's."""
+    request: Any = LocalContext.request.get(None)
+    username = getattr(request, "username", None)
+    return f"user {username}" if username else visitor_of(current_scope())
+
+
+def visitor_language() -> str:
+    """The language that the browser behind the running event asks for; English without one."""
+    request: Any = LocalContext.request.get(None)
+    return preferred(request.headers.get("accept-language", "")) if request else "en"
+
+
+def visitor_of(scope: Scope) -> str:
+    """As `current_visitor`, for a request at the door.
+
+    The address is the one that uvicorn found: the peer's, or the one that a proxy named in
+    `FORWARDED_ALLOW_IPS` forwards. One network of IPv6 (/64) is one visitor, since whoever has
+    one address of it has them all.
+    """
+    profile = scope.get("session", {}).get("oauth_info", {}).get("userinfo", {})
+    if name := profile.get("preferred_username"):
+        return f"user {name}"
+    host = (scope.get("client") or ("unknown",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False))

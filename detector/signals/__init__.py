@@ -1,0 +1,23 @@
+"""Evidence that is no face: who made a file, and what its container tells of its history.
+
+A reader looks at what is known of a file and returns a `Signal`, or None where it has nothing to
+examine. To add one, write it in a module of its own here and name it in `READERS`; verdict, page,
+documents and terminal show whatever it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from detector.findings import Signal
+from detector.records import VideoInfo
+
+READERS: tuple[Callable[[VideoInfo], Signal | None], ...] = ()
+
+
+def read_signals(info: VideoInfo) -> Iterator[Signal]:
+    """What every reader has found in one file, in the order of `READERS`."""
+    for read in READERS:
+        signal = read(info)
+        if signal is not None:
+            yield signal

@@ -1,0 +1,1 @@
+"""The report in plain words, in several languages."""

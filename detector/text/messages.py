@@ -1,0 +1,216 @@
+"""The fixed texts of the product: what each band, status and warning means, and what to do."""
+
+from __future__ import annotations
+
+from detector.findings import SignalStatus
+from detector.language import message
+from detector.records import Status, Warn
+
+BANDS = {
+    "weak": "Weak evidence of manipulation",
+    "moderate": "Moderate evidence of manipulation",
+    "strong": "Strong evidence of manipulation",
+    "very_strong": "Very strong evidence of manipulation",
+}
+
+STATUS = {
+    Status.OK: "The video was judged; read the score together with its interval and the limits.",
+    Status.NO_FACE: (
+        "No face was found, so there is nothing to judge. "
+        "Use a part of the video in which a face is visible and upright."
+    ),
+    Status.FACE_TOO_SMALL: (
+        "The faces are too small to judge. "
+        "Use a version with a higher resolution, or a part filmed closer."
+    ),
+    Status.TOO_FEW_FACES: (
+        "Too few clear pictures of the face were found to judge it. "
+        "Analyse more frames, or use a longer part in which the face is visible."
+    ),
+    Status.TOO_SHORT: (
+        "The video is too short to judge: it holds fewer frames than a score needs. "
+        "Use a longer part of it, or the whole video that it was cut from."
+    ),
+    Status.TOO_BLURRED: (
+        "The faces are too blurred to judge. "
+        "Use the original file rather than a copy that was compressed or forwarded."
+    ),
+    Status.UNTRAINED: (
+        "The model has no trained weights, so it gives no score. "
+        "Install the released weights and analyse the video again."
+    ),
+    Status.UNREADABLE: (
+        "The file could not be read as a video. "
+        "Play it on your computer to check that it is complete, then export it as MP4."
+    ),
+    Status.UNSAFE: (
+        "Reading the file was stopped, because it crashed the decoder or took more time or memory "
+        "than any file needs. Open it in a video editor and export it anew as MP4 (H.264)."
+    ),
+    Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
+    Status.NO_VIDEO: (
+        "The file holds no pictures, perhaps only sound. Choose a file that contains video."
+    ),
+    Status.UNSUPPORTED: (
+        "This kind of file is not supported. Convert it to MP4 (H.264) and try again."
+    ),
+    Status.TOO_LARGE: (
+        "The file or its picture is larger than the limit. "
+        "Cut out the part that matters, or export it at a lower resolution."
+    ),
+    Status.TOO_LONG: (
+        "The video is longer than the limit. Cut out the part that matters and analyse that."
+    ),
+    Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
+    Status.TIMED_OUT: (
+        "The file took longer than one analysis may. "
+        "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
+    ),
+    Status.INTERRUPTED: (
+        "This is our fault, or the file is built to do harm; the service goes on. "
+        "Send it once more, and if it happens again, export it as MP4 first."
+    ),
+    Status.BUSY: "Nothing was analysed. Come back in a few minutes and send the file again.",
+    Status.QUOTA_USED: (
+        "Everyone gets the same share of this machine. "
+        "Wait as long as is said here, or run the detector on a machine of your own."
+    ),
+}
+
+WARNINGS = {
+    Warn.STILL_IMAGE: (
+        "This is a still picture: nothing could be learned from movement, "
+        "so analyse the video it comes from if there is one."
+    ),
+    Warn.FEW_FRAMES: "Few frames could be judged; analyse more frames for a steadier score.",
+    Warn.SMALL_FACES: "Some faces are small; a version with a higher resolution is judged better.",
+    Warn.BLURRED_FACES: (
+        "Some faces are blurred; the original file is judged better than a compressed copy."
+    ),
+    Warn.PROFILE_FACES: (
+        "Some faces are turned away from the camera, where the model is less reliable; "
+        "look at the moments in which they face it."
+    ),
+    Warn.MANY_FACES: (
+        "There are more faces than were analysed; cut the video to the people who matter, "
+        "or raise the number of faces."
+    ),
+    Warn.TIME_AND_FRAME_DISAGREE: (
+        "Single frames and their movement over time point in different directions; "
+        "treat the score with caution and look at the moments yourself."
+    ),
+    Warn.NEAR_THRESHOLD: (
+        "The score lies close to the decision threshold; a small change of the video "
+        "could turn the answer, so analyse more frames or seek other evidence."
+    ),
+    Warn.NOT_CALIBRATED: (
+        "The model is not calibrated: its score ranks faces, but a score of 80 % "
+        "does not mean that 80 of 100 such faces are manipulated."
+    ),
+    Warn.DAMAGED_FILE: (
+        "Parts of the file are damaged and were skipped; "
+        "analyse a complete copy if you can get one."
+    ),
+    Warn.RETIMED: (
+        "The clock of the file restarts or jumps, as after joining recordings; "
+        "its parts are timed here one after the other, so another player may show other times."
+    ),
+    Warn.OTHER_TRACKS: (
+        "The file has several video tracks, and only one of them was judged; "
+        "choose another track to have that one judged."
+    ),
+    Warn.TONE_MAPPED: (
+        "The pictures have a high dynamic range or wide colours and were converted to those of an "
+        "ordinary screen; an original without them is judged more reliably."
+    ),
+    Warn.DEINTERLACED: (
+        "The video is interlaced, so only one of two moments in each picture was judged, at half "
+        "the height; a progressive original is judged better."
+    ),
+}
+
+LIMIT_SCORE = "The score says how likely manipulation is, not how much was changed."
+LIMIT_HEAT = (
+    "Heat maps show where the model looked; they do not prove that something was edited there."
+)
+LIMIT_VIDEO = (
+    "Only faces in the sampled frames were examined: not the sound, the background, the text or "
+    "the frames in between."
+)
+LIMIT_PICTURE = "Only faces were examined: not the background or the text."
+LIMIT_MODEL = "The model can be wrong, above all on kinds of manipulation it was not trained on."
+
+# What becomes of a report that is given back: question, yes, no, not asked.
+VERIFY = {
+    "file": (
+        "Same file",
+        "The file is the one that the report is about, to the last byte.",
+        "This is another file than the report is about, or it was changed or saved again. "
+        "Look for the very file that was analysed.",
+        "The report names no file: it is about one that could not be read.",
+    ),
+    "weights": (
+        "Same weights",
+        "The weights that the report names are the ones at work here.",
+        "The report names weights that are not at work here, so its score cannot be repeated. "
+        "Ask whoever made the report which release they used.",
+        "The report names no weights: its file gave no score.",
+    ),
+    "score": (
+        "Same answer",
+        "The same analysis, done again, gives the same answer.",
+        "The same analysis, done again, gives another answer: the report was altered, or made by "
+        "another version. Do not rely on it.",
+        "The answer was not compared; that needs the same file, the same weights and a second "
+        "analysis.",
+    ),
+}
+
+# What can stand in the way besides the file.
+SERVICE = {
+    "queue full": (
+        "Too many people are waiting already. Your file was not looked at; try again in a few "
+        "minutes."
+    ),
+    "quota": (
+        "The processor time that this service grants you is used up. Wait until it is granted "
+        "anew, sign in where that is offered, or run the program on your own machine."
+    ),
+    "language model unreachable": (
+        "The language model that was asked to rewrite the findings did not answer. "
+        "The sentences shown are the detector's own; nothing is missing from them."
+    ),
+}
+
+# What became of the findings in a language model's words.
+RETELLING = {
+    "ok": (
+        "Retold by a language model from the findings; every number and part of the face was "
+        "checked against them."
+    ),
+    "no_score": "There is no score to retell; the reason stands above.",
+    "unfaithful": (
+        "The language model's text did not agree with the findings, so it is not shown; "
+        "the sentences above are the report's own."
+    ),
+    "timeout": (
+        "The language model did not answer in time; the sentences above are the report's own. "
+        "Ask again later."
+    ),
+    "refused": (
+        "The language model refused the request or gave no usable answer; the sentences above are "
+        "the report's own. Check its name and key."
+    ),
+    "unreachable": (
+        "The language model could not be reached; the sentences above are the report's own. "
+        "Check its address."
+    ),
+}
+
+SIGNAL_STATUS = {
+    SignalStatus.DECLARED: message("Declared by the file"),
+    SignalStatus.BROKEN: message("Does not hold"),
+    SignalStatus.SOUND: message("Holds"),
+    SignalStatus.NOTED: message("Noted"),
+    SignalStatus.ABSENT: message("Not present"),
+}

@@ -1,0 +1,135 @@
+"""The first tab: what the visitor gives, what is shown once there is an answer, and its wiring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from detector.settings import PRESETS
+from detector.ui import html
+from detector.ui.events import Asked, Events, Shown
+from detector.ui.gradio_patches import untouched
+from detector.ui.handlers import Detectors
+from detector.ui.tabs.explain import build_panel, wire_panel
+from detector.ui.viewer import build_viewer
+
+HERE = Path(__file__).parents[1]
+EXAMPLES = HERE.parent.parent / "examples"
+EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
+PRESET_LABELS = [
+    (f"{name.capitalize()} · {count} frames", count) for name, count in PRESETS.items()
+]
+
+
+def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
+    """Add the tab's components to the page that is being built; `heavy` goes to long events.
+
+    Returns what holds the visitor's answer, so that it can be forgotten."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            asked, analyse, cancel = _question(detectors)
+        with gr.Column(scale=7, min_width=320):
+            verdict = gr.HTML(html.welcome(), elem_id="verdict", elem_classes="report")
+    shown = _answer(verdict, analyse, cancel)
+    _wire(Events(detectors, shown), asked, shown, heavy)
+    wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
+    return shown.panel.answered
+
+
+def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
+    """What the visitor gives: a video or a picture, and how closely to look."""
+    kind = gr.State("video")
+    with gr.Tabs():
+        with gr.Tab("Video") as video_tab:
+            video = gr.Video(
+                label="Your video",
+                sources=["upload", "webcam"],
+                include_audio=True,
+                elem_id="upload",
+            )
+            gr.Examples(
+                [
+                    [str(EXAMPLES / f"{name.lower().replace(' ', '_')}.mp4")]
+                    for name in EXAMPLE_NAMES
+                ],
+                inputs=video,
+                label="Or try one of these",
+                example_labels=EXAMPLE_NAMES,
+                api_visibility="private",
+            )
+        with gr.Tab("Picture") as picture_tab:
+            picture = untouched(
+                gr.Image(
+                    label="Your picture",
+                    type="filepath",
+                    image_mode=None,  # else a picture of another mode is stored a second time
+                    sources=["upload"],
+                    height=280,
+                )
+            )
+    for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
+        tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
+    frames = gr.Radio(PRESET_LABELS, value=PRESETS["standard"], label="How closely to look")
+    with gr.Accordion("Options", open=False):
+        exact = gr.Slider(0, 300, 0, step=1, label="Exact number of frames (0: as chosen above)")
+        threshold = gr.Slider(
+            0, 0.99, 0, step=0.01, label="Call it manipulated above (0: the model's own threshold)"
+        )
+        people = gr.Slider(1, 16, 8, step=1, label="People to follow at most")
+        heat = gr.Checkbox(True, label="Show where the model looked")
+        names = list(detectors)
+        model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
+    with gr.Row():
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3)
+        cancel = gr.Button("Cancel", elem_id="cancel", interactive=False, scale=1)
+    asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model)
+    return asked, analyse, cancel
+
+
+def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
+    """Everything that appears once there is an answer."""
+    with gr.Column(visible=False, elem_id="answer") as area:
+        drawing = gr.HTML(elem_id="drawing", elem_classes="report")
+        viewer = build_viewer("viewer")
+        panel = build_panel()
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=7, min_width=320):
+                findings = _leading("findings")
+            with gr.Column(scale=5, min_width=320):
+                people = gr.HTML(elem_id="people", elem_classes="report")
+        moments = _leading("moments")
+        numbers = gr.HTML(elem_id="numbers", elem_classes="report")
+        files = untouched(gr.Files(label="Downloads", interactive=False, elem_id="downloads"))
+    texts = findings, people, moments, numbers
+    return Shown(verdict, area, drawing, viewer, panel, *texts, files, analyse, cancel)
+
+
+def _leading(elem_id: str) -> gr.HTML:
+    """HTML whose buttons lead the viewer to the moment that they speak of (`seek.js`)."""
+    script = (HERE / "seek.js").read_text(encoding="utf-8")
+    return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
+
+
+def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> None:
+    running = shown.analyse.click(
+        events.check,
+        inputs=asked.components(),
+        outputs=shown.components(),
+        show_progress="hidden",
+        api_visibility="private",
+        **heavy,
+    )
+    # First the end of the running event, then what is shown of it: else its last step could be
+    # the last word.
+    stopped = shown.cancel.click(
+        None, cancels=running, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    stopped.then(
+        events.cancel,
+        outputs=shown.components(),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

@@ -1,0 +1,214 @@
+"""The panel that looks closer: why one frame, how steady the answer is, and the findings retold.
+
+Nothing in it is computed before it is asked for. The visitor's report waits in their own session,
+no longer than their files; what is shown comes from the detector, behind the desk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from detector.errors import VideoError
+from detector.records import Report, Status
+from detector.render.html import closeup, robustness
+from detector.render.sections import retelling
+from detector.service.identity import visitor_language
+from detector.service.jobs import Step
+from detector.service.temp_files import KEPT_SECONDS
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
+from detector.text.llm import narrator_of
+from detector.text.phrases import METHOD_NAMES, TARGET_NAMES
+from detector.ui import html
+from detector.ui.handlers import (
+    Detectors,
+    Question,
+    explain,
+    retell,
+    try_copies,
+    write_documents,
+)
+
+Answered = tuple[Question, Report]
+Updates = dict[gr.Component, Any]
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+CLOSER = (
+    '<section class="invitation"><h2>Look closer at this frame</h2><p>Choose a moment in the '
+    "timeline above. Which parts of the face carry the evidence is measured, and tested by "
+    "blurring them.</p></section>"
+)
+STEADY = (
+    '<section class="invitation"><h2>How steady is the answer?</h2><p>A score that falls apart '
+    "when the video is saved again is worth little. The same frames are re-encoded, reduced and "
+    "blurred, and judged again; that takes about three times as long as a look at 20 frames.</p>"
+    "</section>"
+)
+RETOLD = (
+    '<section class="invitation"><h2>In other words</h2><p>A language model may retell the '
+    "findings. It is told sentences, never a picture; a text that says more than the findings "
+    "is not shown.</p></section>"
+)
+NOT_CONFIGURED = "No language model is configured here, so nothing can be retold."
+# What the viewer shows now stands in its data attributes (viewer.js).
+AT_THE_VIEWER = """(answered, method, of) => {
+  const shown = document.querySelector("#viewer [data-part=viewer]").dataset;
+  return [answered, method, of, Number(shown.person), Number(shown.second)];
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Its components; `answered` holds the visitor's `Answered`, or None."""
+
+    answered: gr.State
+    method: gr.Dropdown
+    of: gr.Radio
+    person: gr.Number
+    second: gr.Number
+    look: gr.Button
+    leave: gr.Button
+    found: gr.HTML
+    tries: gr.Button
+    stop: gr.Button
+    steady: gr.HTML
+    tell: gr.Button
+    told: gr.HTML
+
+    def answers(self) -> list[gr.HTML]:
+        return [self.found, self.steady, self.told]
+
+
+def build_panel() -> Panel:
+    """Add the panel to the page that is being built; retelling only where it is configured."""
+    answered = gr.State(None, time_to_live=KEPT_SECONDS)
+    person, second = gr.Number(visible=False), gr.Number(visible=False)
+    with gr.Row(equal_height=False, elem_id="explain"):
+        with gr.Column(scale=7, min_width=320, elem_classes="desk"):
+            gr.HTML(CLOSER, elem_classes="report")
+            targets = [(TARGET_NAMES[name], name) for name in HEAT_TARGETS]
+            of = gr.Radio(targets, value=HEAT_TARGETS[0], label="Question", elem_id="heat-of")
+            methods = [(METHOD_NAMES[name], name) for name in HEAT_METHODS]
+            method = gr.Dropdown(
+                methods, value=HEAT_METHODS[0], label="Heat map by", elem_id="heat-method"
+            )
+            with gr.Row():
+                look = gr.Button("Explain this frame", elem_id="closeup-start", scale=3)
+                leave = gr.Button("Cancel", elem_id="closeup-cancel", scale=1)
+            found = gr.HTML(elem_id="closeup", elem_classes="report")
+        with gr.Column(scale=5, min_width=320, elem_classes="desk"):
+            gr.HTML(STEADY, elem_classes="report")
+            with gr.Row():
+                tries = gr.Button("Try worse copies", elem_id="copies-start", scale=3)
+                stop = gr.Button("Cancel", elem_id="copies-cancel", scale=1)
+            steady = gr.HTML(elem_id="steadiness", elem_classes="report")
+            with gr.Column(visible=narrator_of() is not None):
+                gr.HTML(RETOLD, elem_classes="report")
+                tell = gr.Button("Retell the findings", elem_id="retelling-start")
+                told = gr.HTML(elem_id="retelling", elem_classes="report")
+    return Panel(
+        answered=answered,
+        method=method,
+        of=of,
+        person=person,
+        second=second,
+        look=look,
+        leave=leave,
+        found=found,
+        tries=tries,
+        stop=stop,
+        steady=steady,
+        tell=tell,
+        told=told,
+    )
+
+
+def wire_panel(
+    detectors: Detectors, panel: Panel, files: gr.Files, analyse: gr.Button, heavy: dict[str, Any]
+) -> None:
+    """A new question calls off what was asked about the last answer. `files` are the answer's
+    downloads."""
+    events = PanelEvents(detectors, panel, files)
+    held = [panel.answered, files]
+    choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
+    looking = panel.look.click(events.look, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy)
+    trying = panel.tries.click(events.copies, held, [panel.steady, *held], **QUIET, **heavy)
+    telling = panel.tell.click(events.retell, held, [panel.told, *held], **QUIET, **heavy)
+    for button, running, shown in (
+        (panel.leave, looking, panel.found),
+        (panel.stop, trying, panel.steady),
+    ):
+        stopped = button.click(None, cancels=running, queue=False, **QUIET)
+        stopped.then(lambda: "", None, shown, queue=False, **QUIET)
+    renewed = analyse.click(None, cancels=[looking, trying, telling], queue=False, **QUIET)
+    renewed.then(lambda: [""] * 3, None, panel.answers(), queue=False, **QUIET)
+
+
+class PanelEvents:
+    """The panel's events; they hold detectors and components, and nothing of any visitor."""
+
+    def __init__(self, detectors: Detectors, panel: Panel, files: gr.Files) -> None:
+        self.detectors = detectors
+        self.panel = panel
+        self.files = files
+
+    def look(
+        self, held: Answered | None, method: str, of: str, person: float, second: float
+    ) -> Iterator[str]:
+        """The frame that the viewer shows, of the person who is chosen there."""
+        question, report = _scored(held)
+        asked = FrameQuestion(int(person), float(second), method, of)
+        if all(one.id != asked.person or not one.clips for one in report.people):
+            raise gr.Error("This person has no score that could be explained.", title="No score")
+        with closing(explain(self.detectors, question, report, asked)) as steps:
+            for item in steps:
+                if isinstance(item, Step):
+                    yield html.working(item)
+                else:
+                    yield html.problem(item) if isinstance(item, VideoError) else closeup(item)
+
+    def copies(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
+        question, report = _scored(held)
+        with closing(try_copies(self.detectors, question, report)) as steps:
+            yield from self._shown(steps, question, self.panel.steady, files or [])
+
+    def retell(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
+        question, report = _scored(held)
+        narrator = narrator_of()
+        if narrator is None:
+            raise gr.Error(NOT_CONFIGURED, title="No language model")
+        with closing(retell(self.detectors[question.model], report, narrator)) as steps:
+            yield from self._shown(steps, question, self.panel.told, files or [])
+
+    def _shown(
+        self, steps: Iterator[Any], question: Question, place: gr.HTML, files: Sequence[str]
+    ) -> Iterator[Updates]:
+        """Steps as they come; then the report, which takes the place of the one that is held,
+        in the downloads as well."""
+        for item in steps:
+            if isinstance(item, Step):
+                yield {place: html.working(item)}
+            elif isinstance(item, VideoError):
+                yield {place: html.problem(item)}
+            else:
+                show = robustness if place is self.panel.steady else retelling
+                yield {place: show(item), self.panel.answered: (question, item)}
+                yield from self._renewed(item, files)
+
+    def _renewed(self, report: Report, files: Sequence[str]) -> Iterator[Updates]:
+        with tempfile.TemporaryDirectory(prefix="answer-") as folder:
+            written = write_documents(report, Path(folder), visitor_language())
+            names = {path.name for path in written}
+            drawn = [path for path in files if Path(path).name not in names]
+            yield {self.files: [*drawn, *map(str, written)]}
+
+
+def _scored(held: Answered | None) -> Answered:
+    if held is None or held[1].status is not Status.OK:
+        raise gr.Error("There is no score yet that could be explained.", title="Nothing to explain")
+    return held

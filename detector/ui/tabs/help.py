@@ -1,0 +1,78 @@
+"""The tab that tells how to ask from a program, read a heat map, and what each answer means."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from detector.records import Status
+from detector.text.messages import SERVICE
+from detector.text.summary import status_text
+
+HERE = Path(__file__).parents[1]
+DEFAULT = "http://127.0.0.1:7860"
+SNIPPETS = {
+    "curl": ("ask.sh", "shell"),
+    "Python": ("ask.py", "python"),
+    "MCP": ("ask_mcp.py", "python"),
+}
+
+
+def snippet(name: str, address: str = DEFAULT) -> str:
+    """One way to ask, as it is run from a terminal; `address` is that of the service."""
+    text = (HERE / "snippets" / name).read_text(encoding="utf-8")
+    return text.replace(DEFAULT, address.rstrip("/"))
+
+
+def build_help(page: gr.Blocks) -> None:
+    """Add the tab's components to the page that is being built."""
+    gr.Markdown(
+        "### Ask from a program\n\nPut the file beside it as `clip.mp4`. The answer is the same "
+        "JSON as the report under *Downloads*; its `status` says whether there is a score. "
+        "An MCP client sends files of up to about 700 KB within the call."
+    )
+    codes = []
+    with gr.Tabs():
+        for title, (name, language) in SNIPPETS.items():
+            with gr.Tab(title):
+                codes.append(
+                    gr.Code(
+                        snippet(name),
+                        language=language,  # type: ignore[arg-type]
+                        interactive=False,
+                        show_label=False,
+                        elem_id=f"snippet-{name.replace('.', '-')}",
+                    )
+                )
+
+    def here(request: gr.Request) -> list[str]:
+        """The snippets with the address at which this visitor sees the page."""
+        return [snippet(name, public_address(request)) for name, _ in SNIPPETS.values()]
+
+    page.load(here, None, codes, queue=False, show_progress="hidden", api_visibility="private")
+    gr.Markdown((HERE / "help.md").read_text(encoding="utf-8"))
+    gr.HTML(answers_table(), elem_classes="report")
+
+
+def public_address(request: gr.Request) -> str:
+    """Scheme and host as the visitor's browser knows them, also behind a proxy."""
+    headers = request.headers
+    host = headers.get("x-forwarded-host") or headers.get("host") or ""
+    scheme = headers.get("x-forwarded-proto") or request.url.scheme
+    return f"{scheme.split(',')[0].strip()}://{host.split(',')[0].strip()}" if host else DEFAULT
+
+
+def answers_table() -> str:
+    """Every answer without a score, what it means and what to do, as a table."""
+    known = [(status.value, status_text(status)) for status in Status if status is not Status.OK]
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(text)}</td></tr>"
+        for name, text in [*known, *SERVICE.items()]
+    )
+    return (
+        '<section class="meanings"><h2>When there is no score</h2><div class="wide"><table>'
+        '<thead><tr><th scope="col">Answer</th><th scope="col">What it means, and what to do</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )

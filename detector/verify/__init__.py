@@ -1,0 +1,1 @@
+"""A report that comes back, held against a file and these weights."""

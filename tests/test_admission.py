@@ -1,0 +1,293 @@
+"""Who is served, and when: in order, within a share, for a bounded time."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from detector.errors import CancelledError, VideoError
+from detector.records import Status
+from detector.service.admission import Desk, Served, Terms
+from detector.service.identity import visitor_of
+from detector.service.jobs import WAITING, Step, run_job
+from detector.service.queueing import Allowance, Line
+from detector.ui import html
+from detector.ui.api import working
+from detector.video import Limits
+from tests.server import call_analysis, serving
+from tests.standin import Standin
+
+
+def wait_until(met: Callable[[], bool], *, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"not met within {seconds} s"
+        time.sleep(0.01)
+
+
+class Visit:
+    """One visitor's analysis in a thread, with what was told on the way."""
+
+    def __init__(self, pool: ThreadPoolExecutor, served: Served, name: str) -> None:
+        self.places: list[int] = []
+        self.leave = threading.Event()
+        self.result: Future[Any] = pool.submit(
+            served.analyze, name, on_progress=self._note, should_stop=self.leave.is_set
+        )
+
+    def _note(self, stage: str, done: int, total: int) -> None:
+        if stage == WAITING:
+            self.places.append(total)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(20) as pool:
+        yield pool
+
+
+def test_everyone_knows_their_place_and_it_only_gets_better(pool: ThreadPoolExecutor) -> None:
+    standin, desk = Standin(), Desk()
+    served = Served(standin, desk)
+    first = Visit(pool, served, "slow.mp4")
+    wait_until(lambda: len(desk.line) == 1)
+    others = []
+    for k in range(3):
+        others.append(Visit(pool, served, f"{k}.mp4"))
+        wait_until(lambda k=k: len(desk.line) == k + 2)
+    wait_until(lambda: all(visit.places for visit in others))
+    assert [visit.places[-1] for visit in others] == [1, 2, 3]
+    first.leave.set()
+    names = [visit.result.result(timeout=10).video.name for visit in others]
+    assert standin.done == names == ["0.mp4", "1.mp4", "2.mp4"]
+    for visit in others:
+        assert visit.places == sorted(visit.places, reverse=True)
+
+
+def test_only_one_is_served_at_a_time(pool: ThreadPoolExecutor) -> None:
+    line, inside, most = Line(), 0, 0
+
+    def visit() -> None:
+        nonlocal inside, most
+        with line.turn(lambda place: None):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.005)
+            inside -= 1
+
+    for done in [pool.submit(visit) for _ in range(20)]:
+        done.result(timeout=10)
+    assert (most, len(line)) == (1, 0)
+
+
+def test_who_leaves_the_line_makes_room(pool: ThreadPoolExecutor) -> None:
+    desk = Desk()
+    served = Served(Standin(), desk)
+    first = Visit(pool, served, "slow.mp4")
+    wait_until(lambda: len(desk.line) == 1)
+    leaves = Visit(pool, served, "a.mp4")
+    wait_until(lambda: bool(leaves.places))
+    stays = Visit(pool, served, "b.mp4")
+    wait_until(lambda: stays.places[-1:] == [2])
+    leaves.leave.set()
+    with pytest.raises(CancelledError):
+        leaves.result.result(timeout=10)
+    wait_until(lambda: stays.places[-1:] == [1])
+    first.leave.set()
+    assert stays.result.result(timeout=10).video.name == "b.mp4"
+
+
+def test_a_full_line_says_so_at_once(pool: ThreadPoolExecutor) -> None:
+    desk = Desk(Terms(longest_line=2))
+    served = Served(Standin(), desk)
+    visits = [Visit(pool, served, "slow.mp4")]
+    for k in (2, 3):
+        visits.append(Visit(pool, served, "a.mp4"))
+        wait_until(lambda k=k: len(desk.line) == k)
+    with pytest.raises(VideoError, match="2 people are waiting") as raised:
+        served.analyze("late.mp4")
+    assert raised.value.status is Status.BUSY
+    for visit in visits:
+        visit.leave.set()
+
+
+def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
+    """The clock is asked inside the loop, and waiting does not count."""
+    served = Served(Standin(), Desk(Terms(job_seconds=0.3)))
+    first = Visit(pool, served, "slow.mp4")
+    wait_until(lambda: len(served.desk.line) == 1)
+    second = Visit(pool, served, "next.mp4")
+    with pytest.raises(VideoError, match="minutes that one job may take") as raised:
+        first.result.result(timeout=10)
+    assert raised.value.status is Status.TIMED_OUT
+    assert second.result.result(timeout=10).video.name == "next.mp4"
+
+
+def test_who_has_a_report_gets_its_video_whatever_the_line(tmp_path: Path) -> None:
+    served = Served(Standin(), Desk(Terms(burst=1)))
+    report = served.analyze("a.mp4")
+    with pytest.raises(VideoError):
+        served.analyze("b.mp4")
+    drawn = served.annotate(Path("a.mp4"), report, tmp_path / "out.mp4")
+    assert drawn.read_bytes() == b"a.mp4"
+
+
+# Shares
+
+
+def test_a_bucket_empties_and_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    allowance = Allowance(burst=2, per_minute=6)
+    assert [allowance.take("ann"), allowance.take("ann")] == [0.0, 0.0]
+    assert allowance.take("ann") == pytest.approx(10)
+    assert allowance.take("bob") == 0.0, "one visitor's use is not another's"
+    now += 10
+    assert allowance.take("ann") == 0.0
+    assert allowance.take("ann") == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("address", "visitor"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_address_is_a_visitor_and_so_is_a_network_of_ipv6(address: str, visitor: str) -> None:
+    assert visitor_of({"type": "http", "client": (address, 1234)}) == visitor
+
+
+def test_who_is_signed_in_is_known_by_name() -> None:
+    profile = {"oauth_info": {"userinfo": {"preferred_username": "ann"}}}
+    scope = {"type": "http", "client": ("203.0.113.9", 1), "session": profile}
+    assert visitor_of(scope) == "user ann"
+
+
+def test_place_and_wait_are_shown_on_the_page_and_in_the_api() -> None:
+    step = Step(WAITING, 0, 3)
+    assert working(step) == {"status": "waiting", "place": 3}
+    assert "You are number 3 in line" in html.working(step)
+    assert "3 are before you" in html.working(step)
+    assert "The one before you" in html.working(Step(WAITING, 0, 1))
+
+
+# The same over the network
+
+LIMITS = Limits(max_bytes=2**20)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
+def visitor(url: str, address: str) -> Client:
+    """A client as a proxy on this machine would present it."""
+    return Client(url, verbose=False, headers={"x-forwarded-for": address})
+
+
+def ask(client: Client, folder: Path, name: str) -> dict[str, Any]:
+    (folder / name).write_bytes(name.encode())
+    answer = client.predict(video=handle_file(folder / name), api_name="/analyze_video")
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_each_address_behind_the_proxy_has_its_own_share(cache: None, tmp_path: Path) -> None:
+    with serving({"tiny": Standin()}, LIMITS, Terms(burst=2, per_minute=1)) as url:
+        ann, bob = visitor(url, "203.0.113.1"), visitor(url, "203.0.113.2")
+        assert [ask(ann, tmp_path, f"{k}.mp4")["status"] for k in range(3)] == [
+            "ok", "ok", "quota_used",
+        ]  # fmt: skip
+        refused = ask(ann, tmp_path, "again.mp4")
+        assert refused["p_fake"] is None
+        assert "seconds" in refused["headline"]
+        assert ask(bob, tmp_path, "mine.mp4")["status"] == "ok"
+
+
+def test_a_stranger_cannot_take_another_address(
+    cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is no proxy of ours may forward what they like; it is not read."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "192.0.2.7")
+    with serving({"tiny": Standin()}, LIMITS, Terms(burst=1, per_minute=1)) as url:
+        assert ask(visitor(url, "203.0.113.1"), tmp_path, "a.mp4")["status"] == "ok"
+        assert ask(visitor(url, "203.0.113.2"), tmp_path, "b.mp4")["status"] == "quota_used"
+
+
+def test_signed_in_users_have_a_share_each(cache: None, tmp_path: Path) -> None:
+    pairs = [("ann", "secret-a"), ("bob", "secret-b")]
+    with serving({"tiny": Standin()}, LIMITS, Terms(burst=1, per_minute=1), auth=pairs) as url:
+        ann, bob = (Client(url, verbose=False, auth=pair) for pair in pairs)
+        assert ask(ann, tmp_path, "a.mp4")["status"] == "ok"
+        assert ask(ann, tmp_path, "a.mp4")["status"] == "quota_used"
+        assert ask(bob, tmp_path, "b.mp4")["status"] == "ok"
+
+
+def test_uploads_have_a_share_too(cache: None) -> None:
+    terms = Terms(uploads_burst=3, uploads_per_minute=1)
+    with serving({"tiny": Standin()}, LIMITS, terms) as url:
+        sent = [
+            httpx.post(f"{url}gradio_api/upload", files={"files": ("a.mp4", b"a")})
+            for _ in range(4)
+        ]
+    assert [answer.status_code for answer in sent] == [200, 200, 200, 429]
+    assert int(sent[-1].headers["retry-after"]) > 30
+    assert sent[-1].json()["detail"].startswith("You have sent many files")
+
+
+def test_no_upload_fills_the_disk(cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({"tiny": Standin()}, LIMITS) as url:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LIMITS.max_bytes))
+        answer = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.mp4", b"a")})
+    assert answer.status_code == 507
+    assert answer.json()["detail"].startswith("This machine's disk is full")
+
+
+def test_a_caller_sees_the_place_in_line(cache: None, tmp_path: Path) -> None:
+    with serving({"tiny": Standin()}, LIMITS) as url:
+        slow = (tmp_path / "slow.mp4", tmp_path / "b.mp4")
+        for path in slow:
+            path.write_bytes(path.name.encode())
+        first, second = visitor(url, "203.0.113.1"), visitor(url, "203.0.113.2")
+        blocking = first.submit(video=handle_file(slow[0]), api_name="/analyze_video")
+        wait_until(lambda: len(blocking.outputs()) > 0)
+        waiting = second.submit(video=handle_file(slow[1]), api_name="/analyze_video")
+        wait_until(lambda: {"status": "waiting", "place": 1} in waiting.outputs())
+        blocking.cancel()
+        assert waiting.result(timeout=20)["status"] == "ok"
+
+
+def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
+    """No cancel is sent: the connection is simply gone."""
+    with serving({"tiny": Standin()}, LIMITS) as url:
+        address, event = call_analysis(url, "slow.mp4", b"slow")
+        with httpx.stream("GET", f"{address}/{event}", timeout=20) as stream:
+            assert "generating" in next(stream.iter_lines())
+        assert ask(visitor(url, "203.0.113.2"), tmp_path, "next.mp4")["status"] == "ok"
+
+
+def test_the_visitor_is_known_in_the_thread_of_the_job() -> None:
+    """`run_job` hands its context on; without it everyone would share one bucket."""
+    from detector.service.event_log import request_id
+
+    request_id.set("abc")
+    *_, seen = run_job(lambda *_: request_id.get())
+    request_id.set("")
+    assert seen == "abc"

@@ -1,0 +1,63 @@
+"""What a visit put on disk is gone when the visitor says so, and nobody else's is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.service.session_files import Ledger, paths_in
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    made = []
+    for name in ("a", "b", "c"):
+        path = tmp_path / name / f"{name}.mp4"
+        path.parent.mkdir()
+        path.write_bytes(b"video")
+        made.append(path)
+    return made
+
+
+def sent(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "url": f"/file={path}", "meta": {"_type": "gradio.FileData"}}
+
+
+def test_a_visit_loses_its_own_files_only(files: list[Path]) -> None:
+    ledger = Ledger()
+    ledger.note("mine", [sent(files[0]), None, "text"])
+    ledger.note("yours", [sent(files[1])])
+    assert ledger.forget("mine") == 1
+    assert [path.exists() for path in files] == [False, True, True]
+    assert not files[0].parent.exists()
+
+
+def test_a_file_that_two_visitors_gave_goes_with_the_last_of_them(files: list[Path]) -> None:
+    ledger = Ledger()
+    for session in ("mine", "yours"):
+        ledger.note(session, sent(files[0]))
+    assert ledger.forget("mine") == 0
+    assert ledger.forget("yours") == 1
+    assert not files[0].exists()
+
+
+def test_the_examples_of_the_page_stay(files: list[Path]) -> None:
+    ledger = Ledger(lambda: [str(files[2])])
+    ledger.note("mine", [sent(path) for path in files])
+    assert ledger.forget("mine") == 2
+    assert files[2].exists()
+
+
+def test_what_is_gone_already_is_no_error(files: list[Path]) -> None:
+    ledger = Ledger()
+    ledger.note("mine", sent(files[0]))
+    files[0].unlink()
+    assert ledger.forget("mine") == 0
+    assert ledger.forget("nobody") == 0
+
+
+def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:
+    value = {"video": sent(files[0]), "frames": [{"picture": sent(files[1])}]}
+    assert set(paths_in(value)) == {files[0], files[1]}
