@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 class Warn(StrEnum):
-    """What makes a result weaker than its number; each has its sentence in `explain.words`."""
+    """What makes a result weaker than its number; each has its sentence in `text.summary`."""
 
     STILL_IMAGE = "still_image"
     FEW_FRAMES = "few_frames"
@@ -66,7 +66,7 @@ class Warn(StrEnum):
 class RegionShare:
     """How much of a frame's evidence lies in one part of the face.
 
-    `region` is one of `explain.regions.REGIONS`. `evidence` is its share of the heat, `area` its
+    `region` is one of `heatmaps.regions.REGIONS`. `evidence` is its share of the heat, `area` its
     share of the crop, and `expected` the share of the heat that it has on real faces, None where
     the weights' card does not tell. `drop` is how much the log-odds that the heat explains (the
     frame's, or its clip's) fall when the region is blurred, None where that was not tried;
@@ -136,7 +136,7 @@ class Retelling:
     """The findings in a language model's words, or why there are none of those.
 
     `text` is empty when `outcome` is not "ok"; the outcomes and their sentences are in
-    `explain.texts.RETELLING`. `model` names who wrote it.
+    `text.messages.RETELLING`. `model` names who wrote it.
     """
 
     outcome: str

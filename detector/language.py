@@ -1,6 +1,6 @@
 """What is said to people: English templates with parameters, rendered in the reader's language.
 
-`_("Person {person} at {time}", person=2, time="0:02.0")` renders at once, `message(...)` when it
+`_("Person {person} at {time}", person=2, time="0:02.0")` renders at once, `lazy(...)` when it
 is turned into text: for constants, and for what crosses processes. Parameters are put into the
 translated template and are never translated themselves, so a file named "No score" keeps its
 name. Catalogues are gettext's (locale/*.po); what one lacks stays English.
@@ -38,16 +38,21 @@ class Message:
     """
 
     text: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         said = catalogue(_active.get()).gettext(self.text) if self.text else ""
         return filled(said, self.values)
 
 
-def message(text: str, **values: Any) -> Message:
+def lazy(text: str, **values: Any) -> Message:
     """A message to be rendered later."""
     return Message(text, values)
+
+
+def mark(text: str) -> str:
+    """A text that `_` renders elsewhere, such as a label; it joins the catalogues from here."""
+    return text
 
 
 def _(text: str, **values: Any) -> str:

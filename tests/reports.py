@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from detector.findings import Signal, SignalStatus
-from detector.language import message
+from detector.language import lazy
 from detector.records import (
     Box,
     FaceScore,
@@ -225,11 +225,11 @@ def declared() -> Report:
     """Nobody is in it, yet its content credentials tell that it was generated."""
     signal = Signal(
         kind="content_credentials",
-        title=message("Content credentials"),
+        title=lazy("Content credentials"),
         status=SignalStatus.DECLARED,
-        said=(message("Signed by {name}.", name="<b>No score</b>"),),
-        facts=((message("Signed by"), "<b>No score</b>"),),
-        clause=message("its content credentials say that it was generated"),
+        said=(lazy("Signed by {name}.", name="<b>No score</b>"),),
+        facts=((lazy("Signed by"), "<b>No score</b>"),),
+        clause=lazy("its content credentials say that it was generated"),
     )
     return replace(no_face(), signals=(signal,))
 

@@ -51,12 +51,12 @@ def is_told(browser: Browser, address: str, path: Path, status: Status, sentence
     answer = ask(address, path)
     assert (answer["status"], answer["p_fake"]) == (status.value, None)
     assert sentence in answer["headline"]
-    assert STATUS[status] in [said["text"] for said in answer["explanation"]]
+    assert str(STATUS[status]) in [said["text"] for said in answer["explanation"]]
     page = visit(browser, address)
     analyse(page, path)
     verdict = page.locator("#verdict .answer")
     expect(verdict.locator("h1")).to_contain_text(sentence, timeout=30_000)
-    expect(verdict).to_contain_text(STATUS[status])
+    expect(verdict).to_contain_text(str(STATUS[status]))
     expect(verdict.locator(".ruler")).to_have_count(0)
     expect(page.locator("#analyse")).to_be_enabled(timeout=20_000)
     page.close()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from detector.errors import VideoError
+from detector.language import SOURCE, speaking
 from detector.records import Report
 from detector.render.document import answer_json, rows_to_csv, summary_row
 
@@ -23,6 +24,7 @@ def batch_json(answers: Iterable[Answer]) -> str:
     return json.dumps([answer_json(answer, name) for name, answer in answers], indent=2) + "\n"
 
 
+@speaking(SOURCE)
 def batch_csv(answers: Iterable[Answer]) -> str:
     """A row per file; cells that a spreadsheet would run are defused."""
     return rows_to_csv(summary_row(answer, name) for name, answer in answers)

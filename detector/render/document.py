@@ -10,19 +10,27 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.errors import VideoError, shown
+from detector.language import SOURCE, speaking
 from detector.records import (
     APP_VERSION,
     SCHEMA_VERSION,
-    Box,
     FaceScore,
     Person,
-    Quality,
     Report,
     SeenFace,
     Status,
     Verdict,
 )
-from detector.render.json import moment_json, number, robustness_json, signal_json
+from detector.render.json import (
+    face_json,
+    faces_of,
+    frame_json,
+    interval_json,
+    moment_json,
+    number,
+    robustness_json,
+    signal_json,
+)
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
 from detector.text.phrases import heat_text, where_text
@@ -57,9 +65,10 @@ _SUMMARY = (
 )
 
 
+@speaking(SOURCE)
 def to_json(report: Report) -> dict[str, Any]:
     """The report in the shape of `SCHEMA`: plain types only, no NaN, numbers sensibly rounded.
-
+    Its sentences are English, whatever the reader's language.
     `p_fake` is null unless `status` is "ok", for the video and for every face.
     """
     answered = report.status is Status.OK
@@ -69,7 +78,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "verdict": report.verdict.value,
         "headline": headline(report),
         "p_fake": number(report.fake, 4) if answered else None,
-        "interval": _interval(report.interval) if answered else None,
+        "interval": interval_json(report.interval) if answered else None,
         "band": report.band if answered else None,
         "calibrated": report.model.calibrated,
         "video": {
@@ -82,7 +91,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "frames_sampled": report.frames_sampled,
             "frames_with_face": report.frames_with_face,
         },
-        "faces": [_face(person) for person in report.people],
+        "faces": [face_json(person) for person in report.people],
         "segments": [
             {
                 "face": segment.person,
@@ -115,6 +124,7 @@ def answer_json(answer: Report | VideoError, name: str) -> dict[str, Any]:
     return error_json(answer, name) if isinstance(answer, VideoError) else to_json(answer)
 
 
+@speaking(SOURCE)
 def explanation_json(report: Report) -> dict[str, Any]:
     """The one moment of a report that a close look explains, in the shape of `EXPLANATION`."""
     person, moment = next((p, moment) for p in report.people for moment in p.moments)
@@ -139,6 +149,7 @@ def _heat(report: Report) -> dict[str, Any]:
     }
 
 
+@speaking(SOURCE)
 def error_json(error: VideoError, name: str) -> dict[str, Any]:
     """Why the file `name` gave no report, with the same keys as `to_json`."""
     unknown = dict.fromkeys(("sha256", "duration_s", "fps", "width", "height"))
@@ -171,64 +182,15 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
     }
 
 
-def _face(person: Person) -> dict[str, Any]:
-    answered = person.status is Status.OK
-    family = person.family
-    return {
-        "id": person.id,
-        "p_fake": number(person.fake, 4) if answered else None,
-        "status": person.status.value,
-        "verdict": person.verdict.value,
-        "interval": _interval(person.interval) if answered else None,
-        "family": {"name": family[0], "p": number(family[1], 4)} if family else None,
-        "warnings": [warning.value for warning in person.warnings],
-        "moments": [moment_json(moment) for moment in person.moments],
-        "frames": [_frame(face) for face in _faces_of(person)],
-    }
-
-
-def _faces_of(person: Person) -> list[FaceScore | SeenFace]:
-    return sorted([*person.scores, *person.seen], key=lambda face: face.second)
-
-
-def _frame(face: FaceScore | SeenFace) -> dict[str, Any]:
-    scored = face if isinstance(face, FaceScore) else None
-    return {
-        "t": number(face.second, 3),
-        "p": number(scored.fake, 4) if scored else None,
-        "p_still": number(scored.still, 4) if scored else None,
-        "box": _box(face.box),
-        "quality": _quality(face.quality),
-        "usable": scored is not None and scored.usable,
-    }
-
-
-def _box(box: Box) -> list[float]:
-    return [round(float(edge), 1) for edge in box]
-
-
-def _quality(quality: Quality) -> dict[str, float | None]:
-    return {
-        "size": number(quality.size, 1),
-        "sharpness": number(quality.sharpness, 1),
-        "frontal": number(quality.frontal, 3),
-        "detection": number(quality.detection, 4),
-    }
-
-
-def _interval(bounds: tuple[float, float] | None) -> list[float | None] | None:
-    return None if bounds is None else [number(bound, 4) for bound in bounds]
-
-
 def to_csv(report: Report) -> str:
     """One row per person and frame, ordered by person, then time; UTF-8 text with a header."""
     return rows_to_csv(
-        _csv_row(report, person, face) for person in report.people for face in _faces_of(person)
+        _csv_row(report, person, face) for person in report.people for face in faces_of(person)
     )
 
 
 def _csv_row(report: Report, person: Person, face: FaceScore | SeenFace) -> dict[str, Cell]:
-    frame = _frame(face)
+    frame = frame_json(face)
     x0, y0, x1, y1 = frame["box"]
     return {
         "file": report.video.name,
@@ -289,7 +251,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         answer.status.value,
         answer.verdict.value,
         number(answer.fake, 4) if answered else None,
-        _interval(answer.interval) if answered else None,
+        interval_json(answer.interval) if answered else None,
         suspect.id if suspect else None,
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),

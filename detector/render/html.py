@@ -121,7 +121,7 @@ def _regions_twin(moment: Moment) -> str:
 
 def _region_row(row: RegionShare) -> list[str]:
     return [
-        REGION_NAMES[row.region],
+        str(REGION_NAMES[row.region]),
         share(row.evidence),
         share(row.area),
         "not measured" if row.expected is None else share(row.expected),
@@ -163,7 +163,10 @@ def robustness(report: Report) -> str:
 
 def _answers(found: Robustness) -> list[tuple[str, float | None, str]]:
     given = ("As given", found.fake, found.verdict)
-    return [given, *((COPY_NAMES[copy.kind], copy.fake, copy.verdict) for copy in found.copies)]
+    return [
+        given,
+        *((str(COPY_NAMES[copy.kind]), copy.fake, copy.verdict) for copy in found.copies),
+    ]
 
 
 def _copies(found: Robustness, threshold: float) -> str:

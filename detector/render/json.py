@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.findings import Robustness, Signal
-from detector.records import Moment
+from detector.records import Box, FaceScore, Moment, Person, Quality, SeenFace, Status
 
 
 def number(value: float | None, digits: int) -> float | None:
@@ -57,3 +57,52 @@ def signal_json(signal: Signal) -> dict[str, Any]:
         "said": [str(sentence) for sentence in signal.said],
         "facts": {str(name): value for name, value in signal.facts},
     }
+
+
+def face_json(person: Person) -> dict[str, Any]:
+    answered = person.status is Status.OK
+    family = person.family
+    return {
+        "id": person.id,
+        "p_fake": number(person.fake, 4) if answered else None,
+        "status": person.status.value,
+        "verdict": person.verdict.value,
+        "interval": interval_json(person.interval) if answered else None,
+        "family": {"name": family[0], "p": number(family[1], 4)} if family else None,
+        "warnings": [warning.value for warning in person.warnings],
+        "moments": [moment_json(moment) for moment in person.moments],
+        "frames": [frame_json(face) for face in faces_of(person)],
+    }
+
+
+def faces_of(person: Person) -> list[FaceScore | SeenFace]:
+    return sorted([*person.scores, *person.seen], key=lambda face: face.second)
+
+
+def frame_json(face: FaceScore | SeenFace) -> dict[str, Any]:
+    scored = face if isinstance(face, FaceScore) else None
+    return {
+        "t": number(face.second, 3),
+        "p": number(scored.fake, 4) if scored else None,
+        "p_still": number(scored.still, 4) if scored else None,
+        "box": box_json(face.box),
+        "quality": quality_json(face.quality),
+        "usable": scored is not None and scored.usable,
+    }
+
+
+def box_json(box: Box) -> list[float]:
+    return [round(float(edge), 1) for edge in box]
+
+
+def quality_json(quality: Quality) -> dict[str, float | None]:
+    return {
+        "size": number(quality.size, 1),
+        "sharpness": number(quality.sharpness, 1),
+        "frontal": number(quality.frontal, 3),
+        "detection": number(quality.detection, 4),
+    }
+
+
+def interval_json(bounds: tuple[float, float] | None) -> list[float | None] | None:
+    return None if bounds is None else [number(bound, 4) for bound in bounds]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 
+from detector.language import SOURCE, speaking
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card, definitions
 from detector.render.html import regions, robustness
@@ -41,8 +42,13 @@ _HEAD = """<!doctype html>
 """  # noqa: E501 - the policy is one line of HTML
 
 
-def to_html(report: Report, language: str = "en") -> str:
+def to_html(report: Report, language: str = SOURCE) -> str:
     """The whole answer as one page of HTML, to be kept, sent or printed."""
+    with speaking(language):
+        return _page(report, language)
+
+
+def _page(report: Report, language: str) -> str:
     own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
     style = sections_css() + own
     title = f"Deepfake report: {report.video.name}"

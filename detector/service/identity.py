@@ -11,8 +11,8 @@ from gradio.context import LocalContext
 from starlette.requests import Request
 from starlette.types import Scope
 
+from detector.language import preferred
 from detector.service.event_log import request_id
-from detector.text.language import preferred
 
 REQUEST_ID = "request_id"
 

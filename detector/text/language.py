@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from html import escape, unescape
 from importlib import resources
 
-LANGUAGES = {"en": "English", "es": "Español", "de": "Deutsch", "zh": "中文", "hi": "हिन्दी"}
+from detector.language import LANGUAGES as LANGUAGES
+from detector.language import catalogue as messages
 
 # A number as the texts write it: 3, 0:02.2, 67 %, under 1 %; a hash or a size is none.
 NUMBER = re.compile(r"(?<![\w.])(?:(?:under|over) )?\d[\d,.:]*(?<![.,:])(?:[ \u00a0]%)?(?![\w])")
@@ -61,18 +62,10 @@ def catalogue(language: str) -> Mapping[str, str]:
     return dict(json.loads(file.read_text("utf-8")))
 
 
-def preferred(accept: str) -> str:
-    """The first of our languages in an Accept-Language header; English if none is there."""
-    wishes = []
-    for place, part in enumerate(accept.split(",")):
-        name, _, weight = part.strip().partition(";q=")
-        rank = re.fullmatch(r"[01](\.\d+)?", weight)
-        wishes.append((-float(weight) if rank else -1.0, place, name.lower().split("-")[0]))
-    return next((name for _, _, name in sorted(wishes) if name in LANGUAGES), "en")
-
-
 def say(text: str, language: str) -> str:
     """One text in `language`: as a whole, else by sentences, else by clauses, else in English."""
+    if text and (said := messages(language).gettext(text)) != text:
+        return said
     return _say(text, language, (_SENTENCES, _CLAUSES))
 
 

@@ -21,6 +21,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from detector.findings import Retelling
+from detector.language import SOURCE, _, speaking
 from detector.records import Report, Status
 from detector.text.messages import RETELLING
 from detector.text.summary import headline, percent, sentences
@@ -93,8 +94,9 @@ def narrator_of(environment: Mapping[str, str] = os.environ) -> Narrator | None:
 
 def findings_of(report: Report) -> str:
     """What the narrator is told, as JSON: the report's own sentences, and no name of a file."""
-    texts = [said.text for said in sentences(report)]
-    return json.dumps({"headline": headline(report), "findings": texts}, ensure_ascii=False)
+    with speaking(SOURCE):  # what comes back is checked against English words
+        told = {"headline": headline(report), "findings": [one.text for one in sentences(report)]}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def retell(report: Report, narrator: Narrator) -> Report:
@@ -123,8 +125,11 @@ def _with(report: Report, narrator: Narrator, outcome: str, text: str = "") -> R
 
 def retelling_text(told: Retelling) -> str:
     """The text with who wrote it, or the sentence that says why there is none."""
-    note = RETELLING[told.outcome]
-    return f"{told.text} ({note} Model: {told.model}.)" if told.text else note
+    note = str(RETELLING[told.outcome])
+    if not told.text:
+        return note
+    model = _("Model: {model}.", model=told.model)
+    return f"{told.text} ({note} {model})"
 
 
 def faults_of(text: str, told: str, report: Report) -> list[str]:
@@ -135,7 +140,8 @@ def faults_of(text: str, told: str, report: Report) -> list[str]:
         found += [f"{what} {word}" for word in words if word in said and word not in known]
     if _FORBIDDEN.search(text.lower()):
         found.append("a claim of certainty")
-    score = percent(report.fake or 0.0)
+    with speaking(SOURCE):
+        score = percent(report.fake or 0.0)
     if not set(_NUMBER.findall(score)) <= set(_NUMBER.findall(text)):
         found.append(f"the score {score} is missing")
     if not text or len(text) > LONGEST:

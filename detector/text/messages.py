@@ -3,111 +3,117 @@
 from __future__ import annotations
 
 from detector.findings import SignalStatus
-from detector.language import message
-from detector.records import Status, Warn
+from detector.language import Message, lazy
+from detector.records import Status, Verdict, Warn
 
 BANDS = {
-    "weak": "Weak evidence of manipulation",
-    "moderate": "Moderate evidence of manipulation",
-    "strong": "Strong evidence of manipulation",
-    "very_strong": "Very strong evidence of manipulation",
+    "weak": lazy("Weak evidence of manipulation"),
+    "moderate": lazy("Moderate evidence of manipulation"),
+    "strong": lazy("Strong evidence of manipulation"),
+    "very_strong": lazy("Very strong evidence of manipulation"),
 }
 
 STATUS = {
-    Status.OK: "The video was judged; read the score together with its interval and the limits.",
-    Status.NO_FACE: (
+    Status.OK: lazy(
+        "The video was judged; read the score together with its interval and the limits."
+    ),
+    Status.NO_FACE: lazy(
         "No face was found, so there is nothing to judge. "
         "Use a part of the video in which a face is visible and upright."
     ),
-    Status.FACE_TOO_SMALL: (
+    Status.FACE_TOO_SMALL: lazy(
         "The faces are too small to judge. "
         "Use a version with a higher resolution, or a part filmed closer."
     ),
-    Status.TOO_FEW_FACES: (
+    Status.TOO_FEW_FACES: lazy(
         "Too few clear pictures of the face were found to judge it. "
         "Analyse more frames, or use a longer part in which the face is visible."
     ),
-    Status.TOO_SHORT: (
+    Status.TOO_SHORT: lazy(
         "The video is too short to judge: it holds fewer frames than a score needs. "
         "Use a longer part of it, or the whole video that it was cut from."
     ),
-    Status.TOO_BLURRED: (
+    Status.TOO_BLURRED: lazy(
         "The faces are too blurred to judge. "
         "Use the original file rather than a copy that was compressed or forwarded."
     ),
-    Status.UNTRAINED: (
+    Status.UNTRAINED: lazy(
         "The model has no trained weights, so it gives no score. "
         "Install the released weights and analyse the video again."
     ),
-    Status.UNREADABLE: (
+    Status.UNREADABLE: lazy(
         "The file could not be read as a video. "
         "Play it on your computer to check that it is complete, then export it as MP4."
     ),
-    Status.UNSAFE: (
+    Status.UNSAFE: lazy(
         "Reading the file was stopped, because it crashed the decoder or took more time or memory "
         "than any file needs. Open it in a video editor and export it anew as MP4 (H.264)."
     ),
-    Status.EMPTY: "The file is empty. Upload it again, or copy it once more from its source.",
-    Status.NO_VIDEO: (
+    Status.EMPTY: lazy("The file is empty. Upload it again, or copy it once more from its source."),
+    Status.NO_VIDEO: lazy(
         "The file holds no pictures, perhaps only sound. Choose a file that contains video."
     ),
-    Status.UNSUPPORTED: (
+    Status.UNSUPPORTED: lazy(
         "This kind of file is not supported. Convert it to MP4 (H.264) and try again."
     ),
-    Status.TOO_LARGE: (
+    Status.TOO_LARGE: lazy(
         "The file or its picture is larger than the limit. "
         "Cut out the part that matters, or export it at a lower resolution."
     ),
-    Status.TOO_LONG: (
+    Status.TOO_LONG: lazy(
         "The video is longer than the limit. Cut out the part that matters and analyse that."
     ),
-    Status.CANCELLED: "The analysis was cancelled before it was done. Start it again if needed.",
-    Status.TIMED_OUT: (
+    Status.CANCELLED: lazy(
+        "The analysis was cancelled before it was done. Start it again if needed."
+    ),
+    Status.TIMED_OUT: lazy(
         "The file took longer than one analysis may. "
         "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
     ),
-    Status.INTERRUPTED: (
+    Status.INTERRUPTED: lazy(
         "This is our fault, or the file is built to do harm; the service goes on. "
         "Send it once more, and if it happens again, export it as MP4 first."
     ),
-    Status.BUSY: "Nothing was analysed. Come back in a few minutes and send the file again.",
-    Status.QUOTA_USED: (
+    Status.BUSY: lazy("Nothing was analysed. Come back in a few minutes and send the file again."),
+    Status.QUOTA_USED: lazy(
         "Everyone gets the same share of this machine. "
         "Wait as long as is said here, or run the detector on a machine of your own."
     ),
 }
 
 WARNINGS = {
-    Warn.STILL_IMAGE: (
+    Warn.STILL_IMAGE: lazy(
         "This is a still picture: nothing could be learned from movement, "
         "so analyse the video it comes from if there is one."
     ),
-    Warn.FEW_FRAMES: "Few frames could be judged; analyse more frames for a steadier score.",
-    Warn.SMALL_FACES: "Some faces are small; a version with a higher resolution is judged better.",
-    Warn.BLURRED_FACES: (
+    Warn.FEW_FRAMES: lazy("Few frames could be judged; analyse more frames for a steadier score."),
+    Warn.SMALL_FACES: lazy(
+        "Some faces are small; a version with a higher resolution is judged better."
+    ),
+    Warn.BLURRED_FACES: lazy(
         "Some faces are blurred; the original file is judged better than a compressed copy."
     ),
-    Warn.PROFILE_FACES: (
+    Warn.PROFILE_FACES: lazy(
         "Some faces are turned away from the camera, where the model is less reliable; "
         "look at the moments in which they face it."
     ),
-    Warn.MANY_FACES: (
+    Warn.MANY_FACES: lazy(
         "There are more faces than were analysed; cut the video to the people who matter, "
         "or raise the number of faces."
     ),
-    Warn.TIME_AND_FRAME_DISAGREE: (
+    Warn.TIME_AND_FRAME_DISAGREE: lazy(
         "Single frames and their movement over time point in different directions; "
         "treat the score with caution and look at the moments yourself."
     ),
-    Warn.NEAR_THRESHOLD: (
+    Warn.NEAR_THRESHOLD: lazy(
         "The score lies close to the decision threshold; a small change of the video "
         "could turn the answer, so analyse more frames or seek other evidence."
     ),
-    Warn.NOT_CALIBRATED: (
+    Warn.NOT_CALIBRATED: lazy(
         "The model is not calibrated: its score ranks faces, but a score of 80 % "
         "does not mean that 80 of 100 such faces are manipulated."
     ),
-    Warn.DAMAGED_FILE: (
+    Warn.DAMAGED_FILE: lazy(
         "Parts of the file are damaged and were skipped; "
         "analyse a complete copy if you can get one."
     ),
@@ -129,54 +135,64 @@ WARNINGS = {
     ),
 }
 
-LIMIT_SCORE = "The score says how likely manipulation is, not how much was changed."
-LIMIT_HEAT = (
+LIMIT_SCORE = lazy("The score says how likely manipulation is, not how much was changed.")
+LIMIT_HEAT = lazy(
     "Heat maps show where the model looked; they do not prove that something was edited there."
 )
-LIMIT_VIDEO = (
+LIMIT_VIDEO = lazy(
     "Only faces in the sampled frames were examined: not the sound, the background, the text or "
     "the frames in between."
 )
-LIMIT_PICTURE = "Only faces were examined: not the background or the text."
-LIMIT_MODEL = "The model can be wrong, above all on kinds of manipulation it was not trained on."
+LIMIT_PICTURE = lazy("Only faces were examined: not the background or the text.")
+LIMIT_MODEL = lazy(
+    "The model can be wrong, above all on kinds of manipulation it was not trained on."
+)
 
 # What becomes of a report that is given back: question, yes, no, not asked.
 VERIFY = {
     "file": (
-        "Same file",
-        "The file is the one that the report is about, to the last byte.",
-        "This is another file than the report is about, or it was changed or saved again. "
-        "Look for the very file that was analysed.",
-        "The report names no file: it is about one that could not be read.",
+        lazy("Same file"),
+        lazy("The file is the one that the report is about, to the last byte."),
+        lazy(
+            "This is another file than the report is about, or it was changed or saved again. "
+            "Look for the very file that was analysed."
+        ),
+        lazy("The report names no file: it is about one that could not be read."),
     ),
     "weights": (
-        "Same weights",
-        "The weights that the report names are the ones at work here.",
-        "The report names weights that are not at work here, so its score cannot be repeated. "
-        "Ask whoever made the report which release they used.",
-        "The report names no weights: its file gave no score.",
+        lazy("Same weights"),
+        lazy("The weights that the report names are the ones at work here."),
+        lazy(
+            "The report names weights that are not at work here, so its score cannot be repeated. "
+            "Ask whoever made the report which release they used."
+        ),
+        lazy("The report names no weights: its file gave no score."),
     ),
     "score": (
-        "Same answer",
-        "The same analysis, done again, gives the same answer.",
-        "The same analysis, done again, gives another answer: the report was altered, or made by "
-        "another version. Do not rely on it.",
-        "The answer was not compared; that needs the same file, the same weights and a second "
-        "analysis.",
+        lazy("Same answer"),
+        lazy("The same analysis, done again, gives the same answer."),
+        lazy(
+            "The same analysis, done again, gives another answer: the report was altered, or made "
+            "by another version. Do not rely on it."
+        ),
+        lazy(
+            "The answer was not compared; that needs the same file, the same weights and a second "
+            "analysis."
+        ),
     ),
 }
 
 # What can stand in the way besides the file.
 SERVICE = {
-    "queue full": (
+    "queue full": lazy(
         "Too many people are waiting already. Your file was not looked at; try again in a few "
         "minutes."
     ),
-    "quota": (
+    "quota": lazy(
         "The processor time that this service grants you is used up. Wait until it is granted "
         "anew, sign in where that is offered, or run the program on your own machine."
     ),
-    "language model unreachable": (
+    "language model unreachable": lazy(
         "The language model that was asked to rewrite the findings did not answer. "
         "The sentences shown are the detector's own; nothing is missing from them."
     ),
@@ -184,33 +200,100 @@ SERVICE = {
 
 # What became of the findings in a language model's words.
 RETELLING = {
-    "ok": (
+    "ok": lazy(
         "Retold by a language model from the findings; every number and part of the face was "
         "checked against them."
     ),
-    "no_score": "There is no score to retell; the reason stands above.",
-    "unfaithful": (
+    "no_score": lazy("There is no score to retell; the reason stands above."),
+    "unfaithful": lazy(
         "The language model's text did not agree with the findings, so it is not shown; "
         "the sentences above are the report's own."
     ),
-    "timeout": (
+    "timeout": lazy(
         "The language model did not answer in time; the sentences above are the report's own. "
         "Ask again later."
     ),
-    "refused": (
+    "refused": lazy(
         "The language model refused the request or gave no usable answer; the sentences above are "
         "the report's own. Check its name and key."
     ),
-    "unreachable": (
+    "unreachable": lazy(
         "The language model could not be reached; the sentences above are the report's own. "
         "Check its address."
     ),
 }
 
 SIGNAL_STATUS = {
-    SignalStatus.DECLARED: message("Declared by the file"),
-    SignalStatus.BROKEN: message("Does not hold"),
-    SignalStatus.SOUND: message("Holds"),
-    SignalStatus.NOTED: message("Noted"),
-    SignalStatus.ABSENT: message("Not present"),
+    SignalStatus.DECLARED: lazy("Declared by the file"),
+    SignalStatus.BROKEN: lazy("Does not hold"),
+    SignalStatus.SOUND: lazy("Holds"),
+    SignalStatus.NOTED: lazy("Noted"),
+    SignalStatus.ABSENT: lazy("Not present"),
 }
+
+VERDICTS = {
+    Verdict.FAKE: lazy("Looks manipulated"),
+    Verdict.NO_SIGN: lazy("No sign found"),
+    Verdict.UNDECIDED: lazy("Undecided"),
+}
+# By verdict and by whether it is a still picture.
+HEADLINES = {
+    (Verdict.NO_SIGN, False): lazy(
+        "No sign of manipulation was found; that is not proof that the video is genuine."
+    ),
+    (Verdict.NO_SIGN, True): lazy(
+        "No sign of manipulation was found; that is not proof that the picture is genuine."
+    ),
+    (Verdict.UNDECIDED, False): lazy(
+        "Undecided: this video does not show enough to tell either way."
+    ),
+    (Verdict.UNDECIDED, True): lazy(
+        "Undecided: this picture does not show enough to tell either way."
+    ),
+}
+# Why there is no score, in a headline; some by whether it is a still picture.
+REASONS: dict[Status | tuple[Status, bool], Message] = {
+    (Status.NO_FACE, False): lazy("no face was found in this video"),
+    (Status.NO_FACE, True): lazy("no face was found in this picture"),
+    (Status.FACE_TOO_SMALL, False): lazy("the faces in this video are too small to judge"),
+    (Status.FACE_TOO_SMALL, True): lazy("the faces in this picture are too small to judge"),
+    (Status.TOO_FEW_FACES, False): lazy("this video shows too few clear pictures of a face"),
+    (Status.TOO_FEW_FACES, True): lazy("this picture shows too few clear pictures of a face"),
+    (Status.TOO_SHORT, False): lazy("this video is too short to judge"),
+    (Status.TOO_SHORT, True): lazy("this picture is too short to judge"),
+    (Status.TOO_BLURRED, False): lazy("the faces in this video are too blurred to judge"),
+    (Status.TOO_BLURRED, True): lazy("the faces in this picture are too blurred to judge"),
+    Status.UNTRAINED: lazy("the model has no trained weights"),
+    Status.CANCELLED: lazy("the analysis was cancelled"),
+    Status.TIMED_OUT: lazy("the analysis took too long"),
+    Status.INTERRUPTED: lazy("the analysis broke off on our side"),
+    Status.BUSY: lazy("too many people are waiting"),
+    Status.QUOTA_USED: lazy("your share of this machine is used up for now"),
+    Status.OK: lazy("no person could be judged"),
+}
+# By whether the score is calibrated, and whether it has an interval.
+OVERALL = {
+    (True, True): lazy(
+        "The probability that Person {person} is manipulated is {fake} "
+        "(95 % interval {low} to {high}); the decision threshold is {threshold}."
+    ),
+    (True, False): lazy(
+        "The probability that Person {person} is manipulated is {fake}; "
+        "the decision threshold is {threshold}."
+    ),
+    (False, True): lazy(
+        "The uncalibrated score of Person {person} is {fake} "
+        "(95 % interval {low} to {high}); the decision threshold is {threshold}."
+    ),
+    (False, False): lazy(
+        "The uncalibrated score of Person {person} is {fake}; "
+        "the decision threshold is {threshold}."
+    ),
+}
+SEGMENT = lazy(
+    "Person {person} looks manipulated from {start} to {end}, with a peak of {peak} at {time}."
+)
+SEGMENT_UNDECIDED = lazy(
+    "Person {person} reaches the threshold from {start} to {end}, with a peak of {peak} at {time}; "
+    "that alone decides nothing."
+)

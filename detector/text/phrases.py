@@ -6,18 +6,19 @@ Each text is a template filled with the report's own numbers, as in `explain.wor
 from __future__ import annotations
 
 from detector.findings import RegionShare, Robustness
+from detector.language import Message, _, lazy
 from detector.records import ModelInfo, Moment
 from detector.settings import Settings
 
 REGION_NAMES = {
-    "eyes": "the eyes",
-    "brows": "the brows",
-    "nose": "the nose",
-    "mouth": "the mouth",
-    "cheeks": "the cheeks",
-    "forehead": "the forehead",
-    "jaw_boundary": "the jaw and the edge of the face",
-    "background": "the background",
+    "eyes": lazy("the eyes"),
+    "brows": lazy("the brows"),
+    "nose": lazy("the nose"),
+    "mouth": lazy("the mouth"),
+    "cheeks": lazy("the cheeks"),
+    "forehead": lazy("the forehead"),
+    "jaw_boundary": lazy("the jaw and the edge of the face"),
+    "background": lazy("the background"),
 }
 METHOD_NAMES = {
     "grad_cam": "Grad-CAM",
@@ -27,22 +28,30 @@ METHOD_NAMES = {
     "eigen_cam": "EigenCAM",
     "score_cam": "Score-CAM",
 }
-TARGET_NAMES = {"frame": "Why this frame", "video": "What this frame adds to the video"}
-COPY_NAMES = {
-    "reencoded": "Re-encoded (H.264, CRF 32)",
-    "downscaled": "Half the size",
-    "blurred": "Blurred",
+TARGET_NAMES = {
+    "frame": lazy("Why this frame"),
+    "video": lazy("What this frame adds to the video"),
 }
-COPY_DONE = {
-    "reencoded": "re-encoded (H.264, CRF 32)",
-    "downscaled": "reduced to half its size",
-    "blurred": "blurred",
+# What a heat map explains, by its target; the method's name is a proper name.
+HEAT_MEANINGS = {
+    "frame": lazy("Why this frame: {method} of each frame's own score."),
+    "video": lazy("What this frame adds to the video: {method} of the score of the whole video."),
+}
+COPY_NAMES = {
+    "reencoded": lazy("Re-encoded (H.264, CRF 32)"),
+    "downscaled": lazy("Half the size"),
+    "blurred": lazy("Blurred"),
+}
+COPY_TURNS = {
+    "reencoded": lazy("The answer changes when it is re-encoded (H.264, CRF 32)."),
+    "downscaled": lazy("The answer changes when it is reduced to half its size."),
+    "blurred": lazy("The answer changes when it is blurred."),
 }
 FAMILY_NAMES = {
-    "face_swap": "a face swapped in from another person",
-    "blend": "a face blended over the original",
-    "local_edit": "an edit of single features",
-    "whole_face": "a wholly generated face",
+    "face_swap": lazy("a face swapped in from another person"),
+    "blend": lazy("a face blended over the original"),
+    "local_edit": lazy("an edit of single features"),
+    "whole_face": lazy("a wholly generated face"),
 }
 
 
@@ -58,23 +67,25 @@ def odds(value: float, sign: str = "") -> str:
 
 def family_text(name: str) -> str:
     """A manipulation family's key, such as "face_swap", as words."""
-    return FAMILY_NAMES.get(name, name.replace("_", " ").strip())
+    known = FAMILY_NAMES.get(name)
+    return str(known) if known else name.replace("_", " ").strip()
 
 
 def families_text(model: ModelInfo) -> str:
     """Which kinds of manipulation this model was trained to tell apart."""
     if not model.families:
-        return "This model was not trained to tell kinds of manipulation apart."
+        return _("This model was not trained to tell kinds of manipulation apart.")
     kinds = "; ".join(family_text(name) for name in model.families)
-    return f"This model was trained to tell apart: {kinds}. Any other kind is given one of these."
+    return _(
+        "This model was trained to tell apart: {kinds}. Any other kind is given one of these.",
+        kinds=kinds,
+    )
 
 
 def heat_text(settings: Settings) -> str:
     """What the heat maps of a report explain, and how they were made."""
-    method = METHOD_NAMES[settings.heat_method]
-    if settings.heat_of == "frame":
-        return f"{TARGET_NAMES['frame']}: {method} of each frame's own score."
-    return f"{TARGET_NAMES['video']}: {method} of the score of the whole video."
+    meaning = HEAT_MEANINGS[settings.heat_of]
+    return str(Message(meaning.text, {"method": METHOD_NAMES[settings.heat_method]}))
 
 
 def region_text(moment: Moment) -> str | None:
@@ -84,14 +95,16 @@ def region_text(moment: Moment) -> str | None:
         return None
     if not moment.localised:
         first = moment.regions[0]
-        drop = f", while blurring it moved the log-odds by {odds(-(first.drop or 0.0), '+')}"
-        return (
-            f"Not localised: the heat map points at {REGION_NAMES[first.region]} "
-            f"({share(first.evidence)} of the heat on {share(first.area)} of the picture)"
-            f"{drop}, so the two disagree."
+        return _(
+            "Not localised: the heat map points at {region} ({heat} of the heat on {area} of the "
+            "picture), while blurring it moved the log-odds by {change}, so the two disagree.",
+            region=REGION_NAMES[first.region],
+            heat=share(first.evidence),
+            area=share(first.area),
+            change=odds(-(first.drop or 0.0), "+"),
         )
     parts = [_confirmed(region) for region in moment.regions if region.confirmed]
-    return f"The evidence lies in {'; and in '.join(parts)}."
+    return _("The evidence lies in {parts}.", parts=_("; and in ").join(parts))
 
 
 def where_text(moment: Moment) -> str:
@@ -100,19 +113,31 @@ def where_text(moment: Moment) -> str:
     if told is not None:
         return told
     if moment.regions:
-        return (
+        return _(
             "Too little speaks for manipulation here to be confirmed by blurring; the shares "
             "show where that little lies."
         )
-    return "Nothing here raised the score, so there is nothing to locate."
+    return _("Nothing here raised the score, so there is nothing to locate.")
 
 
 def _confirmed(region: RegionShare) -> str:
-    usual = "" if region.expected is None else f", {share(region.expected)} on real faces"
-    return (
-        f"{REGION_NAMES[region.region]} ({share(region.evidence)} of the heat on "
-        f"{share(region.area)} of the picture{usual}); blurring it lowers the log-odds by "
-        f"{odds(region.drop or 0.0)}"
+    found = {
+        "region": REGION_NAMES[region.region],
+        "heat": share(region.evidence),
+        "area": share(region.area),
+        "drop": odds(region.drop or 0.0),
+    }
+    if region.expected is None:
+        return _(
+            "{region} ({heat} of the heat on {area} of the picture); "
+            "blurring it lowers the log-odds by {drop}",
+            **found,
+        )
+    return _(
+        "{region} ({heat} of the heat on {area} of the picture, {usual} on real faces); "
+        "blurring it lowers the log-odds by {drop}",
+        usual=share(region.expected),
+        **found,
     )
 
 
@@ -120,12 +145,23 @@ def robustness_text(found: Robustness) -> str:
     """How far the score of worse copies moves, and whether the answer turns."""
     moved = found.largest_change
     if moved is None:
-        return "Worse copies of this video cannot be judged, so its score cannot be compared."
+        return _("Worse copies of this video cannot be judged, so its score cannot be compared.")
     points = round(moved * 100)
-    far = f"at most {points} percentage points" if points > 1 else "1 percentage point at most"
-    text = f"Over {found.frames} frames, worse copies move the score by {far}."
+    far = (
+        _(
+            "Over {frames} frames, worse copies move the score by at most {points} "
+            "percentage points.",
+            frames=found.frames,
+            points=points,
+        )
+        if points > 1
+        else _(
+            "Over {frames} frames, worse copies move the score by 1 percentage point at most.",
+            frames=found.frames,
+        )
+    )
     turned = [copy for copy in found.copies if copy.verdict != found.verdict]
     if not turned:
-        return f"{text} The answer stays the same."
-    changes = [f"The answer changes when it is {COPY_DONE[copy.kind]}." for copy in turned]
-    return " ".join([text, *changes])
+        return f"{far} {_('The answer stays the same.')}"
+    changes = [str(COPY_TURNS[copy.kind]) for copy in turned]
+    return " ".join([far, *changes])

@@ -9,15 +9,22 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+from detector.language import Message, _
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 from detector.text.messages import (
     BANDS,
+    HEADLINES,
     LIMIT_HEAT,
     LIMIT_MODEL,
     LIMIT_PICTURE,
     LIMIT_SCORE,
     LIMIT_VIDEO,
+    OVERALL,
+    REASONS,
+    SEGMENT,
+    SEGMENT_UNDECIDED,
     STATUS,
+    VERDICTS,
     WARNINGS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text
@@ -45,9 +52,9 @@ def clock(second: float) -> str:
 def percent(fake: float) -> str:
     """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
     if fake > 0.99:
-        return "over 99 %"
+        return _("over 99 %")
     if fake < 0.01:
-        return "under 1 %"
+        return _("under 1 %")
     return f"{fake * 100:.0f} %"
 
 
@@ -55,42 +62,43 @@ def band_text(band: str) -> str:
     """`Report.band` in words, from "weak" to "very_strong". Raises ValueError for any other."""
     if band not in BANDS:
         raise ValueError(f"band is one of {', '.join(BANDS)}, got {band!r}")
-    return BANDS[band]
+    return str(BANDS[band])
 
 
 def status_text(status: Status) -> str:
     """What a status means and what to do next."""
-    return STATUS[status]
+    return str(STATUS[status])
 
 
 def warning_text(warning: Warn) -> str:
     """What a warning means for the result and what to do about it."""
-    return WARNINGS[warning]
+    return str(WARNINGS[warning])
 
 
 def verdict_text(verdict: Verdict) -> str:
     """A verdict in two or three words, for a label or a table."""
-    return {
-        Verdict.FAKE: "Looks manipulated",
-        Verdict.NO_SIGN: "No sign found",
-        Verdict.UNDECIDED: "Undecided",
-    }[verdict]
+    return str(VERDICTS[verdict])
 
 
-def headline(report: Report) -> str:
-    """The answer in one sentence. It never says that a video is genuine."""
-    thing = "picture" if report.video.is_still else "video"
+def headline(report: Report, *, timed: bool = True) -> str:
+    """The answer in one sentence, with its moment if `timed`. It never says that a video is
+    genuine."""
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
-        return f"No answer: {_reason(report.status, thing)}{_beside(report)}."
-    if report.verdict is Verdict.NO_SIGN:
-        return f"No sign of manipulation was found; that is not proof that the {thing} is genuine."
-    if report.verdict is Verdict.UNDECIDED:
-        return f"Undecided: this {thing} does not show enough to tell either way."
-    band = band_text(report.band) if report.band else "Signs of manipulation"
+        return _("No answer: {reason}.", reason=_reason(report) + _beside(report))
+    if report.verdict is not Verdict.FAKE:
+        return str(HEADLINES[report.verdict, report.video.is_still])
+    band = band_text(report.band) if report.band else _("Signs of manipulation")
     peak = peak_of(suspect)
-    when = f", most clearly at {clock(peak.second)}" if peak and not report.video.is_still else ""
-    return f"{band}: Person {suspect.id}{when}."
+    if peak is None or report.video.is_still or not timed:
+        return _("{band}: Person {person}.", band=band, person=suspect.id)
+    when = clock(peak.second)
+    return _(
+        "{band}: Person {person}, most clearly at {time}.",
+        band=band,
+        person=suspect.id,
+        time=when,
+    )
 
 
 def _beside(report: Report) -> str:
@@ -99,22 +107,9 @@ def _beside(report: Report) -> str:
     return "".join(f"; {clause}" for clause in clauses)
 
 
-def _reason(status: Status, thing: str) -> str:
-    reasons = {
-        Status.NO_FACE: f"no face was found in this {thing}",
-        Status.FACE_TOO_SMALL: f"the faces in this {thing} are too small to judge",
-        Status.TOO_FEW_FACES: f"this {thing} shows too few clear pictures of a face",
-        Status.TOO_SHORT: f"this {thing} is too short to judge",
-        Status.TOO_BLURRED: f"the faces in this {thing} are too blurred to judge",
-        Status.UNTRAINED: "the model has no trained weights",
-        Status.CANCELLED: "the analysis was cancelled",
-        Status.TIMED_OUT: "the analysis took too long",
-        Status.INTERRUPTED: "the analysis broke off on our side",
-        Status.BUSY: "too many people are waiting",
-        Status.QUOTA_USED: "your share of this machine is used up for now",
-        Status.OK: "no person could be judged",
-    }
-    return reasons.get(status, "the file could not be analysed")
+def _reason(report: Report) -> str:
+    found = REASONS.get((report.status, report.video.is_still)) or REASONS.get(report.status)
+    return str(found) if found else _("the file could not be analysed")
 
 
 def peak_of(person: Person) -> FaceScore | None:
@@ -148,22 +143,27 @@ def limits(report: Report) -> tuple[str, ...]:
     if report.settings.heat:
         chosen.append(LIMIT_HEAT)
     chosen.append(LIMIT_PICTURE if report.video.is_still else LIMIT_VIDEO)
-    return (*chosen, LIMIT_MODEL)
+    return tuple(map(str, (*chosen, LIMIT_MODEL)))
 
 
 def _overall(report: Report) -> list[Sentence]:
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
         return [Sentence(status_text(report.status))]
-    text = f"The probability that Person {suspect.id} is manipulated is {percent(report.fake)}"
-    if not report.model.calibrated:
-        text = f"The uncalibrated score of Person {suspect.id} is {percent(report.fake)}"
-    if report.interval is not None:
-        low, high = report.interval
-        text += f" (95 % interval {percent(low)} to {percent(high)})"
+    kind = (report.model.calibrated, report.interval is not None)
+    low, high = report.interval or (report.fake, report.fake)
+    said = Message(
+        OVERALL[kind].text,
+        {
+            "person": suspect.id,
+            "fake": percent(report.fake),
+            "low": percent(low),
+            "high": percent(high),
+            "threshold": percent(report.threshold),
+        },
+    )
     peak = peak_of(suspect)
-    text += f"; the decision threshold is {percent(report.threshold)}."
-    return [Sentence(text, peak.second if peak else None, suspect.id)]
+    return [Sentence(str(said), peak.second if peak else None, suspect.id)]
 
 
 def _about_person(person: Person, report: Report) -> list[Sentence]:
@@ -172,75 +172,101 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
             return []
         seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
         start = min(seconds, default=None)
-        text = f"Person {person.id} has no score. {status_text(person.status)}"
-        return [Sentence(text, start, person.id)]
+        text = _("Person {person} has no score.", person=person.id)
+        return [Sentence(f"{text} {status_text(person.status)}", start, person.id)]
     found = [_about_segment(person, segment) for segment in person.segments]
     peak = peak_of(person)
     if not found and peak is not None and not report.video.is_still:
-        text = (
-            f"Person {person.id} shows no suspicious stretch; "
-            f"the highest frame score is {percent(peak.fake)} at {clock(peak.second)}."
+        text = _(
+            "Person {person} shows no suspicious stretch; "
+            "the highest frame score is {fake} at {time}.",
+            person=person.id,
+            fake=percent(peak.fake),
+            time=clock(peak.second),
         )
         found.append(Sentence(text, peak.second, person.id))
     if person.family is not None and person.verdict is Verdict.FAKE:
-        name, share = person.family
-        text = f"For Person {person.id} the most likely kind is {family_text(name)}"
-        found.append(
-            Sentence(f"{text} ({percent(share)}). {families_text(report.model)}", None, person.id)
-        )
+        found.append(_about_family(person, *person.family, report))
     for moment in person.moments[:1]:
         found.extend(_about_moment(moment, person, report))
     return found
 
 
+def _about_family(person: Person, name: str, share: float, report: Report) -> Sentence:
+    text = _(
+        "For Person {person} the most likely kind is {family} ({share}).",
+        person=person.id,
+        family=family_text(name),
+        share=percent(share),
+    )
+    return Sentence(f"{text} {families_text(report.model)}", None, person.id)
+
+
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
     """Where the evidence of one frame lies, and what the frame adds to the video."""
-    about = f"Person {person.id}"
-    if not report.video.is_still:
-        about += f" at {clock(moment.second)}"
-    found = []
     where = region_text(moment)
-    if where is not None:
-        found.append(Sentence(f"{about}: {where}", moment.second, person.id))
-    if moment.without is not None and person.fake is not None and where is not None:
-        text = (
-            f"{about}: without this frame the score of Person {person.id} would be "
-            f"{percent(moment.without)} instead of {percent(person.fake)}."
+    if where is None:
+        return []
+    at = "" if report.video.is_still else clock(moment.second)
+    about = (
+        _("Person {person} at {time}", person=person.id, time=at)
+        if at
+        else _("Person {person}", person=person.id)
+    )
+    told = [where]
+    if moment.without is not None and person.fake is not None:
+        told.append(
+            _(
+                "without this frame the score of Person {person} would be {without} "
+                "instead of {fake}.",
+                person=person.id,
+                without=percent(moment.without),
+                fake=percent(person.fake),
+            )
         )
-        found.append(Sentence(text, moment.second, person.id))
-    return found
+    return [
+        Sentence(_("{about}: {said}", about=about, said=said), moment.second, person.id)
+        for said in told
+    ]
 
 
 def _about_segment(person: Person, segment: Segment) -> Sentence:
     inside = [s for s in person.scores if s.usable and segment.start <= s.second <= segment.end]
     peak = max(inside, key=lambda score: score.fake, default=None)
     moment = segment.start if peak is None else peak.second
-    when = f"from {clock(segment.start)} to {clock(segment.end)}"
-    peak_text = f"with a peak of {percent(segment.peak)} at {clock(moment)}"
-    text = f"Person {person.id} looks manipulated {when}, {peak_text}."
-    if person.verdict is not Verdict.FAKE:
-        text = f"Person {person.id} reaches the threshold {when}, {peak_text}; "
-        text += "that alone decides nothing."
-    return Sentence(text, moment, person.id)
+    template = SEGMENT if person.verdict is Verdict.FAKE else SEGMENT_UNDECIDED
+    said = Message(
+        template.text,
+        {
+            "person": person.id,
+            "start": clock(segment.start),
+            "end": clock(segment.end),
+            "peak": percent(segment.peak),
+            "time": clock(moment),
+        },
+    )
+    return Sentence(str(said), moment, person.id)
 
 
 def _coverage(report: Report) -> list[Sentence]:
-    if report.status is Status.NO_FACE or not report.frames_sampled:
+    if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
         return []
-    if report.video.is_still:
-        return []
-    found = [
-        Sentence(
-            f"A face was found in {report.frames_with_face} of {report.frames_sampled} "
-            "sampled frames."
-        )
-    ]
+    text = _(
+        "A face was found in {found} of {frames} sampled frames.",
+        found=report.frames_with_face,
+        frames=report.frames_sampled,
+    )
+    said = [Sentence(text)]
     gap = longest_gap(report)
     if gap is not None and report.status is Status.OK:
         start, end = gap
-        text = f"No face could be judged from {clock(start)} to {clock(end)}; nothing is known"
-        found.append(Sentence(f"{text} about that stretch.", start))
-    return found
+        text = _(
+            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
+            start=clock(start),
+            end=clock(end),
+        )
+        said.append(Sentence(text, start))
+    return said
 
 
 def longest_gap(report: Report) -> tuple[float, float] | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
 
+from detector.language import LANGUAGES, speaking
 from detector.service.identity import visitor_language
 from detector.text.language import (
-    LANGUAGES,
     catalogue,
     opened,
     say,
@@ -27,6 +28,7 @@ from detector.ui.tabs.check import PRESET_LABELS
 from detector.ui.viewer import ViewerData, viewer_data_in
 
 PRESET_NAMES = [name for name, _ in PRESET_LABELS]
+_END = object()
 _TEXTS = ("label", "placeholder", "info")
 
 
@@ -59,8 +61,14 @@ def told(event: Callable[..., Any]) -> Callable[..., Any]:
         def steps(*values: Any, **more: Any) -> Iterator[Any]:
             language = visitor_language()
             try:
-                for shown in event(*values, **more):
-                    yield translated(shown, language)
+                shown = event(*values, **more)
+                with closing(shown):
+                    while True:
+                        with speaking(language):
+                            step = next(shown, _END)
+                        if step is _END:
+                            return
+                        yield translated(step, language)
             except gr.Error as error:
                 raise _refusal(error, language) from error
 
@@ -70,7 +78,8 @@ def told(event: Callable[..., Any]) -> Callable[..., Any]:
     def once(*values: Any, **more: Any) -> Any:
         language = visitor_language()
         try:
-            return translated(event(*values, **more), language)
+            with speaking(language):
+                return translated(event(*values, **more), language)
         except gr.Error as error:
             raise _refusal(error, language) from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detector.errors import VideoError
+from detector.language import SOURCE, speaking
 from detector.model.hub import sha256_of
 from detector.progress import OnProgress, ShouldStop
 from detector.records import ModelInfo, Report, Status
@@ -103,8 +104,9 @@ class Verification:
         held = {"file": self.same_file, "weights": self.same_weights, "score": self.same_score}
         for key, holds in held.items():
             question, yes, no, unasked = VERIFY[key]
-            yield question, holds, unasked if holds is None else yes if holds else no
+            yield str(question), holds, str(unasked if holds is None else yes if holds else no)
 
+    @speaking(SOURCE)
     def to_json(self) -> dict[str, Any]:
         """In plain types; of many differences the first `LISTED`."""
         return {

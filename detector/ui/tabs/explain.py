@@ -91,7 +91,7 @@ def build_panel() -> Panel:
     with gr.Row(equal_height=False, elem_id="explain"):
         with gr.Column(scale=7, min_width=320, elem_classes="desk"):
             gr.HTML(CLOSER, elem_classes="report")
-            targets = [(TARGET_NAMES[name], name) for name in HEAT_TARGETS]
+            targets = [(str(TARGET_NAMES[name]), name) for name in HEAT_TARGETS]
             of = gr.Radio(targets, value=HEAT_TARGETS[0], label="Question", elem_id="heat-of")
             methods = [(METHOD_NAMES[name], name) for name in HEAT_METHODS]
             method = gr.Dropdown(

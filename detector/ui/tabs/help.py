@@ -69,7 +69,7 @@ def answers_table() -> str:
     known = [(status.value, status_text(status)) for status in Status if status is not Status.OK]
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(text)}</td></tr>"
-        for name, text in [*known, *SERVICE.items()]
+        for name, text in [*known, *((name, str(text)) for name, text in SERVICE.items())]
     )
     return (
         '<section class="meanings"><h2>When there is no score</h2><div class="wide"><table>'

@@ -125,7 +125,7 @@ def live_card(stream: Stream, report: Report) -> str:
 
 def headline_now(report: Report) -> str:
     """The headline; a live picture has no moments to go back to."""
-    return headline(report).partition(", most clearly")[0].rstrip(".") + "."
+    return headline(report, timed=False)
 
 
 def _trend(stream: Stream, report: Report) -> str:
