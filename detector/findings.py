@@ -60,6 +60,8 @@ class Warn(StrEnum):
     OTHER_TRACKS = "other_tracks"
     TONE_MAPPED = "tone_mapped"
     DEINTERLACED = "deinterlaced"
+    TURNED = "turned"
+    LYING_FACES = "lying_faces"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,9 @@ class Detector:
         notes = DecodeNotes()
         with ExitStack() as stack:
             with spent("probe"):
-                file = stack.enter_context(read.opened(Path(path), self.limits))
+                file = stack.enter_context(
+                    read.opened(Path(path), self.limits, track=settings.track)
+                )
             analysis = Analysis(self, settings, file.info, spent)
             total = min(settings.frames, file.info.frames or settings.frames)
             clips = stack.enter_context(closing(file.clips(settings.frames, notes)))

@@ -92,6 +92,15 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """From `start` on, pictures were turned counter-clockwise by `degrees` (0, 90, 180 or 270), so
+    that the faces in them stand upright."""
+
+    start: float
+    degrees: int
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """One of a file's video tracks; `number` counts from 1, `width` and `height` are as stored."""
 
@@ -246,7 +255,7 @@ class Report:
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
     calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
     are there only if they were asked for. `signals` are evidence that is no face; they never change
-    `fake`.
+    `fake`. `turns` say how the pictures were turned for all that is said here; nothing if none was.
     """
 
     status: Status
@@ -268,6 +277,7 @@ class Report:
     robustness: Robustness | None = None
     retelling: Retelling | None = None
     signals: tuple[Signal, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
     @property
     def threshold(self) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 # Frames looked at, as this field is used to counting them.
 PRESETS = {"quick": 10, "standard": 20, "thorough": 100}
 
+MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
+
 HEAT_METHODS = (
     "grad_cam",
     "grad_cam_plus_plus",
@@ -37,7 +39,8 @@ class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 
     `heat_method` and `heat_of` are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat
-    maps and the regions, never a score.
+    maps and the regions, never a score. `track` is the number of the video track to judge, from 1;
+    with 0 it is the file's default one.
     """
 
     frames: int = 20
@@ -46,6 +49,7 @@ class Settings:
     heat: bool = True
     heat_method: str = HEAT_METHODS[0]
     heat_of: str = HEAT_TARGETS[0]
+    track: int = 0
 
     def __post_init__(self) -> None:
         if not 8 <= self.frames <= 300:
@@ -54,6 +58,8 @@ class Settings:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:
             raise ValueError(f"max_faces must lie between 1 and 32, got {self.max_faces}")
+        if not 0 <= self.track <= MOST_TRACKS:
+            raise ValueError(f"track must lie between 0 and {MOST_TRACKS}, got {self.track}")
         if self.heat_method not in HEAT_METHODS:
             known = ", ".join(HEAT_METHODS)
             raise ValueError(f"heat_method is one of {known}, got {self.heat_method!r}")

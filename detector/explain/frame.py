@@ -26,6 +26,7 @@ from detector.scoring.calibration import ScoringRules, pool_shares
 from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
 from detector.video import DecodeNotes, Limits
+from detector.video.turning import turned
 
 
 class Equipment(Protocol):
@@ -82,14 +83,14 @@ def _read_clip(
 ) -> list[Frame]:
     """The run of frames that was looked at around a second."""
     read = reader(watch.check, isolate=detector.isolate)
-    with read.opened(path, detector.limits) as file:
+    with read.opened(path, detector.limits, track=report.video.track) as file:
         if file.info.sha256 != report.video.sha256:
             raise VideoError("This is another file than the one that was analysed.")
         with closing(file.clips(report.settings.frames, DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
                 if clip[0].second <= second <= clip[-1].second:
-                    return list(clip)
+                    return [turned(frame, report.turns) for frame in clip]
     raise VideoError("The file could not be read a second time.")
 
 

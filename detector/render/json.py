@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.findings import Robustness, Signal
-from detector.records import Box, FaceScore, Moment, Person, Quality, SeenFace, Status
+from detector.records import Box, FaceScore, Moment, Person, Quality, Report, SeenFace, Status
 
 
 def number(value: float | None, digits: int) -> float | None:
@@ -46,6 +46,17 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
         "frames": found.frames,
         "copies": copies,
         "largest_change": number(found.largest_change, 4),
+    }
+
+
+def source_json(report: Report) -> dict[str, Any]:
+    """What of the file was judged, and how it was turned for that."""
+    return {
+        "track": report.video.track,
+        "tracks": [asdict(track) for track in report.video.tracks],
+        "turned": [
+            {"start": number(turn.start, 3), "degrees": turn.degrees} for turn in report.turns
+        ],
     }
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from detector.errors import VideoError, shown
 from detector.records import Status, Track, VideoInfo
+from detector.settings import MOST_TRACKS
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
-from detector.video.streams import MOST_TRACKS
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy

@@ -10,7 +10,17 @@ import itertools
 from dataclasses import dataclass
 
 from detector.language import Message, _
-from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
+from detector.records import (
+    FaceScore,
+    Moment,
+    Person,
+    Report,
+    Segment,
+    Status,
+    Verdict,
+    VideoInfo,
+    Warn,
+)
 from detector.text.messages import (
     BANDS,
     HEADLINES,
@@ -129,12 +139,30 @@ def sentences(report: Report) -> list[Sentence]:
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
     found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
+    found.extend(_tracks(report.video))
     found.extend(_coverage(report))
     warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
     found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
     return found
+
+
+def _tracks(video: VideoInfo) -> list[Sentence]:
+    """Which of several video tracks was judged, and which were not."""
+    if len(video.tracks) < 2:
+        return []
+    named = {
+        track.number: f"{track.number} ({track.width} x {track.height}, {track.codec})"
+        for track in video.tracks
+    }
+    judged = named.pop(video.track, str(video.track))
+    text = _(
+        "Video track {judged} was judged; the file also has {others}.",
+        judged=judged,
+        others=", ".join(named.values()),
+    )
+    return [Sentence(text)]
 
 
 def limits(report: Report) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from detector.errors import VideoError
 from detector.records import Status, Track
+from detector.settings import MOST_TRACKS
 from detector.video.opening import Limits, check_pixels, open_container
 
 # A cover, a thumbnail, a layer of another track: no moving picture of its own.
@@ -24,7 +25,6 @@ NO_VIDEO = (
     | Disposition.dependent
 )
 LOOKED_AT = 500  # packets, from which it is seen which tracks move
-MOST_TRACKS = 16
 WIDEST = 4.0  # a pixel further from square than this is a mistake, not a shape
 
 
