@@ -3,8 +3,8 @@
     python .ci/catalogues.py update   take every message from the code, keep what is translated
     python .ci/catalogues.py check    fail if a message is missing, fuzzy, stray or ill-formed
 
-Messages are marked by `_`, `lazy` and `mark` in code and `_` in templates (detector/language.py
-says how). After a change of one: update, then translate what `check` names.
+Messages are marked by `_`, `lazy`, `mark` and `said` in code and by `_` in templates
+(detector/language.py). After a change of one: update, then translate what `check` names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "detector" / "locale"
-KEYWORDS = {"_": None, "lazy": None, "mark": None}
+KEYWORDS = {"_": None, "lazy": None, "mark": None, "said": None}
 METHODS = [("**/snippets/**", "ignore"), ("**.py", "python"), ("**.html", "jinja2")]
 PLACE = re.compile(r"\{(\w+)\}")
 
@@ -66,7 +66,7 @@ def update(language: str, wanted: Catalog) -> None:
     catalogue.update(wanted, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     with (LOCALE / f"{language}.po").open("wb") as file:
-        write_po(file, catalogue, width=100, omit_header=False, include_lineno=False)
+        write_po(file, catalogue, width=100, omit_header=True, include_lineno=False)
 
 
 def main(argv: list[str]) -> int:

@@ -121,13 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="standard",
         help="or by name: " + ", ".join(f"{k} {v}" for k, v in PRESETS.items()),
     )
-    parser.add_argument(
-        "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
-    )
+    parser.add_argument("--threshold", type=float, metavar="P", help="fake above P (0 to 1)")
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
-    parser.add_argument(
-        "--track", type=int, default=0, metavar="N", help="video track to judge (0: the default)"
-    )
+    parser.add_argument("--track", type=int, default=0, metavar="N", help="video track, from 1")
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
     parser.add_argument(
         "--heat-method", choices=HEAT_METHODS, default=HEAT_METHODS[0], help="how they are made"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from detector.engine import Engine, Job, available, engine_for
 from detector.faces.crops import to_tensor
 from detector.heatmaps.cam_methods import Clips, heat_maps
-from detector.model.cnn_lstm import Logits, pool
+from detector.model.cnn_lstm import CnnLstm, Logits, pool
 from detector.model.weights import Loaded
 from detector.progress import Stopwatch
 from detector.records import Face, Image, Quality
@@ -44,6 +45,16 @@ class Network:
         self.model = loaded.model
         self.card = loaded.card
         self.device = device
+        self.engine: Engine | None = None
+        if available(device):
+            key = f"{self.card.sha256} {self.card.model}"
+            size = (self.card.model.size, self.card.model.size)
+            self.engine = engine_for(Job(_FromPixels(self.model), key, size))
+
+    @property
+    def computed_by(self) -> str:
+        """What runs the CNN here, with its version."""
+        return self.engine.name if self.engine else f"PyTorch {torch.__version__}"
 
     def score(
         self, cuts: Sequence[Cut], *, settings: Settings, spent: Stopwatch
@@ -87,10 +98,13 @@ class Network:
         """The last maps (N, C, h, w) of crops (S, S, 3)."""
         parts = []
         for start in range(0, len(crops), BATCH[self.device]):
-            batch = to_tensor(crops[start : start + BATCH[self.device]]).to(self.device)
-            batch = batch.contiguous(memory_format=torch.channels_last)
+            batch = crops[start : start + BATCH[self.device]]
+            if self.engine is not None:
+                parts.append(torch.from_numpy(self.engine(np.stack(batch))[0]))
+                continue
+            images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                parts.append(self.model.encode(batch).float())
+                parts.append(self.model.encode(images).float())
         return torch.cat(parts)
 
     @torch.inference_mode()
@@ -115,6 +129,17 @@ class Network:
             crops=[crop if k == worst else None for k, crop in enumerate(cut.crops)],
             families=dict(zip(self.card.model.families, odds, strict=True)),
         )
+
+
+class _FromPixels(nn.Module):
+    """(N, S, S, 3) uint8 -> the last maps (N, C, h, w)."""
+
+    def __init__(self, model: CnnLstm) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.model.encode(pixels.permute(0, 3, 1, 2).float() / 255)
 
 
 def _padded(maps: Tensor, lengths: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from babel.messages.pofile import read_po
 
 LANGUAGES = {"en": "English", "es": "Español", "de": "Deutsch", "zh": "中文", "hi": "हिन्दी"}
 SOURCE = "en"
+_GAPS = {"zh": ""}  # between sentences
 
 _active: ContextVar[str] = ContextVar("language", default=SOURCE)
 # Names only: unlike str.format it can reach no attribute, whatever stands in a template.
@@ -65,6 +66,11 @@ def filled(template: str, values: Mapping[str, Any]) -> str:
     if not values:
         return template
     return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), template)
+
+
+def joined(*sentences: Any) -> str:
+    """Sentences one after the other, as the active language sets them."""
+    return _GAPS.get(_active.get(), " ").join(map(str, sentences))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from detector.progress import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwa
 from detector.records import Frame, Report
 from detector.render.movie import Annotator, annotate_video
 from detector.render.viewer_media import Views, render_views
-from detector.sandbox.reader import Reader, prepare, protections, reader
+from detector.sandbox.reader import Reader, fallbacks, prepare, protections, reader
 from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
 from detector.signals import read_signals
@@ -176,11 +176,11 @@ class Detector:
         return analysis.report(DecodeNotes())
 
     def _decoded(self, shot: Shot, read: Reader) -> Frame:
-        with tempfile.NamedTemporaryFile(prefix="camera-", suffix=".jpg") as file:
-            file.write(shot.picture)
-            file.flush()
+        with tempfile.TemporaryDirectory(prefix="camera-") as folder:
+            path = Path(folder, "shot.jpg")
+            path.write_bytes(shot.picture)  # closed before it is read, as Windows demands
             with (
-                read.opened(Path(file.name), self.limits) as picture,
+                read.opened(path, self.limits) as picture,
                 closing(picture.clips(1, DecodeNotes())) as clips,
             ):
                 return Frame(shot.second, next(clips)[0].image)
@@ -223,10 +223,17 @@ class Detector:
         return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
-        """The model in plain types: its card as published, where it was found, and what confines
-        the process that decodes a file (`decoding`, empty where none does)."""
+        """The model in plain types: its card as published, where it was found, what runs the
+        network (`engine`), what confines the process that decodes a file (`decoding`, empty where
+        none does), and what this system cannot do (`fallbacks`)."""
         decoding = protections() if self.isolate else []
-        here = {"device": self.device, "decoding": decoding}
+        engine = self.network.computed_by if self.network else ""
+        here = {
+            "device": self.device,
+            "engine": engine,
+            "decoding": decoding,
+            "fallbacks": fallbacks(),
+        }
         if self.loaded is None:
             return {"id": self.info.id, "trained": False, **here}
         card = json.loads(self.loaded.card.to_json())

@@ -17,7 +17,7 @@ FLOORS = [
     ["findings"],
     ["records"],
     ["errors"],
-    ["progress"],
+    ["progress", "engine"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox"],
     ["heatmaps"],
@@ -26,12 +26,14 @@ FLOORS = [
     ["render", "analysis"],
     ["verify"],
     ["pipeline"],
-    ["service", "cli"],
-    ["ui", "__main__"],
+    ["service", "terminal"],
+    ["ui", "cli"],
+    ["__main__"],
 ]
 ONLY_HERE = {
     "gradio": ("ui", "service.identity"),
-    "torch": ("model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "openvino": ("engine",),
     "cv2": ("video.degrade", "faces", "render.overlay"),
 }
 

@@ -67,7 +67,7 @@ def _official(found: list[tuple[tuple[str, ...], Row]]) -> dict[tuple[str, ...],
         split = next((name for key in keys if (name := split_named(key))), "")
         part = members.setdefault(_video_key(keys)[:2], {})
         part.setdefault(split, set()).add(_video_key(keys))
-    official = {}
+    official: dict[tuple[str, ...], str] = {}
     for part in members.values():
         lists = [part.get(split) for split in SPLITS]
         shared = lists[0] is not None and lists[0] == lists[1] == lists[2]

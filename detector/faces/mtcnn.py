@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import partial
 
-import cv2
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
 
-from detector.faces.geometry import share_of_smaller, square_around
+from detector.engine import Job, available, engine_for
+from detector.faces.candidates import Found, added, part_of, patches_of, resized
+from detector.faces.geometry import square_around
 from detector.records import Box, Face, FloatArray, Image
 
-IntArray = NDArray[np.int64]
+_Net = Callable[[NDArray[np.uint8]], list[FloatArray]]
 
 # From the MTCNN paper, section III: what each network was trained on, and asks for.
 _CELL, _STRIDE = 12, 2  # the window of the first network, and the step between windows
@@ -47,7 +48,6 @@ FINER = Search(long_side=1280, min_face=20)
 # At half its size a face of 40 pixels is found as often as a large one (28 of 30 in pictures of
 # 720p to 4K); up to `CLEAR_SIDE` the first look finds it as well.
 CLOSE_SCALE, CLOSE_FACE, CLEAR_SIDE = 0.5, 32, 900
-SMALLEST, SURE = 36, 0.9  # of what a closer look adds: pixels, and detection
 AROUND = (-0.1, 0.05, 0.2)  # margins around a box at which `uprightness` looks
 
 
@@ -65,9 +65,9 @@ class FaceFinder:
         self._device = device
         self._search = Search(long_side, min_face)
         self._retry = retry
-        self._propose_net = self._ready(PNet())
-        self._refine_net = self._ready(RNet())
-        self._output_net = self._ready(ONet())
+        self._propose_net = self._ready(PNet(), 2 * _REFINE_SIZE)
+        self._refine_net = self._ready(RNet(), _REFINE_SIZE)
+        self._output_net = self._ready(ONet(), _OUTPUT_SIZE)
 
     def find(
         self, images: Sequence[Image], seen: Sequence[list[Face] | None] = ()
@@ -92,11 +92,11 @@ class FaceFinder:
         if closer is None:
             return found
         more = self._look(images[:1], closer)
-        if not _added(found[0], more[0]):
+        if not added(found[0], more[0]):
             return found
         more += self._look(images[1:], closer)
         return [
-            sorted([*faces, *_added(faces, others)], key=lambda face: -face.box.area)
+            sorted([*faces, *added(faces, others)], key=lambda face: -face.box.area)
             for faces, others in zip(found, more, strict=True)
         ]
 
@@ -122,15 +122,28 @@ class FaceFinder:
         0, 90, 180 and 270 degrees. Much cheaper than a look; for boxes that a look found."""
         if not boxes:
             return np.empty((0, 4), np.float32)
-        parts = [_part(image, square_around(box, margin)) for box in boxes for margin in AROUND]
+        parts = [
+            part_of(image, square_around(box, margin), _OUTPUT_SIZE)
+            for box in boxes
+            for margin in AROUND
+        ]
         patches = [np.rot90(part, turns) for part in parts for turns in range(4)]
-        *_places, faceness = self._run(self._output_net, [np.ascontiguousarray(p) for p in patches])
+        *_places, faceness = _run(self._output_net, [np.ascontiguousarray(p) for p in patches])
         odds = np.log(np.maximum(faceness, 1e-7))
         means: FloatArray = (odds[:, 1] - odds[:, 0]).reshape(len(boxes), len(AROUND), 4).mean(1)
         return means
 
-    def _ready(self, net: nn.Module) -> nn.Module:
-        return net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    def _ready(self, net: nn.Module, size: int) -> _Net:
+        net = net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        pixels = _FromPixels(net)
+        if available(self._device):
+            weights = b"".join(value.numpy().tobytes() for value in net.state_dict().values())
+            key = f"{type(net).__name__} {hashlib.sha256(weights).hexdigest()}"
+            whole = isinstance(net, PNet)  # which slides over pictures of any size
+            engine = engine_for(Job(pixels, key, (size, size), any_size=whole))
+            if engine is not None:
+                return engine
+        return partial(_by_torch, pixels, self._device)
 
     def _look(self, images: Sequence[Image], search: Search) -> list[list[Face]]:
         same_size = defaultdict(list)
@@ -151,7 +164,7 @@ class FaceFinder:
         size = round(width * scale), round(height * scale)
         if min(size) < _CELL:
             return
-        pictures = [_resized(image, size) for image in images]
+        pictures = [resized(image, size) for image in images]
         proposals = self._propose(pictures, search.min_face)
         found, landmarks = self._confirm(pictures, self._refine(pictures, proposals))
         to_original = np.array([width / size[0], height / size[1]], np.float32)
@@ -164,44 +177,44 @@ class FaceFinder:
             if 0 <= centre_x < width and 0 <= centre_y < height:
                 yield int(owner), face
 
-    def _propose(self, pictures: list[Image], min_face: int) -> _Found:
+    def _propose(self, pictures: list[Image], min_face: int) -> Found:
         """First stage: every 12-pixel window of every pyramid level that may hold a face."""
         height, width = pictures[0].shape[:2]
-        levels = [_Found.nothing()]
+        levels = [Found.nothing()]
         scale = _CELL / min_face
         while min(height, width) * scale >= _CELL:
             size = round(width * scale), round(height * scale)
-            pictures = [_resized(picture, size) for picture in pictures]
-            shifts, faceness = self._run(self._propose_net, pictures)
+            pictures = [resized(picture, size) for picture in pictures]
+            shifts, faceness = _run(self._propose_net, pictures)
             owners, rows, columns = np.nonzero(faceness[:, 1] >= _PROPOSE_AT)
             corners = np.stack([columns, rows], axis=1).astype(np.float32) * _STRIDE
             to_picture = np.array([width / size[0], height / size[1]] * 2, np.float32)
             windows = np.concatenate([corners, corners + _CELL], axis=1) * to_picture
-            found = _Found(windows, faceness[owners, 1, rows, columns], owners)
+            found = Found(windows, faceness[owners, 1, rows, columns], owners)
             keep = found.distinct(0.5)
             found = found.pick(keep)
             levels.append(found.moved(shifts[owners, :, rows, columns][keep]))
             scale *= _PYRAMID_STEP
-        merged = _Found(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
+        merged = Found(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
         return merged.pick(merged.distinct(0.7)).squared()
 
-    def _refine(self, pictures: list[Image], found: _Found) -> _Found:
+    def _refine(self, pictures: list[Image], found: Found) -> Found:
         """Second stage: drops most proposals and moves the rest."""
-        found, patches = _patches(pictures, found, _REFINE_SIZE)
+        found, patches = patches_of(pictures, found, _REFINE_SIZE)
         if not patches:
             return found
-        shifts, faceness = self._run(self._refine_net, patches)
+        shifts, faceness = _run(self._refine_net, patches)
         sure = np.flatnonzero(faceness[:, 1] > _REFINE_AT)
         found = found.pick(sure)._replace(scores=faceness[sure, 1])
         keep = found.distinct(0.7)
         return found.pick(keep).moved(shifts[sure[keep]]).squared()
 
-    def _confirm(self, pictures: list[Image], found: _Found) -> tuple[_Found, FloatArray]:
+    def _confirm(self, pictures: list[Image], found: Found) -> tuple[Found, FloatArray]:
         """Third stage: the final boxes and their landmarks (N, 5, 2)."""
-        found, patches = _patches(pictures, found, _OUTPUT_SIZE)
+        found, patches = patches_of(pictures, found, _OUTPUT_SIZE)
         if not patches:
             return found, np.empty((0, 5, 2), np.float32)
-        shifts, places, faceness = self._run(self._output_net, patches)
+        shifts, places, faceness = _run(self._output_net, patches)
         sure = np.flatnonzero(faceness[:, 1] > _OUTPUT_AT)
         found = found.pick(sure)._replace(scores=faceness[sure, 1])
         corners, sides = found.boxes[:, None, :2], found.sides[:, None]
@@ -210,101 +223,26 @@ class FaceFinder:
         keep = found.not_nested(0.7)
         return found.pick(keep), landmarks[keep].astype(np.float32)
 
-    @torch.inference_mode()
-    def _run(self, net: nn.Module, pictures: list[Image]) -> list[FloatArray]:
-        """The outputs of `net` for pictures of one size."""
-        parts = []
-        for start in range(0, len(pictures), _PATCHES_AT_ONCE):
-            pixels = np.stack(pictures[start : start + _PATCHES_AT_ONCE])
-            batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-            parts.append(net((batch.float() - 127.5) / 128))
-        return [torch.cat(outputs).cpu().numpy() for outputs in zip(*parts, strict=True)]
+
+class _FromPixels(nn.Module):
+    """(N, H, W, 3) uint8 -> what `net` says of it."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = self.net((pixels.permute(0, 3, 1, 2).float() - 127.5) / 128)
+        return outputs
 
 
-class _Found(NamedTuple):
-    """Candidates: boxes (N, 4), how sure (N,), and which picture each lies in (N,)."""
-
-    boxes: FloatArray
-    scores: FloatArray
-    owners: IntArray
-
-    @classmethod
-    def nothing(cls) -> _Found:
-        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
-
-    @property
-    def sides(self) -> FloatArray:
-        """Width and height, (N, 2)."""
-        return self.boxes[:, 2:] - self.boxes[:, :2]
-
-    def pick(self, which: IntArray) -> _Found:
-        return _Found(self.boxes[which], self.scores[which], self.owners[which])
-
-    def moved(self, shifts: FloatArray) -> _Found:
-        """Each edge moved by its share of the box's own side, as the networks were trained."""
-        return self._replace(boxes=self.boxes + shifts * np.tile(self.sides, 2))
-
-    def squared(self) -> _Found:
-        """Squares of the longer side on the same centres: the networks expect squares."""
-        centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-        half = self.sides.max(axis=1, keepdims=True, initial=0) / 2
-        return self._replace(boxes=np.concatenate([centres - half, centres + half], axis=1))
-
-    def distinct(self, overlap: float) -> IntArray:
-        """Non-maximum suppression within each picture: the best of boxes whose IoU is larger."""
-        tensors: list[Tensor] = [torch.from_numpy(part) for part in self]
-        keep: IntArray = batched_nms(*tensors, overlap).numpy()
-        return keep
-
-    def not_nested(self, overlap: float) -> IntArray:
-        """As `distinct`, but overlap counts as a share of the smaller box."""
-        areas = self.sides.prod(axis=1)
-        kept: list[int] = []
-        for index in np.argsort(-self.scores, kind="stable"):
-            others = [k for k in kept if self.owners[k] == self.owners[index]]
-            low = np.maximum(self.boxes[others, :2], self.boxes[index, :2])
-            high = np.minimum(self.boxes[others, 2:], self.boxes[index, 2:])
-            shared = np.clip(high - low, 0, None).prod(axis=1)
-            if not np.any(shared > overlap * np.minimum(areas[others], areas[index])):
-                kept.append(int(index))
-        return np.array(kept, np.int64)
+@torch.inference_mode()
+def _by_torch(net: nn.Module, device: str, pixels: Image) -> list[FloatArray]:
+    return [output.cpu().numpy() for output in net(torch.from_numpy(pixels).to(device))]
 
 
-def _added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
-    """Those of `more` that are clear, large enough to be judged, and not among `faces`; of a
-    picture without any, all."""
-    if not faces:
-        return list(more)
-    return [
-        other
-        for other in more
-        if other.detection >= SURE
-        and min(other.box.width, other.box.height) >= SMALLEST
-        and not any(share_of_smaller(face.box, other.box) > 0.3 for face in faces)
-    ]
-
-
-def _part(image: Image, box: Box) -> Image:
-    """What lies inside the image of a box, as the last network takes it; black if nothing does."""
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height, width, height]).astype(int)
-    if x1 <= x0 or y1 <= y0:
-        return np.zeros((_OUTPUT_SIZE, _OUTPUT_SIZE, 3), np.uint8)
-    return _resized(image[y0:y1, x0:x1], (_OUTPUT_SIZE, _OUTPUT_SIZE))
-
-
-def _patches(pictures: list[Image], found: _Found, size: int) -> tuple[_Found, list[Image]]:
-    """What lies inside the picture of each box, stretched to `size`; boxes outside are dropped."""
-    height, width = pictures[0].shape[:2]
-    edges = np.clip(np.rint(found.boxes), 0, [width, height, width, height]).astype(np.int64)
-    inside = np.flatnonzero((edges[:, 2:] > edges[:, :2]).all(axis=1))
-    patches = [
-        _resized(pictures[owner][y0:y1, x0:x1], (size, size))
-        for owner, (x0, y0, x1, y1) in zip(found.owners[inside], edges[inside], strict=True)
-    ]
-    return found.pick(inside), patches
-
-
-def _resized(picture: Image, size: tuple[int, int]) -> Image:
-    """`size` is width, height; shrinking averages, so that nothing aliases."""
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+def _run(net: _Net, pictures: list[Image]) -> list[FloatArray]:
+    """The outputs of `net` for pictures of one size."""
+    starts = range(0, len(pictures), _PATCHES_AT_ONCE)
+    parts = [net(np.stack(pictures[start : start + _PATCHES_AT_ONCE])) for start in starts]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]

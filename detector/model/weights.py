@@ -116,7 +116,10 @@ def load_model(found: Found, device: str) -> Loaded:
             f"{found.path.name} does not hold the network that its card describes. Publish both "
             f"again from one training run. ({str(error)[:300]})"
         ) from error
-    fold_norms(model.eval().encoder, torch.zeros(1, 3, 64, 64))
+    size = card.model.size
+    if hasattr(model.encoder, "set_input_size"):  # a transformer, whose positions now fit once
+        model.encoder.set_input_size((size, size))  # type: ignore[operator]
+    fold_norms(model.eval().encoder, torch.zeros(1, 3, size, size))
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Loaded(card=card, model=model, info=_info(card), source=found.source)
 

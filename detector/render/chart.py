@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from detector.language import _, joined
 from detector.records import Person, Report
 from detector.render.overlay import colour_of
 from detector.text.summary import clock, headline, peak_of, percent
@@ -53,6 +54,7 @@ def drawing(
     `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size
+    title = escape(_("Score of every person over time"))
     name = f"tl-{'live' if live else 'still'}-{width}"
     reach = 'role="img"'
     if live:
@@ -66,7 +68,7 @@ def drawing(
         f'<svg class="tl{" live" if live else ""}" xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="0 0 {width} {height}" {reach} '
         f'aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">Score of every person over time</title>'
+        f'<title id="{name}-title">{title}</title>'
         f'<desc id="{name}-desc">{escape(_description(report))}</desc>'
         f"<style>{_STYLE}</style>{''.join(parts)}</svg>"
     )
@@ -78,10 +80,15 @@ def _description(report: Report) -> str:
         peak = peak_of(person)
         if peak is not None:
             told.append(
-                f"Person {person.id}: highest {percent(peak.fake)} at {clock(peak.second)}, "
-                f"suspicious stretches: {len(person.segments)}."
+                _(
+                    "Person {person}: highest {peak} at {time}, suspicious stretches: {count}.",
+                    person=person.id,
+                    peak=percent(peak.fake),
+                    time=clock(peak.second),
+                    count=len(person.segments),
+                )
             )
-    return " ".join(told)
+    return joined(*told)
 
 
 def colour_name(person: int) -> str:
@@ -109,9 +116,10 @@ def legend(people: Sequence[Person], width: int) -> tuple[list[str], int]:
     marks = []
     for place, person in enumerate(people):
         x, y = 46 + 108 * (place % across), 14 + 20 * (place // across)
+        name = escape(_("Person {person}", person=person.id))
         marks.append(
             f'<line x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}" {pen(person.id)}/>'
-            f'<text x="{x + 34}" y="{y}">Person {person.id}</text>'
+            f'<text x="{x + 34}" y="{y}">{name}</text>'
         )
     return marks, 20 * math.ceil(len(people) / across)
 
@@ -128,9 +136,9 @@ def grid(plot: Plot, threshold: float, foot: int) -> Iterator[str]:
         )
     y = plot.y(threshold)
     yield f'<line class="limit" x1="{plot.left}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    limit = escape(_("threshold {threshold}", threshold=percent(threshold)))
     yield (
-        f'<text class="soft" x="{plot.right - 4}" y="{y - 5:.1f}" text-anchor="end">'
-        f"threshold {percent(threshold)}</text>"
+        f'<text class="soft" x="{plot.right - 4}" y="{y - 5:.1f}" text-anchor="end">{limit}</text>'
     )
     for second in _ticks(plot):
         x = f"{plot.x(second):.1f}"

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 
+from markupsafe import Markup
+
+from detector.language import _
+
 _STYLE = (
     "<style>text{font:12px system-ui,sans-serif;fill:currentColor}.soft{opacity:.7}"
     ".grid{stroke:currentColor;opacity:.15}.chance{stroke:currentColor;stroke-dasharray:5 4;"
@@ -17,7 +21,7 @@ _DASHES = ("", "7 4", "2 3", "9 3 2 3", "", "7 4", "2 3", "9 3 2 3")
 Bounds = tuple[str, float, Sequence[float] | None]
 
 
-def intervals_svg(rows: Sequence[Bounds]) -> str:
+def intervals_svg(rows: Sequence[Bounds]) -> Markup:
     """AUC per set as a dot with its interval, from 0.3 to 1; a row is name, value, interval."""
     left, right, row = 290, 690, 24
     height = 24 + row * len(rows)
@@ -36,7 +40,7 @@ def intervals_svg(rows: Sequence[Bounds]) -> str:
                 f'rx="3" fill="{_COLOURS[0]}" opacity=".3"/>'
             )
         parts.append(f'<circle cx="{x(value):.1f}" cy="{y}" r="5" fill="{_COLOURS[0]}"/>')
-    return _svg("AUC with its interval, set by set", (710, height + 16), parts)
+    return _svg(_("AUC with its interval, set by set"), (710, height + 16), parts)
 
 
 def _scale(x: Callable[[float], float], marks: Sequence[float], height: int) -> Iterator[str]:
@@ -50,10 +54,10 @@ def _scale(x: Callable[[float], float], marks: Sequence[float], height: int) -> 
         )
 
 
-def reliability_svg(rows: Sequence[Sequence[float]]) -> str:
+def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
     """Share of fakes against mean score; a row is mean probability, share fake, count."""
     left, top, side = 46, 12, 260
-    largest = max(count for _, _, count in rows)
+    largest = max(row[2] for row in rows)
 
     def place(p: float, share: float) -> tuple[float, float]:
         return left + side * p, top + side * (1 - share)
@@ -72,17 +76,18 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> str:
     points = [place(p, share) for p, share, _ in rows]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
-    for (x, y), (_, _, count) in zip(points, rows, strict=True):
+    for (x, y), (_p, _share, count) in zip(points, rows, strict=True):
         radius = 3 + 5 * (count / largest) ** 0.5
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{_COLOURS[0]}"/>')
+    told = escape(_("mean score; the larger the dot, the more crops"))
     parts.append(
         f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
-        "mean score; the larger the dot, the more crops</text>"
+        f"{told}</text>"
     )
-    return _svg("Share of fakes against mean score", (340, top + side + 44), parts)
+    return _svg(_("Share of fakes against mean score"), (340, top + side + 44), parts)
 
 
-def levels_svg(levels: Mapping[str, Sequence[float]]) -> str:
+def levels_svg(levels: Mapping[str, Sequence[float]]) -> Markup:
     """AUC of every perturbation over its five levels, as one line each."""
     left, right, top, bottom = 46, 430, 12, 212
 
@@ -115,13 +120,14 @@ def levels_svg(levels: Mapping[str, Sequence[float]]) -> str:
             f'<text x="{right + 60}" y="{y}">{escape(kind)}</text>',
         ]
     height = max(bottom + 28, top + 20 * len(levels) + 8)
-    return _svg("AUC over the levels of each perturbation", (710, height), parts)
+    return _svg(_("AUC over the levels of each perturbation"), (710, height), parts)
 
 
-def _svg(title: str, size: tuple[int, int], parts: Sequence[str]) -> str:
+def _svg(title: str, size: tuple[int, int], parts: Sequence[str]) -> Markup:
     width, height = size
-    return (
-        f'<div class="wide"><svg class="figure" width="{width}" role="img" aria-label="{title}" '
+    told = f'role="img" aria-label="{escape(title)}"'
+    return Markup(
+        f'<div class="wide"><svg class="figure" width="{width}" {told} '
         f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">{_STYLE}'
         f"{''.join(parts)}</svg></div>"
     )

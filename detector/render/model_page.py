@@ -6,105 +6,107 @@ Every figure and fact is read from the card; what a card does not hold is left o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
-from detector.render.answer_card import definitions
+from markupsafe import Markup
+
+from detector.language import _, lazy
 from detector.render.model_charts import intervals_svg, levels_svg, reliability_svg
-from detector.render.sections import section
+from detector.render.templates import html
 
 Card = Mapping[str, Any]
 _SETS = {
-    "videos": "videos",
-    "videos_10": "videos, 10 frames",
-    "videos_100": "videos, 100 frames",
-    "social": "videos after a social-media transcode",
-    "shuffled": "videos, frames shuffled",
+    "videos": lazy("all videos"),
+    "videos_10": lazy("all videos, 10 frames"),
+    "videos_100": lazy("all videos, 100 frames"),
+    "social": lazy("all videos after a social-media transcode"),
+    "shuffled": lazy("all videos, frames shuffled"),
 }
-_HEADS = (
-    "Validation set",
-    "Real / fake",
-    "AUC (95 %)",
-    "Equal error",
-    "Real called fake",
-    "Fake missed",
-    "Calibration error",
-)
+_GROUPS = {
+    "swap and reenactment": lazy("swap and reenactment"),
+    "talking heads": lazy("talking heads"),
+}
+_POOLINGS = {
+    "mean_pooling": lazy("clips, mean pooling"),
+    "lstm": lazy("clips, LSTM"),
+    "lstm_shuffled": lazy("clips, LSTM with shuffled frames"),
+}
+_DATA = ("name", "licence", "use")
+_STUDENT = {
+    "claimed": lazy("the usual student pipeline, claimed"),
+    "crops": lazy("the usual student pipeline, crops"),
+}
 
 
-def model_page(card: Card) -> str:
+def model_page(card: Card) -> Markup:
     """The whole card, as sections; `card` is `Detector.describe()`."""
     if not card.get("trained"):
-        return section(
-            "No trained weights",
-            "<p>No figures can be shown: nothing here was trained yet. Faces are found, and not "
-            "scored. Install the released weights and start again.</p>",
-        )
+        return html("model_page.html", trained=False)
     metrics, about = card.get("metrics", {}), card.get("data", {}).get("about", {})
-    parts = (
-        _facts(card),
-        _results(metrics),
-        _reliability(metrics.get("crops", {}).get("reliability", [])),
-        _perturbed(metrics.get("perturbed", {})),
-        _controls(metrics),
-        _items("Known failures", about.get("known_failures", [])),
-        _items("Limits", about.get("limits", [])),
-        _data(card, about.get("data", [])),
+    rows = list(rows_of(metrics))
+    bounds = [(name, row["auc"], row.get("auc_interval")) for name, row in rows]
+    reliability = metrics.get("crops", {}).get("reliability", [])
+    levels: Mapping[str, Sequence[float]] = metrics.get("perturbed", {}).get("levels", {})
+    lists = (
+        (_("Known failures"), about.get("known_failures", [])),
+        (_("Limits"), about.get("limits", [])),
     )
-    return "\n".join(part for part in parts if part)
+    return html(
+        "model_page.html",
+        trained=True,
+        name=Markup("<b>{}</b>").format(card["id"]),
+        facts=_facts(card),
+        results=[_result(name, row) for name, row in rows],
+        intervals=intervals_svg(bounds) if rows else "",
+        reliability=[[_percent(p), _percent(share), f"{n:.0f}"] for p, share, n in reliability],
+        reliability_chart=reliability_svg(reliability) if reliability else "",
+        levels=[[kind, *(f"{value:.3f}" for value in row)] for kind, row in levels.items()],
+        levels_chart=levels_svg(levels) if levels else "",
+        level_heads=[_("Perturbation"), *(_("Level {level}", level=k) for k in range(1, 6))],
+        perturbed=_perturbed(metrics.get("perturbed", {})),
+        controls=_controls(metrics),
+        lists=[(title, items) for title, items in lists if items],
+        trained_on=card.get("trained_on"),
+        data=[
+            [row.get(key, "") for key in ("name", "licence", "use")]
+            for row in about.get("data", [])
+        ],
+    )
 
 
-def _facts(card: Card) -> str:
+def _facts(card: Card) -> list[tuple[str, str]]:
     model, rules = card["model"], card["rules"]
     low, high = rules["undecided"]
-    return section(
-        f"Model <b>{escape(str(card['id']))}</b>",
-        definitions(
-            "card",
-            [
-                ("Network", f"{model['backbone']} + bidirectional LSTM, {model['size']} px faces"),
-                ("Decision threshold", f"{rules['threshold']:.3f}"),
-                ("Undecided", f"from {low:.3f} to {high:.3f}"),
-                ("Calibrated", "yes" if rules["calibrated"] else "no"),
-                ("Revision", card["revision"] or "unknown"),
-                ("Weights SHA-256", card["sha256"]),
-                ("Stored as", card["dtype"]),
-                ("Trained by code at", card["commit"][:12] or "unknown"),
-            ],
+    return [
+        (_("Network"), f"{model['backbone']} + bidirectional LSTM, {model['size']} px faces"),
+        (_("Decision threshold"), f"{rules['threshold']:.3f}"),
+        (
+            _("Undecided"),
+            _("from {low} to {high}", low=format(low, ".3f"), high=format(high, ".3f")),
         ),
-    )
+        (_("Calibrated"), _("yes") if rules["calibrated"] else _("no")),
+        (_("Revision"), card["revision"] or _("unknown")),
+        (_("Weights SHA-256"), card["sha256"]),
+        (_("Stored as"), card["dtype"]),
+        (_("Trained by code at"), card["commit"][:12] or _("unknown")),
+    ]
 
 
 def rows_of(metrics: Card) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every set with an AUC: the face crops, then the videos, whole and by group."""
     crops = metrics.get("crops", {})
     if "auc" in crops:
-        yield "face crops, single frames", crops
+        yield _("face crops, single frames"), crops
     if "uploaded" in crops:
-        yield "face crops after an upload", crops["uploaded"]
+        yield _("face crops after an upload"), crops["uploaded"]
     for key, name in _SETS.items():
         for group, row in metrics.get(key, {}).items():
             if not isinstance(row, Mapping) or "auc" not in row:
                 continue
             if group == "all":
-                yield f"all {name}", row
+                yield str(name), row
             elif key == "videos":
-                yield f"{name}: {group}", row
-
-
-def _results(metrics: Card) -> str:
-    rows = list(rows_of(metrics))
-    if not rows:
-        return ""
-    bounds = [(name, row["auc"], row.get("auc_interval")) for name, row in rows]
-    return section(
-        "How well it tells real from fake",
-        '<p class="small soft">AUC: how often a fake is ranked above a real one; 0.5 is chance. '
-        "The bars are 95 % intervals: with few videos they are wide. "
-        "All sets show people that training never saw.</p>",
-        intervals_svg(bounds),
-        table(_HEADS, [_result(name, row) for name, row in rows]),
-    )
+                yield _("videos: {group}", group=_GROUPS.get(group, group)), row
 
 
 def _result(name: str, row: Mapping[str, Any]) -> list[str]:
@@ -113,92 +115,38 @@ def _result(name: str, row: Mapping[str, Any]) -> list[str]:
         low, high = row["auc_interval"]
         area += f" ({low:.2f}–{high:.2f})"
     counts = f"{row['real']} / {row['fake']}" if "real" in row and "fake" in row else ""
+    shares = (row.get(key) for key in ("eer", "false_alarms", "misses"))
     return [
         name,
         counts,
         area,
-        _share(row.get("eer")),
-        _share(row.get("false_alarms")),
-        _share(row.get("misses")),
+        *("" if share is None else _percent(share) for share in shares),
         "" if row.get("ece") is None else f"{row['ece']:.3f}",
     ]
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.0f} %"
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
-def _reliability(rows: Sequence[Sequence[float]]) -> str:
-    if not rows:
-        return ""
-    cells = [[f"{100 * p:.0f} %", f"{100 * share:.0f} %", f"{n:.0f}"] for p, share, n in rows]
-    return section(
-        "Is 80 % really 80 %?",
-        '<p class="small soft">Face crops with like scores, taken together: on the dashed line, '
-        "as many of them are fake as the score says.</p>",
-        f'<div class="twins">{reliability_svg(rows)}'
-        f"{table(('Mean score', 'Were fake', 'Crops'), cells)}</div>",
-    )
+def _perturbed(results: Card) -> list[tuple[str, str]]:
+    known = [
+        (_("as it is"), results.get("clean")),
+        (_("social-media transcode"), results.get("social")),
+    ]
+    return [(name, f"AUC {value:.3f}") for name, value in known if value is not None]
 
 
-def _perturbed(results: Card) -> str:
-    levels: Mapping[str, Sequence[float]] = results.get("levels", {})
-    if not levels:
-        return ""
-    known = [("as it is", results.get("clean")), ("social-media transcode", results.get("social"))]
-    facts = [(name, f"AUC {value:.3f}") for name, value in known if value is not None]
-    heads = ("Perturbation", *(f"Level {k}" for k in range(1, 6)))
-    rows = [[kind, *(f"{value:.3f}" for value in row)] for kind, row in levels.items()]
-    return section(
-        "When pictures get worse",
-        '<p class="small soft">AUC on face crops under each perturbation at five levels, real and '
-        "fake alike.</p>",
-        definitions("facts", facts),
-        levels_svg(levels),
-        table(heads, rows),
-    )
-
-
-def _controls(metrics: Card) -> str:
+def _controls(metrics: Card) -> list[list[str]]:
     """What the LSTM adds, and the two controls: before training, and a usual student project."""
-    names = {
-        "mean_pooling": "clips, mean pooling",
-        "lstm": "clips, LSTM",
-        "lstm_shuffled": "clips, LSTM with shuffled frames",
-    }
     time = metrics.get("time", {})
-    rows = [[names[key], f"{time[key]:.3f}"] for key in names if key in time]
+    rows = [[str(name), f"{time[key]:.3f}"] for key, name in _POOLINGS.items() if key in time]
     if "auc" in metrics.get("untrained", {}):
-        rows.append(["the same network before training", f"{metrics['untrained']['auc']:.3f}"])
+        name = _("the same network before training")
+        rows.append([name, f"{metrics['untrained']['auc']:.3f}"])
     rows += [
-        [f"the usual student pipeline, {name}", f"{row['auc']:.3f}"]
+        [str(_STUDENT.get(name, name)), f"{row['auc']:.3f}"]
         for name, row in metrics.get("student", {}).items()
         if isinstance(row, Mapping) and "auc" in row
     ]
-    return section("Controls", table(("What", "AUC"), rows)) if rows else ""
-
-
-def _items(title: str, items: Sequence[str]) -> str:
-    lines = "".join(f"<li>{escape(str(item))}</li>" for item in items)
-    return section(title, f'<ul class="limits">{lines}</ul>') if items else ""
-
-
-def _data(card: Card, rows: Sequence[Mapping[str, str]]) -> str:
-    parts = [f"<p>{escape(card['trained_on'])}</p>"] if card.get("trained_on") else []
-    if rows:
-        keys = ("name", "licence", "use")
-        cells = [[str(row.get(key, "")) for key in keys] for row in rows]
-        parts.append(table(("Data", "Licence or terms", "Used for"), cells, kind="text"))
-    return section("Data and licences", *parts) if parts else ""
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "numbers") -> str:
-    """A table of text cells, all escaped, that scrolls sideways where it must."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return rows

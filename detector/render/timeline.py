@@ -9,9 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from html import escape
 
+from markupsafe import Markup
+
+from detector.language import Message, _
 from detector.records import FaceScore, Person, Report, Verdict
 from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
+from detector.text.statements import (
+    POINT,
+    POINT_UNCLEAR,
+    STRETCH,
+    STRETCH_UNDECIDED,
+)
 from detector.text.summary import clock, gaps, percent
 
 # Two frames further apart than this are not joined by a line: nobody looked in between.
@@ -62,15 +72,16 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     return drawing(report, (width, foot + 10), parts, live=plot if interactive else None)
 
 
-def charts(report: Report) -> str:
+def charts(report: Report) -> Markup:
     """The chart for a wide page and the one for a phone; the style sheet shows one of them."""
     wide, narrow = timeline_svg(report, width=920), timeline_svg(report, width=360)
-    return f'<div class="wide-only">{wide}</div>\n<div class="narrow">{narrow}</div>'
+    return Markup(f'<div class="wide-only">{wide}</div>\n<div class="narrow">{narrow}</div>')
 
 
 def _nobody(plot: Plot) -> str:
     x, y = (plot.left + plot.right) / 2, plot.top + 0.3 * plot.high
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">No face was judged</text>'
+    told = escape(_("No face was judged"))
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">{told}</text>'
 
 
 def _blind(plot: Plot, report: Report) -> Iterator[str]:
@@ -81,10 +92,10 @@ def _blind(plot: Plot, report: Report) -> Iterator[str]:
         later = [second for second in seconds if second > last + 5e-4]
         x = plot.x((earlier[-1] + first) / 2 if earlier else 0.0)
         wide = plot.x((last + later[0]) / 2 if later else plot.end) - x
+        told = escape(_("No face judged, {start} to {end}", start=clock(first), end=clock(last)))
         yield (
             f'<rect class="gap" x="{x:.1f}" y="{plot.top}" width="{max(wide, 2):.1f}" '
-            f'height="{plot.high}"><title>No face judged, {clock(first)} to {clock(last)}'
-            "</title></rect>"
+            f'height="{plot.high}"><title>{told}</title></rect>'
         )
 
 
@@ -105,15 +116,17 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
 
 def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
     colour = colour_name(person.id)
-    sure = person.verdict is Verdict.FAKE
-    what = "looks manipulated" if sure else "reaches the threshold"
+    said = STRETCH if person.verdict is Verdict.FAKE else STRETCH_UNDECIDED
     for segment in person.segments:
         x = plot.x(segment.start)
         wide = max(plot.x(segment.end) - x, 3.0)
-        title = (
-            f"<title>Person {person.id} {what}, {clock(segment.start)} to "
-            f"{clock(segment.end)}, peak {percent(segment.peak)}</title>"
-        )
+        given = {
+            "person": person.id,
+            "start": clock(segment.start),
+            "end": clock(segment.end),
+            "peak": percent(segment.peak),
+        }
+        title = f"<title>{escape(str(Message(said.text, given)))}</title>"
         place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}"'
         yield (
             f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}">'
@@ -165,8 +178,9 @@ def _band(plot: Plot, part: Sequence[FaceScore]) -> str:
 
 
 def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, told: bool) -> str:
-    title = f"Person {person}, {clock(score.second)}: {percent(score.fake)}"
-    title += "" if score.usable else ", too unclear to count"
+    said = POINT if score.usable else POINT_UNCLEAR
+    given = {"person": person, "time": clock(score.second), "score": percent(score.fake)}
+    title = escape(str(Message(said.text, given)))
     colour = colour_name(person)
     return (
         f'<g class="point" data-second="{score.second:.3f}" data-person="{person}" '
@@ -211,9 +225,9 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
             f'<text class="soft" x="{x:g}" y="{bottom + 18}" text-anchor="middle">'
             f"{share * 100:.0f} %</text>"
         )
-    x = left + across * report.threshold
+    x, limit = left + across * report.threshold, escape(_("threshold"))
     parts.append(f'<line class="limit" x1="{x:g}" x2="{x:g}" y1="4" y2="{bottom}"/>')
-    parts.append(f'<text class="soft" x="{x + 5:g}" y="14">threshold</text>')
+    parts.append(f'<text class="soft" x="{x + 5:g}" y="14">{limit}</text>')
     for place, person in enumerate(people):
         y = 18 + row * place + row // 2
         parts += _still_row(person, (left, across), y)
@@ -223,7 +237,8 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
 def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
     left, across = span
     colour = colour_name(person.id)
-    yield f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">Person {person.id}</text>'
+    name = escape(_("Person {person}", person=person.id))
+    yield f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>'
     if person.interval is not None:
         low, high = (left + across * bound for bound in person.interval)
         yield (
@@ -231,7 +246,8 @@ def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
             f'fill="{colour}" opacity=".25"/>'
         )
     for score in person.scores:
-        told = f"Person {person.id}: {percent(score.fake)}"
+        score_text = percent(score.fake)
+        told = escape(_("Person {person}: {score}", person=person.id, score=score_text))
         yield (
             f'<g class="point" data-second="{score.second:.3f}" data-person="{person.id}" '
             f'data-fake="{score.fake:.4f}"><title>{told}</title><circle r="6" '

@@ -2,20 +2,23 @@
 
 Decoders are large, old and written in C. So they run where a flaw in them reaches as little as
 possible: bounded processor time and memory, no file but the one, no network. Some of it depends
-on the kernel; `confine` says what is in force. Linux only.
+on the kernel; `confine` says what is in force. Only Linux is confined; `Bounds` can be named
+everywhere.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.sandbox.seccomp import refuse_calls
+
+with suppress(ImportError):  # Windows has none
+    import resource
 
 # linux/prctl.h, linux/sched.h
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38

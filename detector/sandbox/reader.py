@@ -8,7 +8,7 @@ come through shared memory; ending a reading early ends its process.
 
 from __future__ import annotations
 
-import fcntl
+import importlib.util
 import logging
 import mmap
 import os
@@ -31,8 +31,24 @@ from detector.video.sound import Block
 
 SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
 MOST_CPU_SECONDS = 3600
-AVAILABLE = sys.platform == "linux"
+NEEDED = ("fcntl", "resource")  # modules that Windows has not
 log = logging.getLogger(__name__)
+
+
+def _on_this_machine(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it is shut out
+        return False
+
+
+AVAILABLE = sys.platform == "linux" and all(map(_on_this_machine, NEEDED))
+if AVAILABLE:
+    import fcntl
+UNCONFINED = (
+    "files are decoded in this very process: only Linux lets it be confined, so a file that breaks "
+    "the decoder ends the process"
+)
 
 
 class OpenFile(Protocol):
@@ -73,7 +89,7 @@ def prepare() -> None:
     if AVAILABLE:
         server()
     else:
-        log.warning("files are decoded in this very process: only Linux lets it be confined")
+        log.warning(UNCONFINED)
 
 
 def reader(pulse: Callable[[], None], *, isolate: bool) -> Reader:
@@ -86,6 +102,11 @@ def protections() -> list[str]:
     if AVAILABLE and not server().in_force:
         IsolatedReader().greet()
     return server().in_force if AVAILABLE else []
+
+
+def fallbacks() -> list[str]:
+    """What this system cannot do and what is done instead, in words; empty where all is done."""
+    return [] if AVAILABLE else [UNCONFINED]
 
 
 def bounds_for(info: VideoInfo | None) -> Bounds:

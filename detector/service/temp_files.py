@@ -6,7 +6,6 @@ So the next one knows which folders nobody needs any more.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -15,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from detector.service.folder_lock import CAN_LOCK, hold, release
 
 KEPT_SECONDS = 1800
 SWEEP_SECONDS = 300
@@ -33,7 +34,7 @@ class Storage:
         base.mkdir(parents=True, exist_ok=True)
         remove_dead(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._lock = _locked(self.folder)
+        self._lock = hold(self.folder / LOCK)
         self._kept: frozenset[Path] = frozenset()
         self._over = threading.Event()
 
@@ -77,30 +78,26 @@ class Storage:
     def close(self) -> None:
         """Remove the folder."""
         self._over.set()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        _remove(self.folder, self._lock)
 
 
 def remove_dead(base: Path) -> None:
     """Remove the folders of runs that ended without doing so themselves."""
+    if not CAN_LOCK:
+        return
     for folder in base.glob(f"{PREFIX}*"):
         try:
-            lock = _locked(folder)
+            lock = hold(folder / LOCK)
         except (BlockingIOError, FileNotFoundError, PermissionError):
             continue  # it runs, or is another user's
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        _remove(folder, lock)
 
 
-def _locked(folder: Path) -> int:
-    """A lock on `folder` for as long as this process lives. Raises BlockingIOError if taken."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _remove(folder: Path, lock: int) -> None:
+    """A folder whose lock is held, so that nobody else takes it meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+    release(lock)
+    shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open
 
 
 def _changed(path: Path) -> float:

@@ -21,7 +21,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from detector.findings import Retelling
-from detector.language import SOURCE, _, speaking
+from detector.language import SOURCE, _, joined, speaking
 from detector.records import Report, Status
 from detector.text.messages import RETELLING
 from detector.text.summary import headline, percent, sentences
@@ -129,7 +129,7 @@ def retelling_text(told: Retelling) -> str:
     if not told.text:
         return note
     model = _("Model: {model}.", model=told.model)
-    return f"{told.text} ({note} {model})"
+    return f"{told.text} ({joined(note, model)})"
 
 
 def faults_of(text: str, told: str, report: Report) -> list[str]:

@@ -9,36 +9,28 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from detector.language import Message, _
-from detector.records import (
-    FaceScore,
-    Moment,
-    Person,
-    Report,
-    Segment,
-    Status,
-    Verdict,
-    VideoInfo,
-    Warn,
-)
+from detector.language import Message, _, joined
+from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
 from detector.text.messages import (
     BANDS,
-    HEADLINES,
     LIMIT_HEAT,
     LIMIT_MODEL,
     LIMIT_PICTURE,
     LIMIT_SCORE,
     LIMIT_VIDEO,
+    STATUS,
+    WARNINGS,
+)
+from detector.text.phrases import families_text, region_text, robustness_text, tracks_text
+from detector.text.phrases import family_text as family_text
+from detector.text.statements import (
+    HEADLINES,
     OVERALL,
     REASONS,
     SEGMENT,
     SEGMENT_UNDECIDED,
-    STATUS,
     VERDICTS,
-    WARNINGS,
 )
-from detector.text.phrases import families_text, region_text, robustness_text
-from detector.text.phrases import family_text as family_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,30 +131,14 @@ def sentences(report: Report) -> list[Sentence]:
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
     found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
-    found.extend(_tracks(report.video))
+    if len(report.video.tracks) > 1:
+        found.append(Sentence(tracks_text(report.video)))
     found.extend(_coverage(report))
     warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
     found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
     return found
-
-
-def _tracks(video: VideoInfo) -> list[Sentence]:
-    """Which of several video tracks was judged, and which were not."""
-    if len(video.tracks) < 2:
-        return []
-    named = {
-        track.number: f"{track.number} ({track.width} x {track.height}, {track.codec})"
-        for track in video.tracks
-    }
-    judged = named.pop(video.track, str(video.track))
-    text = _(
-        "Video track {judged} was judged; the file also has {others}.",
-        judged=judged,
-        others=", ".join(named.values()),
-    )
-    return [Sentence(text)]
 
 
 def limits(report: Report) -> tuple[str, ...]:
@@ -201,7 +177,7 @@ def _about_person(person: Person, report: Report) -> list[Sentence]:
         seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
         start = min(seconds, default=None)
         text = _("Person {person} has no score.", person=person.id)
-        return [Sentence(f"{text} {status_text(person.status)}", start, person.id)]
+        return [Sentence(joined(text, status_text(person.status)), start, person.id)]
     found = [_about_segment(person, segment) for segment in person.segments]
     peak = peak_of(person)
     if not found and peak is not None and not report.video.is_still:
@@ -227,7 +203,7 @@ def _about_family(person: Person, name: str, share: float, report: Report) -> Se
         family=family_text(name),
         share=percent(share),
     )
-    return Sentence(f"{text} {families_text(report.model)}", None, person.id)
+    return Sentence(joined(text, families_text(report.model)), None, person.id)
 
 
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:

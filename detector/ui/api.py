@@ -147,6 +147,7 @@ class Endpoints:
 
         Those that are not trained yet are named, and cannot be chosen. Each one's `decoding`
         says what confines the process that reads a visitor's file; it is empty where none does.
+        `fallbacks` says what this system cannot do, and what is done instead.
         """
         models = [detector.describe() for detector in self.detectors.values()]
         return {"default": self.default, "models": models, "untrained": untrained_models()}

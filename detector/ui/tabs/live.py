@@ -17,7 +17,7 @@ from detector.live import (
     clips_of,
 )
 from detector.records import Report
-from detector.render.answer_card import definitions
+from detector.render.templates import definitions
 from detector.settings import Settings
 from detector.text.summary import headline, percent, verdict_text
 from detector.ui import html

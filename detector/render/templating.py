@@ -1,0 +1,36 @@
+"""The HTML of reports and page: Jinja2 templates, which escape whatever they are given.
+
+Only what a template itself says, and what another template made, is markup. A text from a file,
+a weights card or a language model is a value and stays text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from detector.language import Message, active_language, catalogue, filled, joined
+
+
+def said(text: str | Message, **values: Any) -> Markup:
+    """`_` inside a template: the message is escaped, and so are its parameters unless they are
+    markup."""
+    asked = text if isinstance(text, Message) else Message(text)
+    values = {**asked.values, **values}
+    template = escape(catalogue(active_language()).gettext(asked.text))
+    return Markup(filled(template, {name: escape(value) for name, value in values.items()}))
+
+
+def environment(package: str) -> Environment:
+    """Templates of one package, with `_`; a name that is not given is an error."""
+    found = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    found.globals |= {"_": said, "joined": joined}
+    return found

@@ -1,0 +1,41 @@
+"""A lock on a file that ends with the process that holds it, on any system."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+with suppress(ImportError):
+    import fcntl
+
+CAN_LOCK = "fcntl" in globals() or "msvcrt" in globals()
+"""Without it nobody can tell which runs have ended, and no folder of another run is removed."""
+
+
+def hold(path: Path) -> int:
+    """A lock on the file `path`, which is made; give it to `release`.
+
+    Raises BlockingIOError if another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise BlockingIOError(f"{path} is held by another process") from error
+    return descriptor
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    elif CAN_LOCK:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def release(descriptor: int) -> None:
+    os.close(descriptor)
