@@ -32,7 +32,10 @@ FLOORS = [
 ]
 ONLY_HERE = {
     "gradio": ("ui", "service.identity"),
-    "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "torch": (
+        *("engine", "model", "faces.crops", "faces.mtcnn", "faces.candidates"),
+        *("heatmaps", "inference", "explain"),
+    ),
     "openvino": ("engine",),
     "cv2": ("video.degrade", "faces", "render.overlay"),
 }

@@ -14,7 +14,6 @@ import numpy as np
 
 from detector.faces.mtcnn import FaceFinder
 from detector.records import Face, Frame, Image
-from detector.video.turning import turned_image
 
 QUARTERS = (0, 90, 180, 270)
 # A face is plainly upright that is detected so clearly, whose mouth is below its eyes within so
@@ -94,7 +93,7 @@ class Upright:
             return image
         key = id(image), turn
         if key not in self._made:
-            self._made[key] = turned_image(image, turn)
+            self._made[key] = np.ascontiguousarray(np.rot90(image, turn // 90))
         return self._made[key]
 
     def _look(self, image: Image) -> list[Face]:

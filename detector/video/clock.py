@@ -43,21 +43,31 @@ class Clock:
         moment, coded = _moment(packet)
         if moment is None:
             return
-        if self._jumped(moment, coded):
+        shown = _shown_at(packet, moment)
+        if self._jumped(moment, shown, coded):
             self.jumps += 1
             self.before, self.shift = self.shift, self._after_jump(packet)
         elif self._last is not None and moment > self._last:
-            self._step = moment - self._last
+            self._step = min(moment - self._last, REORDERED)
+        shift = self._shift_for(shown)
         self._last, self._coded = moment, coded
         lasts = float((packet.duration or 0) * packet.time_base) or self._step
-        self._end = max(self._end, _shown_at(packet, moment) + self.shift + lasts)
-        _move(packet, self.shift)
+        self._end = max(self._end, shown + shift + min(lasts, REORDERED))
+        _move(packet, shift)
 
-    def _jumped(self, moment: float, coded: bool) -> bool:
+    def _jumped(self, moment: float, shown: float, coded: bool) -> bool:
         if self._last is None:
             return False
-        sloppy = SLOPPY if coded and self._coded else REORDERED
-        return not -sloppy <= moment - self._last <= self._pause
+        back = self._last - moment > (SLOPPY if coded and self._coded else REORDERED)
+        return (back or shown - self._end + self.shift > self._pause) and not self._is_late(shown)
+
+    def _is_late(self, shown: float) -> bool:
+        """Whether a picture of the part before a jump comes after the first one of the next."""
+        late = abs(shown + self.before - self._end) <= REORDERED
+        return late and abs(shown + self.shift - self._end) > REORDERED
+
+    def _shift_for(self, shown: float) -> float:
+        return self.before if self._is_late(shown) else self.shift
 
     def _after_jump(self, packet: AnyPacket) -> float:
         return self._end - _shown_at(packet, 0.0)
