@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
+from detector.coverage import (
+    ROUNDS,
+    Run,
+    chance_missed,
+    first_look,
+    frame_length,
+    frames_again,
+    heated,
+    runs_of,
+    second_looks,
+    widened,
+)
 from detector.explain.occlusion import explain_people, judge_of
 from detector.faces.crops import CropSettings, cut_face
-from detector.faces.mtcnn import FaceFinder
 from detector.faces.quality import quality_of
 from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
 from detector.faces.upright import Upright
-from detector.inference import BATCH, Cut, Network
-from detector.model.cnn_lstm import ModelConfig
+from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
 from detector.records import (
     Frame,
-    ModelInfo,
     Person,
     Report,
     SeenFace,
     Status,
-    Verdict,
     VideoInfo,
     Warn,
 )
@@ -32,25 +39,18 @@ from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
 from detector.video import DecodeNotes
+from detector.video.sampling import Look
 from detector.video.turning import size_of, turns_of
 
-
-class Equipment(Protocol):
-    """What an analysis uses of the detector; nothing of it changes meanwhile."""
-
-    device: str
-    finder: FaceFinder
-    network: Network | None
-    config: ModelConfig
-    rules: ScoringRules
-    info: ModelInfo
+MUCH_MISSED = 0.25
+"""The chance of missing a short insert from which the answer says that much was not seen."""
 
 
 @dataclass
 class Analysis:
     """What one run has seen so far."""
 
-    detector: Equipment
+    detector: LoadedDetector
     settings: Settings
     info: VideoInfo
     spent: Stopwatch
@@ -64,6 +64,29 @@ class Analysis:
     waiting: list[Cut] = field(default_factory=list)
     scored: dict[int, list[ScoredClip]] = field(default_factory=dict)
     seen: dict[int, list[SeenFace]] = field(default_factory=dict)
+    rounds: int = 0
+    again: int = 0
+
+    def next_looks(self) -> list[Look]:
+        """What is to be looked at now: first all of the video, then again where doubt is left."""
+        self.rounds += 1
+        if self.rounds == 1:
+            look = first_look(self.settings, self.info)
+            self.again = frames_again(self.settings, look.frames)
+            return [look]
+        if self.rounds > 1 + ROUNDS or self.again <= 0 or self.info.is_still:
+            return []
+        self._score()
+        rules = self.detector.rules.at(self.settings.threshold)
+        people = self._people(rules, explained=False)
+        runs = heated(self._runs(people), people, rules)
+        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2)
+        self.again -= sum(look.frames for look in looks)
+        return looks
+
+    def _runs(self, people: Sequence[Person]) -> list[Run]:
+        judged = {score.second for person in people for score in person.scores if score.usable}
+        return runs_of(self.seconds, frame_length(self.info), judged)
 
     def __post_init__(self) -> None:
         self.upright = Upright(self.detector.finder)
@@ -128,9 +151,15 @@ class Analysis:
             people = self._people(rules, explained=self.settings.heat and not partial)
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
+            missed = chance_missed(self._runs(people), self.info.seconds)
+            people = tuple(_in_doubt(person, missed) for person in people)
             answer = judge_video(people, rules)
-        more = {Warn.MANY_FACES: self.too_many, **self._about_file(notes)}
-        turns = turns_of(self.turns)
+        more = {
+            Warn.MANY_FACES: self.too_many,
+            Warn.PARTLY_SEEN: answer.status is Status.OK and missed >= MUCH_MISSED,
+            **self._about_file(notes),
+        }
+        turns = turns_of(sorted(self.turns))
         width, height = size_of((self.info.width, self.info.height), turns)
         warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
         return Report(
@@ -147,7 +176,7 @@ class Analysis:
             frames_with_face=self.with_face,
             heat_scale=self._heat_scale(people),
             warnings=tuple(warning for warning in Warn if warning in warnings),
-            sampled_seconds=tuple(self.seconds),
+            sampled_seconds=tuple(sorted(self.seconds)),
             turns=turns,
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -186,14 +215,14 @@ class Analysis:
         still = self.info.is_still
         if self.detector.network is None:
             seen = [
-                faces
+                _in_time(faces)
                 for faces in self.seen.values()
                 if len(faces) > 1 or self._alone(faces[0].second)
             ]
             seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [
-            clips
+            sorted(clips, key=lambda clip: clip.seconds[0])
             for clips in self.scored.values()
             if _frames(clips) > 1 or self._alone(clips[0].seconds[0])
         ]
@@ -237,7 +266,7 @@ def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
         status=Status.UNTRAINED,
         fake=None,
         interval=None,
-        verdict=Verdict.UNDECIDED,
+        verdict=None,
         scores=(),
         seen=tuple(seen),
     )
@@ -247,6 +276,17 @@ def _short(person: Person) -> Person:
     """The same, if what was missing is the video's length."""
     few = person.status is Status.TOO_FEW_FACES
     return replace(person, status=Status.TOO_SHORT) if few else person
+
+
+def _in_doubt(person: Person, missed: float) -> Person:
+    """The same, its interval widened by what may lie between the looks."""
+    if person.interval is None:
+        return person
+    return replace(person, interval=widened(person.interval, missed))
+
+
+def _in_time(faces: list[SeenFace]) -> list[SeenFace]:
+    return sorted(faces, key=lambda face: face.second)
 
 
 def _frames(clips: Sequence[ScoredClip]) -> int:

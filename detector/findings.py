@@ -35,11 +35,15 @@ class Status(StrEnum):
 
 
 class Verdict(StrEnum):
-    """`UNDECIDED` is an answer, not an error: the video did not show enough to judge."""
+    """An answer about a score; without a score there is no verdict (None)."""
 
     FAKE = "fake"
     NO_SIGN = "no_sign"
     UNDECIDED = "undecided"
+
+
+def verdict_name(verdict: Verdict | None) -> str | None:
+    return verdict.value if verdict else None
 
 
 class Warn(StrEnum):
@@ -62,6 +66,7 @@ class Warn(StrEnum):
     DEINTERLACED = "deinterlaced"
     TURNED = "turned"
     LYING_FACES = "lying_faces"
+    PARTLY_SEEN = "partly_seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class WorseCopy:
 
     kind: str
     fake: float | None
-    verdict: str
+    verdict: str | None
     status: str
 
 
@@ -120,7 +125,7 @@ class Robustness:
     """The score of a video as given, of `frames` frames, and of worse copies of them."""
 
     fake: float | None
-    verdict: str
+    verdict: str | None
     frames: int
     copies: tuple[WorseCopy, ...]
 

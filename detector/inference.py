@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,13 +12,18 @@ from torch import Tensor, nn
 
 from detector.engine import Engine, Job, available, engine_for
 from detector.faces.crops import to_tensor
-from detector.heatmaps.cam_methods import Clips, heat_maps
-from detector.model.cnn_lstm import CnnLstm, Logits, pool
+from detector.faces.mtcnn import FaceFinder
+from detector.heat_methods import HEAT_METHODS
+from detector.heatmaps.cam_methods import heat_maps
+from detector.heatmaps.gradcam import Clips
+from detector.model.cnn_lstm import CnnLstm, Logits, ModelConfig, pool
 from detector.model.weights import Loaded
 from detector.progress import Stopwatch
-from detector.records import Face, Image, Quality
+from detector.records import Face, Image, ModelInfo, Quality
+from detector.scoring.calibration import ScoringRules
 from detector.scoring.judge import ScoredClip
 from detector.settings import Settings
+from detector.video import Limits
 
 # Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
 # and to stop soon when asked to.
@@ -36,6 +42,19 @@ class Cut:
     faces: tuple[Face, ...]
     crops: tuple[Image, ...]
     qualities: tuple[Quality, ...]
+
+
+class LoadedDetector(Protocol):
+    """What analysis and explanation use of a `Detector`; nothing of it changes meanwhile."""
+
+    device: str
+    finder: FaceFinder
+    network: Network | None
+    config: ModelConfig
+    rules: ScoringRules
+    info: ModelInfo
+    limits: Limits
+    isolate: bool
 
 
 class Network:
@@ -88,7 +107,7 @@ class Network:
         self, maps: Tensor, lengths: Tensor, crops: Sequence[Image], settings: Settings
     ) -> Tensor:
         images = torch.empty(0)
-        if settings.heat_method == "score_cam":
+        if HEAT_METHODS[settings.heat_method].uses_pixels:
             images = _padded(to_tensor(crops).to(self.device), lengths).flatten(0, 1)
         clips = Clips(maps.flatten(0, 1), lengths, images)
         return heat_maps(self.model, clips, settings.heat_method, settings.heat_of)

@@ -32,7 +32,7 @@ class Score:
 
     second: float
     fake: float | None
-    verdict: Verdict
+    verdict: Verdict | None
     took: float
 
 
@@ -76,10 +76,10 @@ class Stream:
         """Pictures that the camera should have sent by now, and that were not looked at."""
         return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.seen, 0)
 
-    def scored(self, report: Report, took: float) -> Stream:
-        """With what its window came to."""
+    def scored(self, report: Report, took: float, now: float) -> Stream:
+        """With what its window came to, by `now`: a slow score is no pause of the camera."""
         score = Score(self.shots[-1].second, report.fake, report.verdict, took)
-        return replace(self, fresh=0, scores=(*self.scores, score))
+        return replace(self, latest=now, fresh=0, scores=(*self.scores, score))
 
 
 def clips_of(shots: tuple[Shot, ...]) -> list[tuple[Shot, ...]]:

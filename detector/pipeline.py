@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,19 +31,38 @@ from detector.model.weights import (
     load_model,
     pick_device,
 )
-from detector.progress import LOOKING, OnPartial, OnProgress, ShouldStop, Stopwatch, Watch
-from detector.records import Frame, Report
+from detector.progress import LOOKING, OnPartial, Stopwatch, Watch
+from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
-from detector.render.viewer_media import Views, render_views
-from detector.sandbox.reader import Reader, fallbacks, prepare, protections, reader
+from detector.render.viewer_media import render_views
+from detector.requests import (
+    Analyze,
+    AnalyzeClips,
+    Annotate,
+    DrawViews,
+    ExplainFrame,
+    Hooks,
+    Operations,
+    Request,
+    TryWorseCopies,
+)
+from detector.sandbox.reader import (
+    OpenFile,
+    Reader,
+    fallbacks,
+    prepare,
+    protections,
+    reader,
+)
 from detector.scoring.calibration import ScoringRules
-from detector.settings import FrameQuestion, Settings
+from detector.settings import Settings
 from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
+from detector.video.sampling import Look
 
 
-class Detector:
+class Detector(Operations):
     """Loaded networks, and nothing of any one analysis: it may be shared between visitors.
 
     Without trained weights it still finds people, and answers `untrained` instead of a score.
@@ -82,23 +101,33 @@ class Detector:
         found = find_weights(weights, device=device)
         return cls(load_model(found, device) if found else None, device)
 
-    def analyze(
-        self,
-        path: str | Path,
-        settings: Settings | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-        on_partial: OnPartial | None = None,
-    ) -> Report:
-        """Look at one video or picture.
-
-        `on_progress(stage, done, total)` is called as frames are done; `should_stop()` is asked
-        just as often. `on_partial(report)` gets the answer so far after every batch, to be drawn.
-        Raises VideoError if the file cannot be used, CancelledError if stopped.
-        """
-        watch = Watch(on_progress, should_stop)
-        return self.look(path, settings or Settings(), watch, on_partial=on_partial)
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
+        """Serve any request. Raises VideoError if the file cannot be used, CancelledError if
+        stopped."""
+        watch = Watch(hooks.on_progress, hooks.should_stop)
+        match request:
+            case Analyze(path, settings):
+                return self.look(path, settings, watch, on_partial=hooks.on_partial)
+            case AnalyzeClips(clips, settings):
+                return self._look_at_camera(clips, settings, watch)
+            case ExplainFrame(path, report, frame):
+                return explain_frame(self, path, report, frame, watch)
+            case TryWorseCopies(path, report):
+                return try_worse_copies(self, path, report, watch)
+            case Annotate(path, report, out):
+                return annotate_video(
+                    path,
+                    report,
+                    out,
+                    margin=self.config.margin,
+                    isolate=self.isolate,
+                    on_progress=hooks.on_progress,
+                    should_stop=hooks.should_stop,
+                )
+            case DrawViews(path, report, stem):
+                read = reader(watch.check, isolate=self.isolate)
+                annotator = Annotator(report, margin=self.config.margin)
+                return render_views(read, path, annotator, stem, watch)
 
     def look(
         self,
@@ -109,7 +138,7 @@ class Detector:
         alter: Alter | None = None,
         on_partial: OnPartial | None = None,
     ) -> Report:
-        """As `analyze`; with `alter`, every run of consecutive frames is altered first."""
+        """Look at one file; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
         watch.tell("Checking the file", 0, 1)
         read = reader(watch.check, isolate=self.isolate)
@@ -120,53 +149,24 @@ class Detector:
                     read.opened(Path(path), self.limits, track=settings.track)
                 )
             analysis = Analysis(self, settings, file.info, spent)
-            total = min(settings.frames, file.info.frames or settings.frames)
-            clips = stack.enter_context(closing(file.clips(settings.frames, notes)))
-            for clip in spent.each("decode", clips):
-                watch.tell(LOOKING, len(analysis.seconds), total)
-                shown = clip if alter is None else altered(clip, alter)
-                if analysis.look_at(shown) and on_partial is not None:
-                    on_partial(analysis.report(notes, partial=True))
-        watch.tell(LOOKING, total, total)
+            while looks := analysis.next_looks():
+                wanted = len(analysis.seconds) + sum(look.frames for look in looks)
+                total = min(wanted, file.info.frames or wanted)
+                clips = _read_again(file, looks, notes, first=not analysis.seconds)
+                for clip in spent.each("decode", stack.enter_context(closing(clips))):
+                    watch.tell(LOOKING, len(analysis.seconds), total)
+                    shown = clip if alter is None else altered(clip, alter)
+                    if analysis.look_at(shown) and on_partial is not None:
+                        on_partial(analysis.report(notes, partial=True))
+                watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         report = analysis.report(notes)
         return replace(report, signals=tuple(read_signals(file.info)))
 
-    def annotate(
-        self,
-        path: Path,
-        report: Report,
-        out: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Path:
-        """Writes the video of `report` with boxes, scores and heat maps; see `annotate_video`."""
-        return annotate_video(
-            path,
-            report,
-            out,
-            margin=self.config.margin,
-            on_progress=on_progress,
-            should_stop=should_stop,
-            isolate=self.isolate,
-        )
-
-    def analyze_clips(
-        self,
-        clips: Sequence[Sequence[Shot]],
-        settings: Settings | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
+    def _look_at_camera(
+        self, clips: Sequence[Sequence[Shot]], settings: Settings, watch: Watch
     ) -> Report:
-        """Look at the pictures of a camera, clip by clip in the order of time; they are decoded
-        like any file. The report's file has no name and no hash.
-
-        Raises VideoError if one cannot be read, CancelledError if stopped.
-        """
-        settings = settings or Settings()
-        watch = Watch(on_progress, should_stop)
+        """The pictures are decoded like any file."""
         read = reader(watch.check, isolate=self.isolate)
         frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
         analysis = Analysis(self, settings, camera(frames), Stopwatch())
@@ -181,46 +181,9 @@ class Detector:
             path.write_bytes(shot.picture)  # closed before it is read, as Windows demands
             with (
                 read.opened(path, self.limits) as picture,
-                closing(picture.clips(1, DecodeNotes())) as clips,
+                closing(picture.clips([Look(1)], DecodeNotes())) as clips,
             ):
                 return Frame(shot.second, next(clips)[0].image)
-
-    def draw_views(
-        self,
-        path: Path,
-        report: Report,
-        stem: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Views:
-        """Writes what a viewer shows of `report`, beginning with `stem`; see `render_views`."""
-        watch = Watch(on_progress, should_stop)
-        read = reader(watch.check, isolate=self.isolate)
-        return render_views(read, path, Annotator(report, margin=self.config.margin), stem, watch)
-
-    def explain_frame(
-        self,
-        path: Path,
-        report: Report,
-        asked: FrameQuestion,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report:
-        """Look at one judged frame of `report` more closely; see `closeup.explain_frame`."""
-        return explain_frame(self, path, report, asked, Watch(on_progress, should_stop))
-
-    def try_worse_copies(
-        self,
-        path: Path,
-        report: Report,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report:
-        """`report` with its `robustness`; see `robustness.try_worse_copies`."""
-        return try_worse_copies(self, path, report, Watch(on_progress, should_stop))
 
     def describe(self) -> dict[str, Any]:
         """The model in plain types: its card as published, where it was found, what runs the
@@ -248,6 +211,18 @@ class Detector:
                 yield path, self.analyze(path, settings)
             except VideoError as error:
                 yield path, error
+
+
+def _read_again(
+    file: OpenFile, looks: Sequence[Look], notes: DecodeNotes, *, first: bool
+) -> Generator[list[Frame], None, None]:
+    """The clips of `looks`; a stretch that cannot be decoded spoils nothing but the first look."""
+    try:
+        yield from file.clips(looks, notes)
+    except VideoError as error:
+        if first or error.status is not Status.UNREADABLE:
+            raise
+        notes.damaged = True
 
 
 def load_all(device: str = "auto") -> dict[str, Detector]:

@@ -20,6 +20,7 @@ from detector.findings import ClipScore, RegionShare, Retelling, Robustness, Sig
 from detector.findings import Status as Status
 from detector.findings import Verdict as Verdict
 from detector.findings import Warn as Warn
+from detector.findings import verdict_name as verdict_name
 from detector.settings import Settings
 
 APP_VERSION = "0.1.0"
@@ -208,17 +209,17 @@ class Moment:
 class Person:
     """One face followed through the video; a cut ends it.
 
-    `fake` is None, and `verdict` undecided, whenever `status` is not `OK`. `interval` is a
-    95 % interval of `fake` under resampling of the clips. `family` is the most likely kind of
-    manipulation with its probability, where the model was trained to tell kinds apart. `clips`
-    is what every run of frames said, in the order of time.
+    `fake` and `verdict` are None whenever `status` is not `OK`. `interval` is a 95 % interval of
+    `fake` under resampling of the clips, its upper end raised by what was not seen. `family` is
+    the likeliest kind of manipulation, where the model was trained to tell kinds apart. `clips` is
+    what every run of frames said, in the order of time.
     """
 
     id: int
     status: Status
     fake: float | None
     interval: tuple[float, float] | None
-    verdict: Verdict
+    verdict: Verdict | None
     scores: tuple[FaceScore, ...]
     segments: tuple[Segment, ...] = ()
     moments: tuple[Moment, ...] = ()
@@ -250,7 +251,8 @@ class ModelInfo:
 class Report:
     """The whole answer about one video; page, command line, API and documents show only this.
 
-    `fake` is that of the most suspicious person and None unless `status` is `OK`.
+    `fake` is that of the most suspicious person; it and `verdict` are None unless `status` is `OK`.
+    `band` is the word for the lower end of the interval.
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
     calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
@@ -259,7 +261,7 @@ class Report:
     """
 
     status: Status
-    verdict: Verdict
+    verdict: Verdict | None
     fake: float | None
     interval: tuple[float, float] | None
     band: str | None

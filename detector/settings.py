@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Frames looked at, as this field is used to counting them.
-PRESETS = {"quick": 10, "standard": 20, "thorough": 100}
+from detector.heat_methods import DEFAULT_METHOD
+from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
 
 MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
 
-HEAT_METHODS = (
-    "grad_cam",
-    "grad_cam_plus_plus",
-    "hires_cam",
-    "layer_cam",
-    "eigen_cam",
-    "score_cam",
-)
-"""How a heat map is made; the first is exact here, costs hardly anything, and is the default."""
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How closely to look: five neighbouring frames for every so many seconds of the video, at
+    least and at most so many frames. The most bounds the time that a long video takes."""
+
+    every: float
+    least: int
+    most: int
+
+
+PRESETS = {
+    "quick": Preset(every=5.0, least=10, most=60),
+    "standard": Preset(every=2.5, least=20, most=240),
+    "thorough": Preset(every=1.0, least=100, most=600),
+}
+
+MOST_FRAMES = 600
 
 HEAT_TARGETS = ("frame", "video")
 """What a heat map explains: why this frame, by the frame's own logit; or what this frame adds to
@@ -30,7 +39,7 @@ class FrameQuestion:
 
     person: int
     second: float
-    method: str = HEAT_METHODS[0]
+    method: str = DEFAULT_METHOD
     of: str = HEAT_TARGETS[0]
 
 
@@ -38,22 +47,29 @@ class FrameQuestion:
 class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 
-    `heat_method` and `heat_of` are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat
-    maps and the regions, never a score. `track` is the number of the video track to judge, from 1;
-    with 0 it is the file's default one.
+    `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
+    says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
+    are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
+    a score. `track` is the number of the video track to judge, from 1; with 0 it is the file's
+    default one.
     """
 
-    frames: int = 20
+    frames: int = 0
+    preset: str = "standard"
     threshold: float | None = None
     max_faces: int = 8
     heat: bool = True
-    heat_method: str = HEAT_METHODS[0]
+    heat_method: str = DEFAULT_METHOD
     heat_of: str = HEAT_TARGETS[0]
     track: int = 0
 
     def __post_init__(self) -> None:
-        if not 8 <= self.frames <= 300:
-            raise ValueError(f"frames must lie between 8 and 300, got {self.frames}")
+        if self.frames and not 8 <= self.frames <= MOST_FRAMES:
+            raise ValueError(
+                f"frames must lie between 8 and {MOST_FRAMES}, or be 0, got {self.frames}"
+            )
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is one of {', '.join(PRESETS)}, got {self.preset!r}")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from detector.findings import Signal, SignalStatus
+from detector.findings import RegionShare, Robustness, Signal, SignalStatus, WorseCopy
 from detector.language import lazy
 from detector.records import (
     Box,
@@ -234,6 +234,32 @@ def declared() -> Report:
     return replace(no_face(), signals=(signal,))
 
 
+def explained() -> Report:
+    """As `two_people`, with parts of the face tested, worse copies tried and findings retold."""
+    regions = (
+        RegionShare("mouth", 0.4, 0.1, 0.2, drop=1.2, confirmed=True),
+        RegionShare("eyes", 0.3, 0.2, 0.25, drop=0.4),
+        RegionShare("nose", 0.1, 0.1, None),
+    )
+    plain = two_people()
+    people = tuple(
+        replace(
+            one,
+            moments=tuple(
+                replace(moment, regions=regions, localised=True, without=0.5)
+                for moment in one.moments
+            ),
+        )
+        for one in plain.people
+    )
+    copies = (
+        WorseCopy("reencoded", 0.8, "fake", "ok"),
+        WorseCopy("downscaled", None, "undecided", "no_face"),
+        WorseCopy("blurred", 0.3, "no_sign", "ok"),
+    )
+    return replace(plain, people=people, robustness=Robustness(0.9, "fake", 20, copies))
+
+
 def untrained() -> Report:
     """A face was found, and there are no weights that could judge it."""
     sampled = [round(0.5 * k, 3) for k in range(20)]
@@ -277,4 +303,5 @@ EVERY_KIND: dict[str, Callable[[], Report]] = {
     "untrained": untrained,
     "too blurred": too_blurred,
     "undecided": undecided,
+    "explained": explained,
 }

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
+from detector.requests import DetectorProtocol
 from detector.service.admission import Desk, Served, Terms
-from detector.service.protocol import Analyst
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
 
@@ -19,7 +19,7 @@ GENEROUS = Terms(burst=10_000, uploads_burst=10_000)
 
 @contextmanager
 def serving(
-    detectors: Mapping[str, Analyst], limits: Limits, terms: Terms = GENEROUS, **more: Any
+    detectors: Mapping[str, DetectorProtocol], limits: Limits, terms: Terms = GENEROUS, **more: Any
 ) -> Iterator[str]:
     """Yields the address; the server is closed afterwards."""
     desk = Desk(terms)

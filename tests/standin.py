@@ -12,12 +12,12 @@ from typing import Any
 
 from detector.errors import CancelledError, VideoError
 from detector.records import Report, Status
+from detector.requests import Analyze, Annotate, Hooks, Operations, Request
 from detector.scoring.calibration import ScoringRules
-from detector.settings import Settings
 from tests.reports import MODEL, calm
 
 
-class Standin:
+class Standin(Operations):
     """`slow` works until it is stopped, `deaf` for a minute whatever is said, `dies` at once."""
 
     info = MODEL
@@ -30,25 +30,23 @@ class Standin:
     def describe(self) -> dict[str, Any]:
         return {"id": self.info.id, "pid": os.getpid()}
 
-    def analyze(
-        self,
-        path: str | Path,
-        settings: Settings | None = None,
-        *,
-        on_progress: Callable[[str, int, int], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-        **_: Any,
-    ) -> Report:
-        path = Path(path)
-        if on_progress is not None:
-            on_progress("Looking at faces", 1, 2)
-        self._behave(path.stem, should_stop or (lambda: False))
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
+        match request:
+            case Analyze(path):
+                return self._look(path, hooks)
+            case Annotate(_, report, out):
+                out.write_bytes(report.video.name.encode())
+                return out
+            case _:
+                return calm()
+
+    def _look(self, path: Path, hooks: Hooks) -> Report:
+        if hooks.on_progress is not None:
+            hooks.on_progress("Looking at faces", 1, 2)
+        self._behave(path.stem, hooks.should_stop or (lambda: False))
         self.done.append(path.name)
         report = calm()
         return replace(report, video=replace(report.video, name=path.name))
-
-    def analyze_clips(self, clips: Any, settings: Settings | None = None) -> Report:
-        return calm()
 
     def _behave(self, name: str, should_stop: Callable[[], bool]) -> None:
         match name:
@@ -66,10 +64,6 @@ class Standin:
                 raise ZeroDivisionError
             case "brief":
                 time.sleep(0.3)
-
-    def annotate(self, path: Path, report: Report, out: Path, **_: Any) -> Path:
-        out.write_bytes(report.video.name.encode())
-        return out
 
 
 def load_standin() -> Mapping[str, Standin]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -17,7 +17,8 @@ from gradio_client import Client, handle_file
 
 from detector.errors import CancelledError, VideoError
 from detector.records import Status
-from detector.service.admission import Desk, Served, Terms
+from detector.requests import Request
+from detector.service.admission import TURNS, Desk, Served, Terms
 from detector.service.identity import visitor_of
 from detector.service.jobs import WAITING, Step, run_job
 from detector.service.queueing import Allowance, Line
@@ -291,3 +292,8 @@ def test_the_visitor_is_known_in_the_thread_of_the_job() -> None:
     *_, seen = run_job(lambda *_: request_id.get())
     request_id.set("")
     assert seen == "abc"
+
+
+def test_every_request_has_a_name_and_a_price_at_the_desk() -> None:
+    """A new record in `detector.requests` fails here until it has a row."""
+    assert set(TURNS) == set(get_args(Request))

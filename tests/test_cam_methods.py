@@ -11,13 +11,14 @@ import torch
 from pytorch_grad_cam.utils.image import scale_cam_image
 from torch import Tensor
 
-from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.heatmaps.cam_methods import heat_maps
+from detector.heatmaps.gradcam import Clips
 from detector.model.cnn_lstm import CnnLstm
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, Settings
 from tests.test_gradcam import SIDE, OneClip, clips
 from tests.test_gradcam import tiny as tiny  # the fixture
 
-OTHERS = HEAT_METHODS[1:]
+OTHERS = list(HEAT_METHODS)[1:]
 
 
 def seen(model: CnnLstm, pixels: Tensor, lengths: Tensor | None = None) -> Clips:

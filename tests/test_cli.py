@@ -170,7 +170,7 @@ def test_missing_weights_have_their_own_exit_code(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--frames", "7"], ["--frames", "301"], ["--threshold", "1.5"]]
+    "arguments", [["--frames", "7"], ["--frames", "601"], ["--threshold", "1.5"]]
 )
 def test_numbers_out_of_range_are_refused_as_typing_errors(
     talking: Path, arguments: list[str], capsys: pytest.CaptureFixture

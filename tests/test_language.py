@@ -15,7 +15,8 @@ from detector.records import Report, Status, Verdict
 from detector.render.model_page import model_page
 from detector.render.report_page import to_html
 from detector.text.language import catalogue, opened, say, tell, untold
-from detector.text.messages import BANDS, SERVICE, STATUS, VERIFY, WARNINGS
+from detector.text.messages import BANDS, STATUS, VERIFY, WARNINGS
+from detector.text.service import SERVICE
 from detector.text.summary import headline, sentences, verdict_text
 from detector.ui.viewer import WORDS, viewer_data, viewer_data_in
 from tests import reports

@@ -32,7 +32,7 @@ def test_the_first_score_waits_for_a_full_window() -> None:
 
 
 def test_the_next_score_waits_until_half_of_the_window_is_new() -> None:
-    stream = after(WINDOW).scored(reports.calm(), 0.3)
+    stream = after(WINDOW).scored(reports.calm(), 0.3, now=102.0)
     assert not after(STEP - 1, stream=stream).due
     assert after(STEP, stream=stream).due
 
@@ -49,9 +49,19 @@ def test_pictures_that_went_by_are_counted() -> None:
 
 
 def test_a_camera_that_was_off_starts_anew() -> None:
-    stream = after(WINDOW).scored(reports.calm(), 0.3)
+    stream = after(WINDOW).scored(reports.calm(), 0.3, now=102.0)
     stream = stream.take(DARK, stream.latest + PAUSE_SECONDS + 1)
     assert (stream.seen, stream.scores, stream.elapsed) == (1, (), 0.0)
+
+
+def test_a_score_that_takes_long_is_no_pause_of_the_camera() -> None:
+    """Else a slow machine would start over for ever, and its time would never be up."""
+    stream = after(WINDOW)
+    for _ in range(4):
+        stream = after(STEP, stream=stream.scored(reports.calm(), 9.0, now=stream.latest + 9.0))
+    assert len(stream.scores) == 4
+    assert stream.due
+    assert stream.elapsed > 36
 
 
 def test_every_picture_of_a_window_is_in_one_clip() -> None:

@@ -34,6 +34,7 @@ from detector.sandbox.server import channel, server
 from detector.settings import Settings
 from detector.ui.api import Endpoints
 from detector.video import DecodeNotes, Limits, VideoWriter, decode, reading, sound
+from detector.video.sampling import Look
 from tests.bench.scene import repeated
 from tests.clips import barcode, plain, write_clip
 
@@ -82,7 +83,7 @@ def bounded(**changes: float) -> IsolatedReader:
 
 def clips_of(way: Reader, path: Path, notes: DecodeNotes | None = None) -> list[list[Frame]]:
     with way.opened(path) as file:
-        return list(file.clips(10, notes or DecodeNotes()))
+        return list(file.clips([Look(10)], notes or DecodeNotes()))
 
 
 def drawn(folder: Path, kind: str) -> Path:

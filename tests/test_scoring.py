@@ -151,7 +151,7 @@ def test_what_cannot_be_seen_is_not_judged(quality: Quality, status: Status, war
     """However sure the network is of itself."""
     judged = judge_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
     assert judged.status is status
-    assert judged.verdict is Verdict.UNDECIDED
+    assert judged.verdict is None
     assert judged.fake is None
     assert judged.interval is None
     assert judged.scores == ()
@@ -289,7 +289,7 @@ def test_a_doubt_about_one_person_outweighs_the_calm_of_another() -> None:
 
 def test_without_a_face_or_a_judged_person_there_is_no_number() -> None:
     nobody = judge_video([], RULES)
-    assert (nobody.status, nobody.verdict) == (Status.NO_FACE, Verdict.UNDECIDED)
+    assert (nobody.status, nobody.verdict) == (Status.NO_FACE, None)
     small = judge_person(1, [clip(9.0, quality=SMALL)], RULES)
     unseen = judge_video([small], RULES)
     assert (unseen.status, unseen.fake, unseen.band) == (Status.FACE_TOO_SMALL, None, None)

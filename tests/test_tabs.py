@@ -17,6 +17,7 @@ from detector import Detector
 from detector.live import PAUSE_SECONDS
 from detector.records import Report
 from detector.render.document import to_json
+from detector.requests import Analyze, Hooks, Request
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
@@ -28,10 +29,10 @@ __all__ = ["browser", "pytestmark"]
 class Stumbling(Detector):
     """A detector with a mistake in it, which shows for one file."""
 
-    def analyze(self, path: str | Path, *more: Any, **options: Any) -> Report:
-        if Path(path).name == "stumble.mp4":
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
+        if isinstance(request, Analyze) and request.path.name == "stumble.mp4":
             raise RuntimeError("a mistake of ours")
-        return super().analyze(path, *more, **options)
+        return super().run(request, hooks)
 
 
 @pytest.fixture(scope="module")

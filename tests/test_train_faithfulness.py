@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from detector.heat_methods import DEFAULT_METHOD
 from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from detector.scoring.calibration import ScoringRules
 from detector.settings import HEAT_METHODS
@@ -114,7 +115,7 @@ def test_a_measure_that_a_control_wins_ranks_nobody() -> None:
     assert "iou" not in telling(results)
     assert winner(results) == "layer_cam"
     results["centre"]["pointing"] = results["centre"]["pointing"] + 0.5
-    assert winner(results) == HEAT_METHODS[0]
+    assert winner(results) == DEFAULT_METHOD
 
 
 def test_a_lead_within_the_noise_is_a_draw() -> None:
@@ -122,26 +123,26 @@ def test_a_lead_within_the_noise_is_a_draw() -> None:
     own = np.random.default_rng(2).normal(scale=0.1, size=EXAMPLES)
     lucky = results["layer_cam"]["iou"] + own - own.mean() + 0.01
     results["layer_cam"]["iou"] = lucky
-    assert winner(results) == HEAT_METHODS[0]
+    assert winner(results) == DEFAULT_METHOD
     results["layer_cam"]["iou"] = lucky + 0.1
     assert winner(results) == "layer_cam"
 
 
 def test_the_best_mean_rank_wins_and_a_draw_goes_to_the_cheaper() -> None:
-    assert winner(rows()) == HEAT_METHODS[0]
+    assert winner(rows()) == DEFAULT_METHOD
     assert winner(rows(layer_cam={"iou": 0.4})) == "layer_cam"
-    assert winner(rows(layer_cam={"deletion": 0.4})) == HEAT_METHODS[0]
+    assert winner(rows(layer_cam={"deletion": 0.4})) == DEFAULT_METHOD
 
 
 def test_a_method_that_ignores_the_weights_cannot_win() -> None:
     best = dict.fromkeys([name for name, high in HIGHER_IS_BETTER.items() if high], 0.9)
     assert winner(rows(layer_cam=best)) == "layer_cam"
-    assert winner(rows(layer_cam=best | {"random_weights": 0.9})) == HEAT_METHODS[0]
+    assert winner(rows(layer_cam=best | {"random_weights": 0.9})) == DEFAULT_METHOD
 
 
 def test_a_method_that_never_asks_for_the_score_cannot_win() -> None:
     best = dict.fromkeys([name for name, high in HIGHER_IS_BETTER.items() if high], 0.9)
-    assert winner(rows(eigen_cam=best)) == HEAT_METHODS[0]
+    assert winner(rows(eigen_cam=best)) == DEFAULT_METHOD
 
 
 def test_every_method_is_measured_beside_the_controls() -> None:

@@ -30,7 +30,7 @@ from detector.model.cnn_lstm import CnnLstm
 from detector.model.model_card import Card
 from detector.model.weights import UNTRAINED, Loaded
 from detector.pipeline import Detector
-from detector.records import Image, Person, Report, Status, Verdict
+from detector.records import Image, Person, Report, Status, Verdict, verdict_name
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import Settings
 from train.augment import degrade, draw_upload, social_media
@@ -190,7 +190,7 @@ def answer(report: Report) -> dict[str, Any]:
         "fake": np.nan if report.fake is None else report.fake,
         "still": still,
         "status": report.status.value,
-        "verdict": report.verdict.value,
+        "verdict": verdict_name(report.verdict),
     }
 
 

@@ -30,7 +30,8 @@ from torch import nn
 from tqdm import tqdm
 
 from detector.faces.crops import CropSettings, cut_face, to_tensor
-from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.heatmaps.cam_methods import heat_maps
+from detector.heatmaps.gradcam import Clips
 from detector.model.cnn_lstm import CnnLstm
 from detector.model.weights import find_weights, load_model
 from detector.records import Box, FloatArray, Image
@@ -57,7 +58,6 @@ Measured = Mapping[str, NDArray[np.float64]]
 """A method's measures by name, each with one value per example it was taken of."""
 # A method whose map stays this alike when the weights are random explains the picture, not them.
 RANDOM_LIMIT = 0.5
-SCORELESS = ("eigen_cam",)  # the strongest direction of the last maps, whatever is to be explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +242,9 @@ def telling(results: Mapping[str, Measured]) -> list[str]:
         sign = 1 if higher else -1
         best = {
             kind: max(sign * float(results[m][name].mean()) for m in kind)
-            for kind in (HEAT_METHODS, CONTROLS)
+            for kind in (tuple(HEAT_METHODS), CONTROLS)
         }
-        if best[HEAT_METHODS] >= best[CONTROLS]:
+        if best[tuple(HEAT_METHODS)] >= best[CONTROLS]:
             found.append(name)
     return found
 
@@ -253,7 +253,7 @@ def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
     """For each method that explains a score and draws another map for random weights (or, if none
     does, for all that explain one): its mean place over the measures, 0 if none was ever clearly
     better; draws share a place."""
-    asking = [method for method in HEAT_METHODS if method not in SCORELESS]
+    asking = [method for method in HEAT_METHODS if HEAT_METHODS[method].explains_score]
     fit = [m for m in asking if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
     methods = fit or asking
     places = dict.fromkeys(methods, 0.0)

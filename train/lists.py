@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from detector.labels import COLUMNS, LABEL_OF, YES_NO, decoded, separator_of
 from train.verbs import DataError
 
 log = logging.getLogger(__name__)
@@ -26,38 +27,15 @@ _SPLIT_WORDS = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
-_LABEL_WORDS = {
-    "REAL": ("REAL", "ORIGINAL", "GENUINE", "AUTHENTIC", "PRISTINE"),
-    "FAKE": ("FAKE", "DEEPFAKE", "MANIPULATED", "FORGED", "SYNTHETIC", "SYNTHESIS"),
-}
-_LABEL_OF = {word: label for label, words in _LABEL_WORDS.items() for word in words}
-_YES_NO = {
-    **dict.fromkeys(("1", "1.0", "true", "yes"), "FAKE"),
-    **dict.fromkeys(("0", "0.0", "false", "no"), "REAL"),
-}
-_COLUMNS = {
-    "file": ("file", "filename", "file_name", "filepath", "file_path", "path", "video"),
-    "label": ("label", "video ground truth", "ground truth", "ground_truth", "class"),
-    "is_fake": ("is_fake", "isfake", "fake"),
-    "split": ("split", "subset", "finetuning set"),
-    "identity": ("identity", "person", "subject", "actor"),
-    "original": ("original",),
-}
 
 
 def read_text(path: Path) -> str:
-    """A text file that a spreadsheet or an editor wrote: UTF-8 or UTF-16 with or without a mark at
-    its beginning, or else Latin-1 as Windows extends it. Raises DataError if it cannot be read."""
+    """The text of a file, as `decoded`. Raises DataError if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+    return decoded(data)
 
 
 def read_json(path: Path) -> Any:
@@ -75,8 +53,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     Raises DataError where it has no rows, or no column `file` or `label`.
     """
     text = read_text(path)
-    head = text.lstrip().partition("\n")[0]
-    separator = max(",;\t", key=head.count)
+    separator = separator_of(text)
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except ValueError as error:  # pandas' errors of parsing are ValueErrors
@@ -109,14 +86,14 @@ def read_entries(path: Path, entries: Any) -> pd.DataFrame:
 
 
 def _with_known_names(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    for column, names in _COLUMNS.items():
+    for column, names in COLUMNS.items():
         known = next((name for name in names if name in table), None)
         if known is not None and column not in table:
             table = table.rename(columns={known: column})
     if "file" not in table:
         raise DataError(f"{path} has no column 'file'; it has {', '.join(table.columns)}.")
     if "label" not in table and "is_fake" in table:
-        table["label"] = [_YES_NO.get(cell.lower(), cell) for cell in table["is_fake"]]
+        table["label"] = [YES_NO.get(cell.lower(), cell) for cell in table["is_fake"]]
     if "label" not in table:
         raise DataError(f"{path} has no column 'label'; give each file REAL or FAKE.")
     if "original" in table and "identity" not in table:
@@ -127,7 +104,7 @@ def _with_known_names(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def labels_of(cells: Iterable[object], path: Path) -> list[str]:
     """REAL or FAKE for each cell. Raises DataError for anything else."""
     read = [str(cell).strip().upper() for cell in cells]
-    found = [_LABEL_OF.get(word, word) for word in read]
+    found = [LABEL_OF.get(word, word) for word in read]
     wrong = sorted(set(found) - set(LABELS))
     if not wrong:
         return found
@@ -161,7 +138,7 @@ def split_named(word: str) -> str:
 def label_named(word: str) -> str:
     """The label that a folder's name gives, as `real`, `fakes` or `0_real`; empty if none."""
     plain = re.sub(r"^\d+[_-]", "", word.strip().upper())
-    return _LABEL_OF.get(plain, "") or _LABEL_OF.get(plain.removesuffix("S"), "")
+    return LABEL_OF.get(plain, "") or LABEL_OF.get(plain.removesuffix("S"), "")
 
 
 def without_labels(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""How good scores are: ranking, calibration, and how sure we can be of either. Pure numpy.
+"""How good scores are: ranking, calibration, and how sure we can be of either. What
+scikit-learn has is its own; the rest is here.
 
 `fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what looks more fake.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import average_precision_score, f1_score
 
 from detector.scoring.metrics import (
     Floats,
@@ -39,10 +41,7 @@ __all__ = [
 
 def average_precision(fake: ArrayLike, score: ArrayLike) -> float:
     """Area under precision over recall, by steps."""
-    labels, scores = both_classes(fake, score)
-    _, tpr, thresholds = roc(labels, scores)
-    precision = [labels[scores >= edge].mean() for edge in thresholds[1:]]
-    return float(np.sum(np.diff(tpr) * np.array(precision)))
+    return float(average_precision_score(*both_classes(fake, score)))
 
 
 def equal_error_rate(fake: ArrayLike, score: ArrayLike) -> float:
@@ -92,11 +91,8 @@ def calibration_floor(probability: ArrayLike, bins: int = 10, rounds: int = 400)
 def macro_f1(truth: ArrayLike, said: ArrayLike) -> float:
     """The mean over the classes in `truth` of each one's F1."""
     truths, answers = np.asarray(truth), np.asarray(said)
-    scores = []
-    for name in np.unique(truths):
-        hits = float(((truths == name) & (answers == name)).sum())
-        scores.append(2 * hits / float((truths == name).sum() + (answers == name).sum()))
-    return float(np.mean(scores))
+    labels = np.unique(truths)
+    return float(f1_score(truths, answers, labels=labels, average="macro", zero_division=0))
 
 
 def sigmoid(logit: ArrayLike) -> Floats:

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from detector.errors import WeightsError
 from detector.faces.crops import CropSettings, cut_face, landmarks_in_crop, to_tensor
-from detector.heatmaps.cam_methods import Clips, heat_maps
+from detector.heatmaps.cam_methods import heat_maps
+from detector.heatmaps.gradcam import Clips
 from detector.heatmaps.regions import REGIONS, region_masks, shares_of
 from detector.model.cnn_lstm import CnnLstm
 from detector.model.model_card import Card
@@ -34,7 +35,7 @@ from train.clips import Faces
 from train.verbs import DataError, verb, whole
 
 BATCH = 32
-QUICK = tuple(method for method in HEAT_METHODS if method != "score_cam")
+QUICK = tuple(key for key, method in HEAT_METHODS.items() if not method.uses_pixels)
 """The methods measured unless others are named; Score-CAM asks the network 32 times per face."""
 
 

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from detector.errors import VideoError
 from detector.explain.occlusion import explain_moment, judge_of
 from detector.faces.crops import CropSettings, cut_face
-from detector.inference import Cut, Network
+from detector.inference import Cut, LoadedDetector
 from detector.model.cnn_lstm import ModelConfig
 from detector.progress import Stopwatch, Watch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
@@ -25,21 +24,13 @@ from detector.sandbox.reader import reader
 from detector.scoring.calibration import ScoringRules, pool_shares
 from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
-from detector.video import DecodeNotes, Limits
+from detector.video import DecodeNotes
+from detector.video.sampling import Look
 from detector.video.turning import turned
 
 
-class Equipment(Protocol):
-    """What a close look uses of a `Detector`."""
-
-    network: Network | None
-    limits: Limits
-    isolate: bool
-    rules: ScoringRules
-
-
 def explain_frame(
-    detector: Equipment, path: Path, report: Report, asked: FrameQuestion, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, asked: FrameQuestion, watch: Watch
 ) -> Report:
     """`report` with one moment in it, the frame that is asked for, and with what explains it.
 
@@ -53,7 +44,7 @@ def explain_frame(
         raise ValueError("there is no network that could be asked")
     settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
     watch.tell("Looking closer", 0, 1)
-    frames = _read_clip(detector, path, report, score.second, watch)
+    frames = _read_clip(detector, path, report, _look_at(report, person, score.second), watch)
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
     assert clip.heats is not None  # they were asked for
@@ -79,19 +70,25 @@ def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
 
 
 def _read_clip(
-    detector: Equipment, path: Path, report: Report, second: float, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, look: Look, watch: Watch
 ) -> list[Frame]:
-    """The run of frames that was looked at around a second."""
+    """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)
     with read.opened(path, detector.limits, track=report.video.track) as file:
         if file.info.sha256 != report.video.sha256:
             raise VideoError("This is another file than the one that was analysed.")
-        with closing(file.clips(report.settings.frames, DecodeNotes())) as clips:
+        with closing(file.clips([look], DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
-                if clip[0].second <= second <= clip[-1].second:
-                    return [turned(frame, report.turns) for frame in clip]
+                return [turned(frame, report.turns) for frame in clip]
     raise VideoError("The file could not be read a second time.")
+
+
+def _look_at(report: Report, person: Person, second: float) -> Look:
+    """The run of frames around a second in which the person was judged."""
+    clip = next(clip for clip in person.clips if clip.start <= second <= clip.end)
+    frames = sum(clip.start <= at <= clip.end for at in report.sampled_seconds)
+    return Look(frames, clip.start, clip.end, clip=frames)
 
 
 def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from detector.findings import Robustness, WorseCopy
 from detector.progress import LOOKING, Watch
-from detector.records import Report
+from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
 
@@ -31,7 +31,7 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
     written to disk. If `report` looked more closely, the video as given is judged again with as
     few frames, so that like is compared with like. Raises what `Detector.analyze` raises.
     """
-    frames = min(report.settings.frames, FRAMES)
+    frames = min(report.settings.frames or FRAMES, FRAMES)
     settings = replace(report.settings, frames=frames, heat=False)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}
@@ -40,10 +40,10 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
         answers[kind] = detector.look(path, settings, part, alter=COPIES.get(kind))
     given = answers.pop("as_given")
     copies = tuple(
-        WorseCopy(kind, answer.fake, answer.verdict.value, answer.status.value)
+        WorseCopy(kind, answer.fake, verdict_name(answer.verdict), answer.status.value)
         for kind, answer in answers.items()
     )
-    found = Robustness(given.fake, given.verdict.value, frames, copies)
+    found = Robustness(given.fake, verdict_name(given.verdict), frames, copies)
     return replace(report, robustness=found)
 
 

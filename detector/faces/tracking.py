@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from detector.faces.cuts import is_cut as is_cut
+from detector.faces.cuts import split_at_cuts, thumbnail_of
 from detector.faces.geometry import iou
+from detector.faces.smoothing import smooth_track
 from detector.records import Box, Face, FloatArray, Frame, Image
 
 Find = Callable[[Sequence[Image]], list[list[Face]]]
@@ -19,13 +21,7 @@ Find = Callable[[Sequence[Image]], list[list[Face]]]
 MAX_GAP = 0.5  # seconds between two looks; a head does not turn unseen in less
 _SAME_FACE = 0.3  # least IoU of one person's boxes in two looks
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
-_SMOOTH = 0.25  # seconds to either side that a box is averaged over
 _MEMORY = 2  # clips for which someone out of sight is remembered
-
-# Measured on talking-head clips, pictures up to 2 s apart within one shot: colour distance
-# at most .31; between different clips it is above .39 for 99 %, correlation below .8.
-_CUT_COLOUR = 0.35
-_CUT_LAYOUT = 0.85
 
 
 @dataclass(frozen=True)
@@ -48,20 +44,26 @@ class PeopleTracker:
         self._next_id = 0
         self._last_thumbnail: Image | None = None
         self._known: dict[int, _Known] = {}
+        self._past: list[_Past] = []
 
     def follow(self, frames: Sequence[Frame], find: Find) -> list[ClipTrack]:
         """Who is where in one clip of consecutive frames, ordered by id.
 
+        A clip may also lie between clips that were followed before; then ids go on from its
+        neighbours on both sides.
+
         Looks for faces (`find`: images -> faces of each) on the first and last frame of each
         shot and at most half a second apart, and interpolates between; where two looks do
         not agree, on every frame of the shot. Ids go on from the clip before unless there is
-        a cut. Keeps one thumbnail and a box per person, however long the video.
+        a cut. Keeps two thumbnails and a box per person of every clip.
         """
         if not frames:
             return []
-        self._clip += 1
-        thumbnails = [_thumbnail(frame.image) for frame in frames]
-        shots = _split_at_cuts(thumbnails)
+        place = bisect(self._past, frames[0].second, key=lambda past: past.start)
+        self._return_to(self._past[place - 1] if place else None)
+        named = self._next_id
+        thumbnails = [thumbnail_of(frame.image) for frame in frames]
+        shots = split_at_cuts(thumbnails)
         seen = _look(frames, shots, find)
         tracks = []
         for shot in shots:
@@ -74,7 +76,47 @@ class PeopleTracker:
             for person, known in self._known.items()
             if known.clip > self._clip - _MEMORY
         }
+        if place < len(self._past) and not is_cut(thumbnails[-1], self._past[place].first):
+            tracks = self._joined(tracks, self._past[place], named)
+        self._remember(place, frames, thumbnails, tracks)
         return sorted(tracks, key=lambda track: track.id)
+
+    def _return_to(self, past: _Past | None) -> None:
+        """Continue after `past`, which ends before the clip to come; from nothing without one."""
+        self._clip = past.clip if past else 0
+        self._last_thumbnail = past.last if past else None
+        self._known = {k: replace(one) for k, one in past.known.items()} if past else {}
+        self._clip += 1
+
+    def _remember(
+        self,
+        place: int,
+        frames: Sequence[Frame],
+        thumbnails: Sequence[Image],
+        tracks: Sequence[ClipTrack],
+    ) -> None:
+        past = _Past(
+            start=frames[0].second,
+            clip=self._clip,
+            first=thumbnails[0],
+            last=thumbnails[-1],
+            boxes={track.id: track.faces[0].box for track in tracks},
+            known={person: replace(known) for person, known in self._known.items()},
+        )
+        self._past.insert(place, past)
+
+    def _joined(self, tracks: list[ClipTrack], after: _Past, named: int) -> list[ClipTrack]:
+        """`tracks`, whose new ids (from `named` on) become those of the clip after where they
+        go on there."""
+        fresh = [track for track in tracks if track.id >= named]
+        taken = {track.id for track in tracks}
+        there = [person for person in after.boxes if person not in taken]
+        pairs = _match(
+            [track.faces[-1].box for track in fresh], [after.boxes[person] for person in there]
+        )
+        names = {fresh[now].id: there[then] for now, then in pairs}
+        self._known = {names.get(person, person): one for person, one in self._known.items()}
+        return [replace(track, id=names.get(track.id, track.id)) for track in tracks]
 
     def _follow_shot(self, frames: Sequence[Frame], seen: dict[int, list[Face]]) -> list[ClipTrack]:
         sightings: dict[int, dict[int, Face]] = {}
@@ -88,7 +130,10 @@ class PeopleTracker:
                 self._known.setdefault(person, _Known()).note(face.box, second, self._clip)
                 sightings.setdefault(person, {})[index] = face
         seconds = np.array([frame.second for frame in frames])
-        return [_track(person, at, seconds) for person, at in sightings.items()]
+        return [
+            ClipTrack(person, *smooth_track(at, seconds, max_gap=MAX_GAP))
+            for person, at in sightings.items()
+        ]
 
     def _cut_before(self, thumbnail: Image) -> bool:
         return self._last_thumbnail is not None and is_cut(self._last_thumbnail, thumbnail)
@@ -121,48 +166,16 @@ class _Known:
         return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
 
 
-def is_cut(before: Image, after: Image) -> bool:
-    """Whether two pictures come from different shots: other colours and another layout.
+@dataclass(frozen=True, eq=False)
+class _Past:
+    """One clip that was followed: how it began and ended, and who was known after it."""
 
-    Motion keeps the colours, a change of light keeps the layout; a cut keeps neither.
-    """
-    a, b = _thumbnail(before), _thumbnail(after)
-    return _colour_distance(a, b) > _CUT_COLOUR and _layout_likeness(a, b) < _CUT_LAYOUT
-
-
-def _thumbnail(image: Image) -> Image:
-    small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA)
-    return small.astype(np.uint8, copy=False)
-
-
-def _colour_distance(a: Image, b: Image) -> float:
-    """Hellinger distance in [0, 1] of the joint histograms in CIELAB."""
-    shares = []
-    for thumbnail in (a, b):
-        lab = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2LAB)
-        counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 16, 16], [0, 256] * 3)
-        shares.append(counts / counts.sum())
-    overlap = float(np.sqrt(shares[0] * shares[1]).sum())
-    return math.sqrt(max(0.0, 1.0 - overlap))
-
-
-def _layout_likeness(a: Image, b: Image) -> float:
-    """Correlation in [-1, 1] of the blurred grey pictures."""
-    greys = []
-    for thumbnail in (a, b):
-        grey = cv2.GaussianBlur(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY), (0, 0), 2)
-        greys.append((grey - grey.mean()) / (grey.std() + 1.0))  # + 1: noise is no layout
-    return float((greys[0] * greys[1]).mean())
-
-
-def _split_at_cuts(thumbnails: Sequence[Image]) -> list[range]:
-    """The shots of a clip as ranges of frame indices."""
-    starts = [0]
-    for index in range(1, len(thumbnails)):
-        if is_cut(thumbnails[index - 1], thumbnails[index]):
-            starts.append(index)
-    ends = [*starts[1:], len(thumbnails)]
-    return [range(start, end) for start, end in zip(starts, ends, strict=True)]
+    start: float
+    clip: int
+    first: Image
+    last: Image
+    boxes: dict[int, Box]
+    known: dict[int, _Known]
 
 
 def _look(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:
@@ -232,41 +245,3 @@ def _greedy(cost: FloatArray, limit: float) -> list[tuple[int, int]]:
         if row not in pairs and column not in pairs.values():
             pairs[row] = column
     return list(pairs.items())
-
-
-def _track(person: int, sightings: dict[int, Face], seconds: NDArray[np.float64]) -> ClipTrack:
-    """Sightings become a smooth track; frames between two that are close in time are filled."""
-    known = sorted(sightings)
-    indices = known[:1]
-    for before, after in pairwise(known):
-        near = seconds[after] - seconds[before] <= MAX_GAP
-        indices += range(before + 1, after + 1) if near else [after]
-    values = np.array([_numbers(sightings[k]) for k in known])
-    columns = [np.interp(seconds[indices], seconds[known], column) for column in values.T]
-    smooth = _smoothed(seconds[indices], np.stack(columns, axis=1))
-    return ClipTrack(person, tuple(indices), tuple(_face(row) for row in smooth))
-
-
-def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row of (T, N) read off a straight line fitted to the rows around it in time.
-
-    Unlike a moving average it does not drag the ends of a clip towards its middle.
-    """
-    rows = []
-    for second in seconds:
-        near = np.abs(seconds - second) <= _SMOOTH
-        offsets, mean = seconds[near] - second, values[near].mean(axis=0)
-        around = offsets - offsets.mean()
-        slope = around @ values[near] / max(float(around @ around), 1e-9)
-        rows.append(mean - slope * offsets.mean())
-    return np.array(rows)
-
-
-def _numbers(face: Face) -> NDArray[np.float64]:
-    return np.array([*face.box, *face.landmarks.ravel(), face.detection])
-
-
-def _face(numbers: NDArray[np.float64]) -> Face:
-    box = Box(*numbers[:4].tolist())
-    landmarks = numbers[4:14].reshape(5, 2).astype(np.float32)
-    return Face(box, landmarks, float(np.clip(numbers[14], 0.0, 1.0)))

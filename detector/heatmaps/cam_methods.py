@@ -2,20 +2,23 @@
 
 The library scales every map to [0, 1] by itself, which draws a calm face as hot as a suspicious
 one. So only its raw maps are taken: it is handed the last convolution's maps and their slopes,
-which `explain.heat` knows without differentiating the CNN, and its hooks stay unused - they would
-sit on a network that several visitors share.
+which `heatmaps.gradcam` computes without differentiating the CNN. Its hooks stay unused: they
+would sit on a network that several visitors share.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.heatmaps.gradcam import clip_heat, frame_heat, slopes_of
+from detector.heat_methods import HEAT_METHODS
+from detector.heatmaps.gradcam import Clips, slopes_of
 from detector.model.cnn_lstm import CnnLstm, pool
 
 # Score-CAM asks the CNN once per channel, of which there are a thousand or more. As in
@@ -23,48 +26,61 @@ from detector.model.cnn_lstm import CnnLstm, pool
 SCORED_CHANNELS = 32
 
 
-class Clips(NamedTuple):
-    """B clips of T frames, as the network saw them.
-
-    maps     (B * T, C, h, w)  from `model.encode`
-    lengths  (B,)              real frames of each clip
-    crops    (B * T, 3, S, S)  RGB in [0, 1]; only Score-CAM looks at them
-    """
-
-    maps: Tensor
-    lengths: Tensor
-    crops: Tensor
-
-
 def heat_maps(model: CnnLstm, clips: Clips, method: str, of: str) -> Tensor:
-    """Raw heat (B, T, h, w) >= 0 by one of `settings.HEAT_METHODS`, of one of `HEAT_TARGETS`.
+    """Raw heat (B, T, h, w) >= 0 by one of `HEAT_METHODS`, of one of `HEAT_TARGETS`.
 
-    Units differ: Grad-CAM, HiResCAM and LayerCAM give log-odds, to first order; the others only
-    compare cells and frames with each other. HiResCAM equals Grad-CAM here, because the head sees
-    the maps through their mean. EigenCAM follows what the CNN sees most of and knows no logit, so
-    `of` changes nothing. Raises ValueError for another name, or outside eval mode.
+    Units differ, see `HeatMethod.log_odds`. Raises KeyError for another name, and ValueError
+    outside eval mode.
     """
-    if method == "grad_cam":
-        return (frame_heat if of == "frame" else clip_heat)(model, clips.maps, clips.lengths)
-    slopes = slopes_of(of, model, clips.maps, clips.lengths).flatten(0, 1)
-    with torch.inference_mode(False), torch.no_grad():
-        maps = clips.maps.detach().clone().float()
-        if method == "score_cam":
-            raw = _score_cam(model, clips._replace(maps=maps), of)
-        else:
-            raw = _by_slopes(method, model, maps, slopes)
-        heat = torch.from_numpy(np.maximum(raw, 0).astype(np.float32)).to(maps.device)
-    return heat.view(len(clips.lengths), -1, *maps.shape[-2:])
+    heat: Tensor = HEAT_METHODS[method].compute()(model, clips, of)
+    return heat
 
 
-def _by_slopes(method: str, model: CnnLstm, maps: Tensor, slopes: Tensor) -> Any:
+def grad_cam_plus_plus(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    return _by_slopes("GradCAMPlusPlus", model, clips, of)
+
+
+def hires_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    return _by_slopes("HiResCAM", model, clips, of)
+
+
+def layer_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    return _by_slopes("LayerCAM", model, clips, of)
+
+
+def eigen_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """It follows what the CNN responds to most and knows no logit, so `of` changes nothing."""
+    with _maps(clips) as maps:
+        cam = _library("EigenCAM")(model=model, target_layers=[])
+        raw = cam.get_cam_image(None, None, None, _condensed(maps), None, False)
+        return _shaped(_outward(raw), clips)
+
+
+def score_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    with _maps(clips) as maps:
+        return _shaped(_score_cam(model, clips._replace(maps=maps), of), clips)
+
+
+def _by_slopes(library_class: str, model: CnnLstm, clips: Clips, of: str) -> Tensor:
     """The library's raw map (N, h, w): the slope of a mean is the same in all of its cells."""
-    cells = maps.shape[-2] * maps.shape[-1]
-    grads = (slopes / cells)[:, :, None, None].expand_as(maps).cpu().numpy()
-    cam = _library(method)(model=model, target_layers=[])
-    if method == "eigen_cam":
-        return _outward(cam.get_cam_image(None, None, None, _condensed(maps), None, False))
-    return cam.get_cam_image(None, None, None, maps.cpu().numpy(), grads, False)
+    slopes = slopes_of(of, model, clips.maps, clips.lengths).flatten(0, 1)
+    with _maps(clips) as maps:
+        cells = maps.shape[-2] * maps.shape[-1]
+        grads = (slopes / cells)[:, :, None, None].expand_as(maps).cpu().numpy()
+        cam = _library(library_class)(model=model, target_layers=[])
+        return _shaped(cam.get_cam_image(None, None, None, maps.cpu().numpy(), grads, False), clips)
+
+
+@contextmanager
+def _maps(clips: Clips) -> Iterator[Tensor]:
+    """The maps as the library may use them: float32, of its own, and outside inference mode."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield clips.maps.detach().clone().float()
+
+
+def _shaped(raw: Any, clips: Clips) -> Tensor:
+    heat = torch.from_numpy(np.maximum(raw, 0).astype(np.float32)).to(clips.maps.device)
+    return heat.view(len(clips.lengths), -1, *clips.maps.shape[-2:])
 
 
 def _condensed(maps: Tensor) -> Any:
@@ -94,7 +110,7 @@ def _score_cam(model: CnnLstm, clips: Clips, of: str) -> Any:
             most = frame.flatten(1).var(dim=1).topk(min(SCORED_CHANNELS, len(frame))).indices
             picture = ((crops[b, t] - model.mean) / model.std)[None]
             among = _Among(model, features, t, of).eval()
-            cam = _library("score_cam")(model=among, target_layers=[])
+            cam = _library("ScoreCAM")(model=among, target_layers=[])
             cam.batch_size = SCORED_CHANNELS
             chosen = frame[most][None].cpu().numpy()
             raw[b, t] = cam.get_cam_image(picture, None, [_only], chosen, None, False)[0]
@@ -121,19 +137,10 @@ class _Among(nn.Module):
         return logits.frame[:, self.t, None] if self.of == "frame" else logits.clip[:, None]
 
 
-def _library(method: str) -> Any:
-    """A class of the library, which is slow to import and seldom asked for."""
-    from pytorch_grad_cam import EigenCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM, score_cam
+def _library(name: str) -> Any:
+    """A class of the library, which is slow to import and seldom used."""
+    import pytorch_grad_cam
 
     # It would print a progress bar of its own for every frame.
-    score_cam.tqdm = SimpleNamespace(tqdm=iter)
-    known: dict[str, Any] = {
-        "grad_cam_plus_plus": GradCAMPlusPlus,
-        "hires_cam": HiResCAM,
-        "layer_cam": LayerCAM,
-        "eigen_cam": EigenCAM,
-        "score_cam": ScoreCAM,
-    }
-    if method not in known:
-        raise ValueError(f"there is no heat method {method!r}")
-    return known[method]
+    pytorch_grad_cam.score_cam.tqdm = SimpleNamespace(tqdm=iter)
+    return getattr(pytorch_grad_cam, name)

@@ -9,11 +9,30 @@ differentiated, and runs once without gradients.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from detector.model.cnn_lstm import CnnLstm, pool
+
+
+class Clips(NamedTuple):
+    """B clips of T frames, as the network saw them.
+
+    maps     (B * T, C, h, w)  from `model.encode`
+    lengths  (B,)              real frames of each clip
+    crops    (B * T, 3, S, S)  RGB in [0, 1]; only Score-CAM looks at them
+    """
+
+    maps: Tensor
+    lengths: Tensor
+    crops: Tensor
+
+
+def grad_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """Raw heat (B, T, h, w) >= 0 in log-odds, to first order."""
+    return (frame_heat if of == "frame" else clip_heat)(model, clips.maps, clips.lengths)
 
 
 def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from detector.errors import WeightsError
 from detector.model.cnn_lstm import ModelConfig
 from detector.model.quantize import DTYPES
 from detector.scoring.calibration import ScoringRules
+
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,9 @@ class Card:
 
     `trained` is False for a network that must not give scores. `trained_on` is one sentence.
     `data` and `metrics` are free. `commit` is that of the code which trained it, `revision` the
-    release's own name, `dtype` how the numbers are stored, see `detector.storage`.
+    release's own name, `dtype` how the numbers are stored, see `model.quantize`.
+    `version` rises when an older program could not read a card rightly; `unknown` are keys, nested
+    as in the file, that this program does not know and writes back.
     """
 
     id: str
@@ -33,6 +40,8 @@ class Card:
     revision: str = ""
     sha256: str = ""
     dtype: str = "float32"
+    version: int = VERSION
+    unknown: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not is_model_id(self.id):
@@ -47,56 +56,71 @@ class Card:
         return {name: float(share) for name, share in measured.get("mean", {}).items()}
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The card with what it does not know, as it was read."""
+        values = asdict(self)
+        return json.dumps(_merged(values, values.pop("unknown")), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Card:
-        """Raises WeightsError that names any key which is missing, unknown or of a wrong type."""
+        """Keys that came later take their defaults, and keys of a later release are kept.
+
+        Raises WeightsError that names a key which is missing or of a wrong type, and for a card
+        whose version says that it cannot be read by older programs.
+        """
         try:
             values = json.loads(text)
         except ValueError as error:
             raise WeightsError(f"The weights card is not JSON: {error}.") from error
-        values = _checked(cls, values, "The weights card")
-        model = _checked(ModelConfig, values["model"], "'model' in the weights card")
-        rules = _checked(ScoringRules, values["rules"], "'rules' in the weights card")
+        if not isinstance(values, dict):
+            raise WeightsError("The weights card must be a JSON object.")
+        version = values.get("version", VERSION)
+        if isinstance(version, int) and version > VERSION:
+            raise WeightsError(
+                f"The weights card is of version {version}, and this program reads {VERSION}; "
+                "install a newer release of it."
+            )
+        known, unknown = _told_apart(cls, values)
         try:
-            values["model"] = ModelConfig.from_dict(model)
-            values["rules"] = ScoringRules(**rules)
-            return cls(**values)
-        except ValueError as error:
-            raise WeightsError(f"The weights card makes no sense: {error}.") from error
+            # Strict, so that True is no 1 and "0.5" no number; as JSON, so that lists are tuples.
+            card: Card = _reader().validate_json(json.dumps(known), strict=True)
+        except ValidationError as error:
+            raise WeightsError(f"The weights card {_fault(error)}.") from error
+        return replace(card, unknown=unknown)
+
+
+@functools.cache
+def _reader() -> TypeAdapter[Card]:
+    return TypeAdapter(Card)
+
+
+def _told_apart(kind: Any, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys that are fields of the dataclass `kind`, and those that are not; nested alike."""
+    names = {part.name for part in fields(kind)} - {"unknown"}
+    known = {key: value for key, value in values.items() if key in names}
+    unknown = {key: value for key, value in values.items() if key not in names}
+    for key, inner in (("model", ModelConfig), ("rules", ScoringRules)):
+        if kind is Card and isinstance(known.get(key), dict):
+            known[key], more = _told_apart(inner, known[key])
+            if more:
+                unknown[key] = more
+    return known, unknown
+
+
+def _merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    both = {key for key in more if isinstance(values.get(key), dict)}
+    return values | {k: _merged(values[k], v) if k in both else v for k, v in more.items()}
+
+
+def _fault(error: ValidationError) -> str:
+    """The first thing that is wrong, in words."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"lacks '{where}'"
+    if first["type"] == "value_error":
+        return f"makes no sense: {first['ctx']['error']}"
+    return f"has '{where}': {first['input']!r}, which is wrong: {first['msg'].lower()}"
 
 
 def is_model_id(text: str) -> bool:
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text) is not None
-
-
-def _checked(kind: type[Any], values: object, what: str) -> dict[str, Any]:
-    """The JSON object, if it has exactly the fields of the dataclass `kind`, of their types."""
-    if not isinstance(values, dict):
-        raise WeightsError(f"{what} must be a JSON object.")
-    wanted = {part.name: str(part.type) for part in fields(kind)}
-    missing, unknown = wanted.keys() - values.keys(), values.keys() - wanted.keys()
-    if missing or unknown:
-        faults = [f"lacks '{key}'" for key in sorted(missing)]
-        faults += [f"has the unknown key '{key}'" for key in sorted(unknown)]
-        raise WeightsError(f"{what} {', '.join(faults)}.")
-    for key, type_ in wanted.items():
-        if not _fits(values[key], type_):
-            raise WeightsError(f"{what} has '{key}': {values[key]!r}, which is no {type_}.")
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-
-
-def _fits(value: object, type_: str) -> bool:
-    """Whether a JSON value can stand for a field annotated `type_`."""
-    outer, _, inner = type_.partition("[")
-    if outer == "tuple":
-        first = inner.rstrip("]").split(",")[0]
-        return isinstance(value, list) and all(_fits(item, first) for item in value)
-    kinds: dict[str, tuple[type, ...]] = {
-        "bool": (bool,),  # type() and not isinstance(): True is no 1 here
-        "int": (int,),
-        "float": (int, float),
-        "str": (str,),
-    }
-    return type(value) in kinds.get(outer, (dict,))

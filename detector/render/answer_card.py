@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -11,17 +10,25 @@ from detector.language import _
 from detector.records import Report, Status
 from detector.render.templates import html
 from detector.render.templating import said
+from detector.text.figures import clock, fps_text, percent
 from detector.text.statements import (
     SCORE_KINDS,
     SCORE_LINES,
 )
-from detector.text.summary import clock, headline, percent, status_text, warning_text
+from detector.text.summary import headline, status_text
+from detector.text.warnings import warnings_of
 
 
 def answer_card(report: Report) -> Markup:
     """Verdict, headline, score on its ruler, warnings and coverage, as one HTML section."""
     score = report.fake if report.status is Status.OK else None
-    warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
+    several = len(report.people) > 1
+    own = {report.suspect.id} if report.suspect else set()
+    warnings = [
+        text
+        for text, person in warnings_of(report)
+        if person is None or not several or person in own
+    ]
     return html(
         "answer.html",
         report=report,
@@ -30,7 +37,7 @@ def answer_card(report: Report) -> Markup:
         score_line="" if score is None else _score_line(report, score),
         score_kind=str(SCORE_KINDS[report.model.calibrated]),
         status=status_text(report.status),
-        warnings=[warning_text(warning) for warning in dict.fromkeys(warnings)],
+        warnings=list(dict.fromkeys(warnings)),
         facts=_facts(report),
     )
 
@@ -55,7 +62,7 @@ def _facts(report: Report) -> Sequence[tuple[str, str]]:
             "{size}, {length} at {fps} fps",
             size=size,
             length=clock(video.seconds),
-            fps=format(video.fps, "g"),
+            fps=fps_text(video.fps),
         )
     seen = _(
         "{found} of {frames} sampled frames",

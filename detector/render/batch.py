@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from detector.errors import VideoError
 from detector.language import SOURCE, speaking
 from detector.records import Report
-from detector.render.document import answer_json, rows_to_csv, summary_row
+from detector.render.document import answer_json, rows_to_csv
+from detector.render.rows import row_of
 
 Answer = tuple[str, Report | VideoError]
 """A file's name, and its report or why there is none."""
@@ -26,5 +28,5 @@ def batch_json(answers: Iterable[Answer]) -> str:
 
 @speaking(SOURCE)
 def batch_csv(answers: Iterable[Answer]) -> str:
-    """A row per file; cells that a spreadsheet would run are defused."""
-    return rows_to_csv(summary_row(answer, name) for name, answer in answers)
+    """A `Row` per file, as in an archive; cells that a spreadsheet would run are defused."""
+    return rows_to_csv(asdict(row_of(answer, name)) for name, answer in answers)

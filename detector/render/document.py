@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from detector.coverage import SHORT_INSERT, coverage_of
 from detector.errors import VideoError, shown
 from detector.language import SOURCE, speaking
 from detector.records import (
@@ -19,7 +20,7 @@ from detector.records import (
     Report,
     SeenFace,
     Status,
-    Verdict,
+    verdict_name,
 )
 from detector.render.json import (
     face_json,
@@ -61,6 +62,7 @@ _SUMMARY = (
     "most_suspicious_person",
     "peak_second",
     "seconds",
+    "seconds_seen",
     "signals",
     "headline",
 )
@@ -76,7 +78,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "status": report.status.value,
-        "verdict": report.verdict.value,
+        "verdict": verdict_name(report.verdict),
         "headline": headline(report),
         "p_fake": number(report.fake, 4) if answered else None,
         "interval": interval_json(report.interval) if answered else None,
@@ -92,6 +94,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "frames_sampled": report.frames_sampled,
             "frames_with_face": report.frames_with_face,
         },
+        "coverage": _coverage(report),
         "faces": [face_json(person) for person in report.people],
         "segments": [
             {
@@ -118,6 +121,20 @@ def to_json(report: Report) -> dict[str, Any]:
         "timing_ms": {stage: number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
         "app_version": APP_VERSION,
         "created_utc": report.created_utc,
+    }
+
+
+def _coverage(report: Report) -> dict[str, Any] | None:
+    """How much was looked at; null for a still picture, which is seen whole."""
+    seen = coverage_of(report)
+    if seen is None:
+        return None
+    return {
+        "seconds": number(seen.seconds, 3),
+        "share": number(seen.share, 4),
+        "longest_gap_s": number(seen.longest_gap, 3),
+        "insert_s": SHORT_INSERT,
+        "insert_missed": number(seen.missed, 4),
     }
 
 
@@ -158,13 +175,14 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "status": error.status.value,
-        "verdict": Verdict.UNDECIDED.value,
+        "verdict": None,
         "headline": str(error),
         "p_fake": None,
         "interval": None,
         "band": None,
         "calibrated": False,
         "video": {"name": shown(name), **unknown, "frames_sampled": 0, "frames_with_face": 0},
+        "coverage": None,
         "faces": [],
         "segments": [],
         "explanation": [
@@ -242,7 +260,6 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         known = {
             "file": shown(name),
             "status": answer.status.value,
-            "verdict": Verdict.UNDECIDED.value,
             "headline": str(answer),
         }
         return dict.fromkeys(_SUMMARY) | known
@@ -252,12 +269,13 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
     values = (
         shown(name),
         answer.status.value,
-        answer.verdict.value,
+        verdict_name(answer.verdict),
         number(answer.fake, 4) if answered else None,
         interval_json(answer.interval) if answered else None,
         suspect.id if suspect else None,
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),
+        number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
         " ".join(f"{one.kind}={one.status.value}" for one in answer.signals),
         headline(answer),
     )

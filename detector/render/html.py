@@ -122,7 +122,7 @@ def robustness(report: Report) -> Markup:
     )
 
 
-def _answers(found: Robustness) -> Sequence[tuple[str, float | None, str]]:
+def _answers(found: Robustness) -> Sequence[tuple[str, float | None, str | None]]:
     given = (_("As given"), found.fake, found.verdict)
     copies = [(str(COPY_NAMES[copy.kind]), copy.fake, copy.verdict) for copy in found.copies]
     return [given, *copies]
@@ -138,5 +138,7 @@ def _copy_rows(found: Robustness) -> list[list[str]]:
         moved = "–"
         if place and fake is not None and found.fake is not None:
             moved = f"{round(100 * (fake - found.fake)):+d}"
-        rows.append([name, _score(fake), moved, verdict_text(Verdict(verdict))])
+        rows.append(
+            [name, _score(fake), moved, verdict_text(Verdict(verdict) if verdict else None)]
+        )
     return rows

@@ -7,7 +7,17 @@ from dataclasses import asdict
 from typing import Any
 
 from detector.findings import Robustness, Signal
-from detector.records import Box, FaceScore, Moment, Person, Quality, Report, SeenFace, Status
+from detector.records import (
+    Box,
+    FaceScore,
+    Moment,
+    Person,
+    Quality,
+    Report,
+    SeenFace,
+    Status,
+    verdict_name,
+)
 
 
 def number(value: float | None, digits: int) -> float | None:
@@ -77,7 +87,7 @@ def face_json(person: Person) -> dict[str, Any]:
         "id": person.id,
         "p_fake": number(person.fake, 4) if answered else None,
         "status": person.status.value,
-        "verdict": person.verdict.value,
+        "verdict": verdict_name(person.verdict),
         "interval": interval_json(person.interval) if answered else None,
         "family": {"name": family[0], "p": number(family[1], 4)} if family else None,
         "warnings": [warning.value for warning in person.warnings],

@@ -78,7 +78,7 @@ def _origin(report: Report) -> Sequence[tuple[str, str]]:
         (_("Kinds of manipulation"), families_text(model)),
         (_("Calibrated"), _("yes") if model.calibrated else _("no")),
         (_("Video SHA-256"), report.video.sha256),
-        (_("Frames asked for"), str(settings.frames)),
+        (_("Frames asked for"), str(settings.frames) if settings.frames else _("by length")),
         (_("Faces at most"), str(settings.max_faces)),
         (_("Time spent"), f"{spent:.1f} s" if spent else _("not measured")),
     ]

@@ -1,7 +1,7 @@
 """The shape of the JSON answer, version 1.2, as JSON Schema (draft 2020-12).
 
 Page, command line and API give this one shape, for an answer as well as for a file that could
-not be judged; then `p_fake` is null, `faces` empty, and `headline` says what to do.
+not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headline` says what to do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _FLAG: Schema = {"type": "boolean"}
 _INTERVAL = _or_null({"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2})
 _STATUS: Schema = {"enum": [status.value for status in Status]}
-_VERDICT: Schema = {"enum": [verdict.value for verdict in Verdict]}
+_VERDICT: Schema = {"enum": [*(verdict.value for verdict in Verdict), None]}
 _WARNINGS = _list({"enum": [warning.value for warning in Warn]})
 _BOX: Schema = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4}
 _MEASURE = _or_null(_NUMBER)
@@ -135,6 +135,15 @@ SCHEMA: Schema = {
             height=_or_null(_COUNT),
             frames_sampled=_COUNT,
             frames_with_face=_COUNT,
+        ),
+        coverage=_or_null(
+            _object(
+                seconds=_SECOND,
+                share=_SHARE,
+                longest_gap_s=_SECOND,
+                insert_s=_SECOND,
+                insert_missed=_SHARE,
+            )
         ),
         faces=_list(_FACE),
         segments=_list(_object(face=_COUNT, start=_SECOND, end=_SECOND, peak=_SHARE)),

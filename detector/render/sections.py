@@ -18,7 +18,8 @@ from detector.render.templates import data_uri, html
 from detector.text.llm import retelling_text
 from detector.text.messages import SIGNAL_STATUS
 from detector.text.phrases import heat_text, region_text
-from detector.text.summary import clock, limits, sentences, status_text, warning_text
+from detector.text.summary import clock, limits, sentences, status_text
+from detector.text.warnings import warnings_of
 
 MOMENTS_SHOWN = 6
 
@@ -70,8 +71,7 @@ def findings(report: Report, *, interactive: bool = False) -> Markup:
     """What was found, sentence by sentence with its moment; "" if there is nothing to say."""
     fixed = {
         *limits(report),
-        *(warning_text(w) for w in report.warnings),
-        *(warning_text(w) for person in report.people for w in person.warnings),
+        *(text for text, _person in warnings_of(report)),
         status_text(report.status),
     }
     told = [sentence for sentence in sentences(report) if sentence.text not in fixed]

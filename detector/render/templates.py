@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from detector.records import Image
+from detector.records import Image, verdict_name
 from detector.render.chart import colour_name
 from detector.render.overlay import to_jpeg
 from detector.render.templating import environment
@@ -19,6 +19,7 @@ _ENVIRONMENT.globals |= {
     "clock": summary.clock,
     "percent": summary.percent,
     "verdict_text": summary.verdict_text,
+    "tone": lambda verdict: verdict_name(verdict) or "none",
     "family_text": phrases.family_text,
     "share": phrases.share,
     "odds": phrases.odds,

@@ -16,13 +16,14 @@ from markupsafe import Markup
 from detector.language import Message, _
 from detector.records import FaceScore, Person, Report, Verdict
 from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
+from detector.text.figures import clock, percent
+from detector.text.seen import gaps
 from detector.text.statements import (
     POINT,
     POINT_UNCLEAR,
     STRETCH,
     STRETCH_UNDECIDED,
 )
-from detector.text.summary import clock, gaps, percent
 
 # Two frames further apart than this are not joined by a line: nobody looked in between.
 LONGEST_STEP = 1.0

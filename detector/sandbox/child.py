@@ -58,7 +58,6 @@ class _Answer:
     arena: mmap.mmap
     request: protocol.Message
     path: Path
-    sent: int = 0
 
     def give(self) -> None:
         limits = Limits(**self.request["limits"])
@@ -69,9 +68,7 @@ class _Answer:
         elif asked == "survey":
             looked = reading.look(self.path, limits, track=self.request["track"])
             protocol.send(self.channel, protocol.info_message(looked.info))
-            more = protocol.receive(self.channel)
-            allow(more["cpu_seconds"])
-            self._show(looked.members(more["frames"], notes))
+            self._show_clips(looked, notes)
         elif asked == "sound":
             self._play()
         else:
@@ -79,21 +76,33 @@ class _Answer:
             self._show(enumerate(reading.frames_from(source, self.request["start"])))
         protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
+    def _show_clips(self, looked: reading.Looked, notes: DecodeNotes) -> None:
+        """Show clips as often as they are asked for. Raises EOFError once nobody asks any more."""
+        while True:
+            more = protocol.receive(self.channel)
+            allow(more["cpu_seconds"])
+            self._show(looked.members([protocol.look_of(look) for look in more["looks"]], notes))
+            protocol.send(self.channel, {"end": protocol.notes_message(notes)})
+
     def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
+        sent = freed = 0
         for clip, frame in members:
             size = frame.image.nbytes
             room = protocol.slots(len(self.arena), size)
-            if self.sent >= room:
+            if sent - freed >= room:
                 self.channel.recv_bytes(1)
-            at = self.sent % room * size
+                freed += 1
+            at = sent % room * size
             pixels = np.frombuffer(self.arena, np.uint8, size, at)
             pixels.reshape(frame.image.shape)[:] = frame.image
-            self.sent += 1
+            sent += 1
             height, width = frame.image.shape[:2]
             protocol.send(
                 self.channel, {"clip": clip, "second": frame.second, "size": [width, height]}
             )
+        for _ in range(sent - freed):  # else they would be taken for the next request
+            self.channel.recv_bytes(1)
 
     def _play(self) -> None:
         for block in read_sound(self.path, track=self.request["track"]):

@@ -17,6 +17,7 @@ from detector.records import Status, Track, VideoInfo
 from detector.settings import MOST_TRACKS
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
+from detector.video.sampling import Look
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
@@ -97,6 +98,16 @@ def notes_of(message: Message) -> DecodeNotes:
 def error_of(message: Message) -> VideoError:
     """In the process's own words; `VideoError` sees to it that they do no harm."""
     return VideoError(str(message["error"]), Status(message["status"]))
+
+
+def look_message(look: Look) -> Message:
+    """What `look_of` makes a `Look` of again; JSON has no infinity."""
+    return asdict(look) | {"end": look.end if math.isfinite(look.end) else None}
+
+
+def look_of(message: Message) -> Look:
+    end = math.inf if message["end"] is None else message["end"]
+    return Look(message["frames"], message["start"], end, message["clip"])
 
 
 def whole(value: Any, most: int = 2**31) -> int:

@@ -13,7 +13,7 @@ import logging
 import mmap
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from detector.sandbox.server import begin, server
 from detector.video import reading
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file
 from detector.video.packets import DecodeNotes
+from detector.video.sampling import Look
 from detector.video.sound import Block
 
 SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
@@ -52,12 +53,14 @@ UNCONFINED = (
 
 
 class OpenFile(Protocol):
-    """A file that was looked at; `clips` is for one call."""
+    """A file that was looked at; each call of `clips` is to be read to its end before the next."""
 
     @property
     def info(self) -> VideoInfo: ...
 
-    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]: ...
+    def clips(
+        self, looks: Sequence[Look], notes: DecodeNotes
+    ) -> Generator[list[Frame], None, None]: ...
 
 
 class Reader(Protocol):
@@ -203,7 +206,10 @@ class _Opened:
     job: Job
     bounds: Bounds
 
-    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]:
-        self.job.ask({"asked": "clips", "frames": frames, "cpu_seconds": self.bounds.cpu_seconds})
+    def clips(
+        self, looks: Sequence[Look], notes: DecodeNotes
+    ) -> Generator[list[Frame], None, None]:
+        asked = [protocol.look_message(look) for look in looks]
+        self.job.ask({"asked": "clips", "looks": asked, "cpu_seconds": self.bounds.cpu_seconds})
         self.job.patience = self.bounds.wall_seconds
         yield from reading.gathered(self.job.frames(notes))

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from detector.heat_methods import HEAT_METHODS
 from detector.records import FaceScore, FloatArray, Moment
 from detector.settings import Settings
-
-LOG_ODDS = ("grad_cam", "hires_cam", "layer_cam")
-"""The methods whose raw cells are log-odds that they add, to first order."""
 
 
 def weigh_heat(heat: FloatArray, fake: float) -> FloatArray:
@@ -23,7 +21,7 @@ def heat_floor(settings: Settings, frames: int) -> float:
 
     One unit, of a frame's own logit; of the video's, which `frames` share, as much less.
     """
-    if settings.heat_method not in LOG_ODDS:
+    if not HEAT_METHODS[settings.heat_method].log_odds:
         return 0.0
     return 1.0 if settings.heat_of == "frame" else 1.0 / max(frames, 1)
 

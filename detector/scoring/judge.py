@@ -80,7 +80,7 @@ class VideoAnswer:
     """The video's part of a `Report`; fields as there."""
 
     status: Status
-    verdict: Verdict
+    verdict: Verdict | None
     fake: float | None
     interval: tuple[float, float] | None
     band: str | None
@@ -186,15 +186,16 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
     """The video is as fake as its most suspicious person, and as decided as its clearest sign.
 
     People who could not be judged do not count in the number, but leave their warnings. Without
-    a judged person the answer is undecided, for the reason that most people share. Signals that
-    are no face are kept apart from it, in `Report.signals`.
+    a judged person there is no verdict, for the reason that most people share. The word follows the
+    lower end of the interval, so that it is true of all of it. Signals that are no face are kept
+    apart, in `Report.signals`.
     """
     found = {warning for person in people for warning in person.warnings}
     judged = [(person.fake, person) for person in people if person.fake is not None]
     if not judged:
         reasons = Counter(person.status for person in people).most_common(1)
         status = reasons[0][0] if reasons else Status.NO_FACE
-        return VideoAnswer(status, Verdict.UNDECIDED, None, None, None, _in_order(found))
+        return VideoAnswer(status, None, None, None, None, _in_order(found))
     if not rules.calibrated:
         found.add(Warn.NOT_CALIBRATED)
     fake, suspect = max(judged, key=lambda pair: pair[0])
@@ -205,7 +206,7 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
         verdict=next(verdict for verdict in severest if verdict in verdicts),
         fake=fake,
         interval=suspect.interval,
-        band=rules.band(fake),
+        band=rules.band(suspect.interval[0] if suspect.interval else fake),
         warnings=_in_order(found),
     )
 
@@ -217,10 +218,11 @@ def find_segments(
 
     Clips are spread over the video, so a segment runs from the first suspicious frame of its
     first clip to the last one of its last, over the unseen time between them. A pause of more
-    than three times the usual step, as when the person left the picture, ends it.
+    than three times a wide step, as when the person left the picture, ends it. (The third
+    quartile of the steps: beside what is suspicious they are short.)
     """
     starts = np.array([clip.seconds[0] for clip in clips])
-    pause = 3 * float(np.median(np.diff(starts))) if len(clips) > 1 else 0.0
+    pause = 3 * float(np.percentile(np.diff(starts), 75)) if len(clips) > 1 else 0.0
     suspicious = [bool(calibrate(clip.logit, rules) >= rules.threshold) for clip in clips]
     runs: list[list[ScoredClip]] = []
     for index in (index for index, hot in enumerate(suspicious) if hot):
@@ -276,7 +278,7 @@ def _unjudged(
         for clip in clips
         for second, box, quality in zip(clip.seconds, clip.boxes, clip.qualities, strict=True)
     )
-    undecided = Person(person, status, None, None, Verdict.UNDECIDED, scores=())
+    undecided = Person(person, status, None, None, None, scores=())
     return replace(undecided, warnings=_in_order(warnings), seen=seen)
 
 

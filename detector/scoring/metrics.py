@@ -1,5 +1,5 @@
 """How well scores tell fakes from reals, and how sure we can be of it; for training, which measures
-its networks so, and for whoever labels a batch. Pure numpy.
+its networks so, and for whoever labels a batch. By scikit-learn, but for the bootstrap by people.
 
 `fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what looks more fake.
 """
@@ -7,6 +7,7 @@ its networks so, and for whoever labels a batch. Pure numpy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,38 +18,21 @@ Metric = Callable[[Floats, Floats], float]
 
 def auc(fake: ArrayLike, score: ArrayLike) -> float:
     """Area under the ROC curve: how often a fake scores above a real; ties count half."""
-    labels, scores = both_classes(fake, score)
-    ranks = _ranks(scores)
-    fakes = int(labels.sum())
-    reals = len(labels) - fakes
-    return float((ranks[labels == 1].sum() - fakes * (fakes + 1) / 2) / (fakes * reals))
-
-
-def _ranks(scores: Floats) -> Floats:
-    """Ranks from 1; equal scores share the mean of theirs."""
-    _, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    means: Floats = (last - (counts - 1) / 2)[where]
-    return means
+    fpr, tpr, _thresholds = roc(fake, score)
+    return float(_sklearn().auc(fpr, tpr))
 
 
 def roc(fake: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """False-positive rate, true-positive rate and threshold (score >= it is fake), rising."""
     labels, scores = both_classes(fake, score)
-    order = np.argsort(-scores, kind="stable")
-    labels, scores = labels[order], scores[order]
-    last = np.append(np.nonzero(np.diff(scores))[0], len(scores) - 1)
-    hits, alarms = np.cumsum(labels)[last], np.cumsum(1 - labels)[last]
-    tpr = np.concatenate([[0.0], hits / hits[-1]])
-    fpr = np.concatenate([[0.0], alarms / alarms[-1]])
-    return fpr, tpr, np.concatenate([[np.inf], scores[last]])
+    fpr, tpr, thresholds = _sklearn().roc_curve(labels, scores, drop_intermediate=False)
+    return fpr, tpr, thresholds
 
 
 def balanced_accuracy(fake: ArrayLike, score: ArrayLike, threshold: float) -> float:
     """The mean of the shares of fakes and of reals that are named rightly at `threshold`."""
     labels, scores = both_classes(fake, score)
-    right = (scores >= threshold) == (labels == 1)
-    return float((right[labels == 1].mean() + right[labels == 0].mean()) / 2)
+    return float(_sklearn().balanced_accuracy_score(labels, scores >= threshold))
 
 
 def at_threshold(fake: ArrayLike, score: ArrayLike, threshold: float) -> dict[str, float]:
@@ -56,15 +40,22 @@ def at_threshold(fake: ArrayLike, score: ArrayLike, threshold: float) -> dict[st
     Precision and F1 are 0 where nothing is called fake."""
     labels, scores = both_classes(fake, score)
     called = scores >= threshold
-    right = float((called & (labels == 1)).sum())
-    precision = right / max(float(called.sum()), 1.0)
-    recall = right / float(labels.sum())
+    precision, recall, f1, _support = _sklearn().precision_recall_fscore_support(
+        labels, called, average="binary", zero_division=0
+    )
     return {
         "accuracy": float((called == (labels == 1)).mean()),
-        "precision": precision,
-        "recall": recall,
-        "f1": 2 * precision * recall / max(precision + recall, 1e-12),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
     }
+
+
+def _sklearn() -> Any:
+    """scikit-learn takes a second to import, and only whoever measures needs it."""
+    from sklearn import metrics
+
+    return metrics
 
 
 def bootstrap(

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detector.errors import CancelledError, VideoError
-from detector.live import Shot
-from detector.progress import OnPartial, OnProgress, ShouldStop
+from detector.progress import OnProgress, ShouldStop
 from detector.records import Report, Status
-from detector.render.viewer_media import Views
+from detector.requests import (
+    Analyze,
+    AnalyzeClips,
+    Annotate,
+    DetectorProtocol,
+    DrawViews,
+    ExplainFrame,
+    Hooks,
+    Operations,
+    Request,
+    TryWorseCopies,
+)
 from detector.service.event_log import note
 from detector.service.identity import current_visitor, name_request
 from detector.service.jobs import WAITING
 from detector.service.metrics import Metrics
-from detector.service.protocol import Analyst
 from detector.service.queueing import Allowance, Line
-from detector.settings import FrameQuestion, Settings
 from detector.text.llm import Narrator, retell
 
 
@@ -44,6 +51,18 @@ class Terms:
     uploads_burst: int = 60
     uploads_per_minute: float = 20.0
     job_seconds: float = 600.0
+
+
+# What a request is called in log and metrics, and whether it uses up some of the visitor's share:
+# whoever has a report gets its drawings, and a camera's time is limited by its tab.
+TURNS: dict[type[Any], tuple[str, bool]] = {
+    Analyze: ("analysis", True),
+    AnalyzeClips: ("live", False),
+    ExplainFrame: ("explanation", True),
+    TryWorseCopies: ("worse copies", True),
+    Annotate: ("drawing", False),
+    DrawViews: ("drawing", False),
+}
 
 
 class Desk:
@@ -130,117 +149,26 @@ class Desk:
         return VideoError(sentence, status)
 
 
-class Served:
-    """An analyst behind the desk."""
+class Served(Operations):
+    """A detector behind the desk."""
 
-    def __init__(self, analyst: Analyst, desk: Desk) -> None:
-        self.info, self.device, self.rules = analyst.info, analyst.device, analyst.rules
-        self.describe: Callable[[], dict[str, Any]] = analyst.describe
+    def __init__(self, detector: DetectorProtocol, desk: Desk) -> None:
+        self.info, self.device, self.rules = detector.info, detector.device, detector.rules
+        self.describe: Callable[[], dict[str, Any]] = detector.describe
         self.desk = desk
-        self._analyst = analyst
+        self._detector = detector
 
-    @contextmanager
-    def _turn(
-        self,
-        what: str,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-        *,
-        counted: bool = False,
-    ) -> Iterator[ShouldStop]:
-        """A new request's turn; if `counted`, it uses up some of the visitor's share."""
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
+        """As `Detector.run`, in turn. Raises VideoError also if it may not, or not finish."""
+        name, counted = TURNS[type(request)]
         name_request()
         if counted:
             self.desk.admit()
-        with self.desk.serving(what, on_progress, should_stop) as stop:
-            yield stop
-
-    def analyze(
-        self,
-        path: str | Path,
-        settings: Settings | None = None,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-        on_partial: OnPartial | None = None,
-    ) -> Report:
-        """As `Detector.analyze`, in turn. Raises VideoError also if it may not, or not finish."""
-        with self._turn("analysis", on_progress, should_stop, counted=True) as stop:
-            report = self._analyst.analyze(
-                path,
-                settings,
-                on_progress=on_progress,
-                should_stop=stop,
-                on_partial=on_partial,
-            )
-        self.desk.metrics.answered(report.status.value, report.timing_ms)
-        return report
-
-    def analyze_clips(
-        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None
-    ) -> Report:
-        """As `Detector.analyze_clips`, in turn. A camera's time is limited by its tab."""
-        with self._turn("live"):
-            return self._analyst.analyze_clips(clips, settings)
-
-    def annotate(
-        self,
-        path: Path,
-        report: Report,
-        out: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Path:
-        """As `Detector.annotate`, in turn; whoever has a report is not turned away."""
-        with self._turn("drawing", on_progress, should_stop) as stop:
-            return self._analyst.annotate(
-                path, report, out, on_progress=on_progress, should_stop=stop
-            )
-
-    def draw_views(
-        self,
-        path: Path,
-        report: Report,
-        stem: Path,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Views:
-        """As `Detector.draw_views`, in turn; whoever has a report is not turned away."""
-        with self._turn("drawing", on_progress, should_stop) as stop:
-            return self._analyst.draw_views(
-                path, report, stem, on_progress=on_progress, should_stop=stop
-            )
-
-    def explain_frame(
-        self,
-        path: Path,
-        report: Report,
-        asked: FrameQuestion,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report:
-        """As `Detector.explain_frame`, in turn; it counts like an analysis."""
-        with self._turn("explanation", on_progress, should_stop, counted=True) as stop:
-            return self._analyst.explain_frame(
-                path, report, asked, on_progress=on_progress, should_stop=stop
-            )
-
-    def try_worse_copies(
-        self,
-        path: Path,
-        report: Report,
-        *,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Report:
-        """As `Detector.try_worse_copies`, in turn; it counts like an analysis."""
-        with self._turn("worse copies", on_progress, should_stop, counted=True) as stop:
-            return self._analyst.try_worse_copies(
-                path, report, on_progress=on_progress, should_stop=stop
-            )
+        with self.desk.serving(name, hooks.on_progress, hooks.should_stop) as stop:
+            answer = self._detector.run(request, replace(hooks, should_stop=stop))
+        if isinstance(request, Analyze):
+            self.desk.metrics.answered(answer.status.value, answer.timing_ms)
+        return answer
 
     def retell(self, report: Report, narrator: Narrator) -> Report:
         """As `retell`; it counts like an analysis, and waits in no line: the machine is free."""

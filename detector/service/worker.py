@@ -8,7 +8,6 @@ sends progress while it works, and looks into the pipe just as often to see if i
 from __future__ import annotations
 
 import atexit
-import functools
 import multiprocessing
 import os
 import signal
@@ -21,8 +20,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from detector.errors import CancelledError, VideoError, WeightsError
-from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import Report, Status
+from detector.requests import Hooks
 from detector.service.event_log import note
 from detector.service.remote import Facts, Question, RemoteDetector
 
@@ -82,14 +81,8 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid or 0
 
-    def ask(
-        self,
-        question: Question,
-        on_progress: OnProgress | None,
-        should_stop: ShouldStop | None,
-        on_partial: OnPartial | None = None,
-    ) -> Any:
-        """What the method returned. Raises what it raised, and VideoError if the worker died.
+    def ask(self, question: Question, hooks: Hooks) -> Any:
+        """The answer to a request. Raises what it raised, and VideoError if the worker died.
 
         `should_stop` may also raise, which stops the worker too. If the worker does not stop
         within its grace, it is killed and replaced.
@@ -101,7 +94,7 @@ class Worker:
             answered = False
             try:
                 self._pipe.send(question)
-                kind, content = self._follow(on_progress, should_stop, on_partial)
+                kind, content = self._follow(hooks)
                 answered = True
             except (EOFError, OSError) as error:
                 raise VideoError(BROKEN_OFF, Status.INTERRUPTED) from error
@@ -147,25 +140,20 @@ class Worker:
             raise content
         self._facts, self._ready = content, True
 
-    def _follow(
-        self,
-        on_progress: OnProgress | None,
-        should_stop: ShouldStop | None,
-        on_partial: OnPartial | None,
-    ) -> tuple[str, Any]:
+    def _follow(self, hooks: Hooks) -> tuple[str, Any]:
         """Pass progress on until the answer is there."""
         while True:
             if self._pipe.poll(0.1):
                 kind, content = self._pipe.recv()
                 if kind not in UNDER_WAY:
                     return kind, content
-                if kind == "partial" and on_partial is not None:
-                    on_partial(content)
-                elif kind == "step" and on_progress is not None:
-                    on_progress(*content)
+                if kind == "partial" and hooks.on_partial is not None:
+                    hooks.on_partial(content)
+                elif kind == "step" and hooks.on_progress is not None:
+                    hooks.on_progress(*content)
             elif not self._process.is_alive():
                 raise EOFError
-            if should_stop is not None and should_stop():
+            if hooks.should_stop is not None and hooks.should_stop():
                 raise CancelledError("The analysis was cancelled.")
 
     def _settle(self) -> None:
@@ -238,10 +226,8 @@ def _answer(
     def on_partial(report: Report) -> None:
         pipe.send(("partial", report))
 
-    method = getattr(detectors[question.model], question.method)
-    if question.partial:
-        method = functools.partial(method, on_partial=on_partial)
+    hooks = Hooks(on_progress, should_stop, on_partial if question.partial else None)
     try:
-        return "done", method(*question.given, on_progress=on_progress, should_stop=should_stop)
+        return "done", detectors[question.model].run(question.request, hooks)
     except (VideoError, CancelledError) as error:
         return "failed", error

@@ -36,25 +36,46 @@ class Found:
 
 
 def gather(
-    named: Sequence[Path], suffixes: tuple[str, ...], leave_out: Sequence[Path] = ()
+    named: Sequence[Path],
+    suffixes: tuple[str, ...],
+    leave_out: Sequence[Path] = (),
+    *,
+    within: bool = False,
 ) -> Found:
     """Files as named; folders become the videos and pictures in them, in order, links followed.
 
     Skipped are files of other kinds, what systems leave behind (`._clip.mp4`), broken links, what
     may not be read, a file that was met before under another name, and, in folders, `leave_out`.
+    With `within`, labels are paths within the folder, which no new file changes.
     """
     walk = _Walk(suffixes, {os.path.realpath(path) for path in leave_out})
     paths: list[Path] = []
+    inner: list[str] = []
     folders = 0
     for path in _unfolded(named):
         if path.is_dir():
             folders += 1
-            paths += walk.below(path)
-        elif path == STDIN or walk.is_new(path):
+            inside = list(walk.below(path))
+            paths += inside
+            inner += [f"{_folder_name(path, named)}/{_within(file, path)}" for file in inside]
+        elif walk.is_new(path):
             paths.append(path)
-    labels = labels_of(paths)
+    labels = inner if within else labels_of(paths)
+    labels = [
+        "stdin" if path == STDIN else label for path, label in zip(paths, labels, strict=True)
+    ]
     files = [Input(path, label) for path, label in zip(paths, labels, strict=True)]
     return Found(files, walk.skipped, many=folders > 0 or len(files) > 1)
+
+
+def _folder_name(folder: Path, named: Sequence[Path]) -> str:
+    names = [path.resolve().name for path in named]
+    name = folder.resolve().name
+    return name if names.count(name) == 1 else folder.as_posix()
+
+
+def _within(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
 
 
 def _unfolded(named: Iterable[Path]) -> Iterator[Path]:

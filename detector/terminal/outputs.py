@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from detector.terminal.inputs import Input
 
@@ -15,6 +16,7 @@ SUFFIXES = {
     "json": (".json",),
     "csv": (".csv",),
     "clips": (".csv",),
+    "evaluation": (".json",),
     "html": (".html", ".htm"),
     "video": (".mp4",),
 }
@@ -28,15 +30,19 @@ class OutputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where each kind goes: `json`, `csv` and `clips` speak of all files, `html` and `video` of one
-    each. `out` is a folder for all of them."""
+    """Where each kind goes: `html` and `video` are of one file each, the others of all files. `out`
+    is a folder for all of them; `out_video` puts the annotated videos there, too."""
+
+    KINDS: ClassVar = tuple(SUFFIXES)
 
     json: Path | None = None
     csv: Path | None = None
     clips: Path | None = None
+    evaluation: Path | None = None
     html: Path | None = None
     video: Path | None = None
     out: Path | None = None
+    out_video: bool = False
 
     def named(self) -> dict[str, Path]:
         kinds = {kind: getattr(self, kind) for kind in SUFFIXES}
@@ -62,6 +68,8 @@ class Outputs:
             raise OutputError("two outputs have the same name; the second would replace the first")
         for kind, path in kinds.items():
             self._check_one(kind, path, many=many and kind in PER_FILE)
+        if self.out_video and self.out is None:
+            raise OutputError("--with-video needs --out")
         if self.out is not None and (self.out == STDOUT or self.out.is_file()):
             raise OutputError(f"--out names a folder, and {self.out} is a file")
 
@@ -86,7 +94,7 @@ class Outputs:
         """Raises OutputError if a file that is looked at would be written over."""
         inputs = {os.path.realpath(file.path) for file in files}
         for path in self.named().values():
-            if os.path.realpath(path) in inputs:
+            if path != STDOUT and os.path.realpath(path) in inputs:
                 raise OutputError(f"{path} is one of the files to look at; name another for output")
 
     def make_folders(self, *, many: bool) -> None:
@@ -105,24 +113,33 @@ class Outputs:
 
 
 class Names:
-    """A name for each file's outputs that no other file has, by its label: `a/clip` becomes
+    """A name for each file's outputs that no other file has, by its label: `a/clip.mp4` becomes
     `a/clip.html`, and where clip.mp4 and clip.mov lie together `clip.mp4.html`."""
 
     def __init__(self, files: Sequence[Input]) -> None:
+        self._stems: dict[str, str] = {}
+        self._taken: set[str] = set()
         counts: dict[str, int] = {}
-        stems = [_stem(file.label).lower() for file in files]
-        for stem in stems:
+        for file in files:
+            stem = _stem(file.label).lower()
             counts[stem] = counts.get(stem, 0) + 1
-        self._stems = {
-            file.label: _stem(file.label) if counts[stem] == 1 else file.label
-            for file, stem in zip(files, stems, strict=True)
-        }
+        for file in files:
+            alone = counts[_stem(file.label).lower()] == 1
+            self._add(file.label, _stem(file.label) if alone else file.label)
+
+    def _add(self, label: str, wanted: str) -> None:
+        stem, number = _shortened(wanted), 1
+        while stem.lower() in self._taken:
+            number += 1
+            stem = f"{_shortened(wanted)}-{number}"
+        self._taken.add(stem.lower())
+        self._stems[label] = stem
 
     def place(self, folder: Path, label: str, kind: str) -> Path:
         """Where an output of `kind` for the file `label` goes; its folder is there afterwards."""
-        stem = PurePosixPath(self._stems.get(label, label))
-        name = _shortened(stem.name, ENDINGS[kind])
-        path = folder.joinpath(*stem.parts[:-1], name)
+        if label not in self._stems:
+            self._add(label, label)
+        path = folder / (self._stems[label] + ENDINGS[kind])
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -132,5 +149,20 @@ def _stem(label: str) -> str:
     return str(path.with_name(path.stem))
 
 
-def _shortened(stem: str, ending: str) -> str:
-    return os.fsdecode(os.fsencode(stem)[:LONGEST_STEM]) + ending
+def _shortened(stem: str) -> str:
+    """`stem` with its last part short enough for a file system."""
+    path = PurePosixPath(stem)
+    return str(path.with_name(os.fsdecode(os.fsencode(path.name)[:LONGEST_STEM])))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file appears whole or not at all; what is no file, as /dev/stdout, is written to."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    part = path.with_name(f".{path.name[:LONGEST_STEM]}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ WARNINGS = {
         "This is a still picture: nothing could be learned from movement, "
         "so analyse the video it comes from if there is one."
     ),
-    Warn.FEW_FRAMES: lazy("Few frames could be judged; analyse more frames for a steadier score."),
+    Warn.FEW_FRAMES: lazy("Few frames could be judged, so the score is unsteady."),
     Warn.SMALL_FACES: lazy(
         "Some faces are small; a version with a higher resolution is judged better."
     ),
@@ -107,7 +107,7 @@ WARNINGS = {
     ),
     Warn.NEAR_THRESHOLD: lazy(
         "The score lies close to the decision threshold; a small change of the video "
-        "could turn the answer, so analyse more frames or seek other evidence."
+        "could turn the answer, so seek other evidence."
     ),
     Warn.NOT_CALIBRATED: lazy(
         "The model is not calibrated: its score ranks faces, but a score of 80 % "
@@ -141,6 +141,17 @@ WARNINGS = {
         "Some faces lie on their side or upside down beside others that do not, and were not "
         "judged; turn the video so that they stand upright to have them judged."
     ),
+    Warn.PARTLY_SEEN: lazy(
+        "Most of this video lies between the frames that were looked at; a short manipulated "
+        "stretch may have been missed."
+    ),
+}
+
+# What can be done about a warning while there are frames that were not looked at.
+ADVICE_MORE = {
+    Warn.FEW_FRAMES: lazy("Look at more frames."),
+    Warn.NEAR_THRESHOLD: lazy("Looking at more frames may settle it."),
+    Warn.PARTLY_SEEN: lazy("Look at more frames, or choose the part that matters."),
 }
 
 LIMIT_SCORE = lazy("The score says how likely manipulation is, not how much was changed.")
@@ -187,22 +198,6 @@ VERIFY = {
             "The answer was not compared; that needs the same file, the same weights and a second "
             "analysis."
         ),
-    ),
-}
-
-# What can stand in the way besides the file.
-SERVICE = {
-    "queue full": lazy(
-        "Too many people are waiting already. Your file was not looked at; try again in a few "
-        "minutes."
-    ),
-    "quota": lazy(
-        "The processor time that this service grants you is used up. Wait until it is granted "
-        "anew, sign in where that is offered, or run the program on your own machine."
-    ),
-    "language model unreachable": lazy(
-        "The language model that was asked to rewrite the findings did not answer. "
-        "The sentences shown are the detector's own; nothing is missing from them."
     ),
 }
 

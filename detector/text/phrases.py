@@ -6,6 +6,7 @@ Each text is a template filled with the report's own numbers, as in `explain.wor
 from __future__ import annotations
 
 from detector.findings import RegionShare, Robustness
+from detector.heat_methods import HEAT_METHODS
 from detector.language import Message, _, joined, lazy
 from detector.records import ModelInfo, Moment, VideoInfo
 from detector.settings import Settings
@@ -19,14 +20,6 @@ REGION_NAMES = {
     "forehead": lazy("the forehead"),
     "jaw_boundary": lazy("the jaw and the edge of the face"),
     "background": lazy("the background"),
-}
-METHOD_NAMES = {
-    "grad_cam": "Grad-CAM",
-    "grad_cam_plus_plus": "Grad-CAM++",
-    "hires_cam": "HiResCAM",
-    "layer_cam": "LayerCAM",
-    "eigen_cam": "EigenCAM",
-    "score_cam": "Score-CAM",
 }
 TARGET_NAMES = {
     "frame": lazy("Why this frame"),
@@ -85,7 +78,7 @@ def families_text(model: ModelInfo) -> str:
 def heat_text(settings: Settings) -> str:
     """What the heat maps of a report explain, and how they were made."""
     meaning = HEAT_MEANINGS[settings.heat_of]
-    return str(Message(meaning.text, {"method": METHOD_NAMES[settings.heat_method]}))
+    return str(Message(meaning.text, {"method": HEAT_METHODS[settings.heat_method].name}))
 
 
 def region_text(moment: Moment) -> str | None:
@@ -94,16 +87,16 @@ def region_text(moment: Moment) -> str | None:
     if moment.localised is None or not moment.regions:
         return None
     if not moment.localised:
-        first = moment.regions[0]
+        first = max(moment.regions, key=lambda region: region.evidence)
         return _(
             "Not localised: the heat map points at {region} ({heat} of the heat on {area} of the "
-            "picture), while blurring it moved the log-odds by {change}, so the two disagree.",
+            "picture), but blurring what it points at does not lower the score.",
             region=REGION_NAMES[first.region],
             heat=share(first.evidence),
             area=share(first.area),
-            change=odds(-(first.drop or 0.0), "+"),
         )
-    parts = [_confirmed(region) for region in moment.regions if region.confirmed]
+    confirmed = [region for region in moment.regions if region.confirmed]
+    parts = [_confirmed(one) for one in sorted(confirmed, key=lambda one: -one.evidence)]
     return _("The evidence lies in {parts}.", parts=_("; and in ").join(parts))
 
 
@@ -125,17 +118,15 @@ def _confirmed(region: RegionShare) -> str:
         "region": REGION_NAMES[region.region],
         "heat": share(region.evidence),
         "area": share(region.area),
-        "drop": odds(region.drop or 0.0),
     }
     if region.expected is None:
         return _(
-            "{region} ({heat} of the heat on {area} of the picture); "
-            "blurring it lowers the log-odds by {drop}",
+            "{region} ({heat} of the heat on {area} of the picture); blurring it lowers the score",
             **found,
         )
     return _(
         "{region} ({heat} of the heat on {area} of the picture, {usual} on real faces); "
-        "blurring it lowers the log-odds by {drop}",
+        "blurring it lowers the score",
         usual=share(region.expected),
         **found,
     )

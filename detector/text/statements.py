@@ -90,10 +90,20 @@ STRETCH = lazy("Person {person} looks manipulated, {start} to {end}, peak {peak}
 STRETCH_UNDECIDED = lazy("Person {person} reaches the threshold, {start} to {end}, peak {peak}")
 POINT = lazy("Person {person}, {time}: {score}")
 POINT_UNCLEAR = lazy("Person {person}, {time}: {score}, too unclear to count")
-SEGMENT = lazy(
-    "Person {person} looks manipulated from {start} to {end}, with a peak of {peak} at {time}."
-)
-SEGMENT_UNDECIDED = lazy(
-    "Person {person} reaches the threshold from {start} to {end}, with a peak of {peak} at {time}; "
-    "that alone decides nothing."
-)
+# A stretch that looks manipulated, or only reaches the threshold; `True`: within one tenth.
+SEGMENTS = {
+    (True, False): lazy(
+        "Person {person} looks manipulated from {start} to {end}, with a peak of {peak} at {time}."
+    ),
+    (True, True): lazy(
+        "Person {person} looks manipulated at {start}, with a peak of {peak} at {time}."
+    ),
+    (False, False): lazy(
+        "Person {person} reaches the threshold from {start} to {end}, with a peak of {peak} at "
+        "{time}; that alone decides nothing."
+    ),
+    (False, True): lazy(
+        "Person {person} reaches the threshold at {start}, with a peak of {peak} at {time}; "
+        "that alone decides nothing."
+    ),
+}

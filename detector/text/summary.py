@@ -6,11 +6,15 @@ always reads the same. No sentence calls a video genuine: finding no sign is not
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
+from detector.coverage import coverage_of, frame_length
 from detector.language import Message, _, joined
-from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict, Warn
+from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict
+from detector.text.figures import clock as clock
+from detector.text.figures import fps_text as fps_text
+from detector.text.figures import length_text as length_text
+from detector.text.figures import percent as percent
 from detector.text.messages import (
     BANDS,
     LIMIT_HEAT,
@@ -19,18 +23,22 @@ from detector.text.messages import (
     LIMIT_SCORE,
     LIMIT_VIDEO,
     STATUS,
-    WARNINGS,
 )
 from detector.text.phrases import families_text, region_text, robustness_text, tracks_text
 from detector.text.phrases import family_text as family_text
+from detector.text.seen import seen_texts
 from detector.text.statements import (
     HEADLINES,
     OVERALL,
     REASONS,
-    SEGMENT,
-    SEGMENT_UNDECIDED,
+    SEGMENTS,
     VERDICTS,
 )
+from detector.text.warnings import warning_text as warning_text
+from detector.text.warnings import warnings_of
+
+NEARLY_ALL = 0.9
+"""The share of a video from which nobody needs to be told that it is a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +48,6 @@ class Sentence:
     text: str
     second: float | None = None
     person: int | None = None
-
-
-def clock(second: float) -> str:
-    """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4."""
-    tenths = round(max(second, 0.0) * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
-
-
-def percent(fake: float) -> str:
-    """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
-    if fake > 0.99:
-        return _("over 99 %")
-    if fake < 0.01:
-        return _("under 1 %")
-    return f"{fake * 100:.0f} %"
 
 
 def band_text(band: str) -> str:
@@ -72,14 +62,9 @@ def status_text(status: Status) -> str:
     return str(STATUS[status])
 
 
-def warning_text(warning: Warn) -> str:
-    """What a warning means for the result and what to do about it."""
-    return str(WARNINGS[warning])
-
-
-def verdict_text(verdict: Verdict) -> str:
+def verdict_text(verdict: Verdict | None) -> str:
     """A verdict in two or three words, for a label or a table."""
-    return str(VERDICTS[verdict])
+    return str(VERDICTS[verdict]) if verdict else _("No answer")
 
 
 def headline(report: Report, *, timed: bool = True) -> str:
@@ -88,19 +73,52 @@ def headline(report: Report, *, timed: bool = True) -> str:
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
         return _("No answer: {reason}.", reason=_reason(report) + _beside(report))
+    if report.verdict is Verdict.NO_SIGN:
+        return _no_sign(report)
     if report.verdict is not Verdict.FAKE:
-        return str(HEADLINES[report.verdict, report.video.is_still])
+        return str(HEADLINES[report.verdict or Verdict.UNDECIDED, report.video.is_still])
+    return _signs(report, suspect, timed=timed)
+
+
+def _no_sign(report: Report) -> str:
+    seen = coverage_of(report)
+    if seen is None or seen.share > NEARLY_ALL:
+        return str(HEADLINES[Verdict.NO_SIGN, report.video.is_still])
+    return _(
+        "No sign of manipulation in the {seen} of {length} that were looked at; "
+        "that is not proof that the video is genuine.",
+        seen=length_text(seen.seconds),
+        length=length_text(report.video.seconds),
+    )
+
+
+def _signs(report: Report, suspect: Person, *, timed: bool) -> str:
     band = band_text(report.band) if report.band else _("Signs of manipulation")
     peak = peak_of(suspect)
     if peak is None or report.video.is_still or not timed:
         return _("{band}: Person {person}.", band=band, person=suspect.id)
-    when = clock(peak.second)
+    when, part = clock(peak.second), suspicious_seconds(suspect, report)
+    if not 0 < part < NEARLY_ALL * report.video.seconds:
+        return _(
+            "{band}: Person {person}, most clearly at {time}.",
+            band=band,
+            person=suspect.id,
+            time=when,
+        )
     return _(
-        "{band}: Person {person}, most clearly at {time}.",
+        "{band}: Person {person}, in {part} of {length}, most clearly at {time}.",
         band=band,
         person=suspect.id,
+        part=length_text(part),
+        length=length_text(report.video.seconds),
         time=when,
     )
+
+
+def suspicious_seconds(person: Person, report: Report) -> float:
+    """How long the suspicious stretches of a person are, together."""
+    length = frame_length(report.video)
+    return sum(segment.end - segment.start + length for segment in person.segments)
 
 
 def _beside(report: Report) -> str:
@@ -115,9 +133,15 @@ def _reason(report: Report) -> str:
 
 
 def peak_of(person: Person) -> FaceScore | None:
-    """The most suspicious frame that counted; None if no frame did."""
+    """The most suspicious frame that counted, inside a suspicious stretch where there is one;
+    None if no frame counted."""
     usable = [score for score in person.scores if score.usable]
-    return max(usable, key=lambda score: score.fake, default=None)
+    inside = [
+        score
+        for score in usable
+        if any(part.start <= score.second <= part.end for part in person.segments)
+    ]
+    return max(inside or usable, key=lambda score: score.fake, default=None)
 
 
 def sentences(report: Report) -> list[Sentence]:
@@ -133,12 +157,24 @@ def sentences(report: Report) -> list[Sentence]:
     found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
     if len(report.video.tracks) > 1:
         found.append(Sentence(tracks_text(report.video)))
-    found.extend(_coverage(report))
-    warnings = itertools.chain(report.warnings, *(person.warnings for person in report.people))
-    found.extend(Sentence(warning_text(warning)) for warning in dict.fromkeys(warnings))
+    found.extend(Sentence(text, second) for text, second in seen_texts(report))
+    found.extend(_warnings(report))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
     return found
+
+
+def _warnings(report: Report) -> list[Sentence]:
+    """Each is about the person whom it names, where there are several."""
+    several = len(report.people) > 1
+    return [
+        Sentence(
+            _("Person {person}: {said}", person=person, said=text) if several and person else text,
+            None,
+            person,
+        )
+        for text, person in warnings_of(report)
+    ]
 
 
 def limits(report: Report) -> tuple[str, ...]:
@@ -218,14 +254,15 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
         else _("Person {person}", person=person.id)
     )
     told = [where]
-    if moment.without is not None and person.fake is not None:
+    without, fake = percent(moment.without or 0.0), percent(person.fake or 0.0)
+    if moment.without is not None and person.fake is not None and without != fake:
         told.append(
             _(
                 "without this frame the score of Person {person} would be {without} "
                 "instead of {fake}.",
                 person=person.id,
-                without=percent(moment.without),
-                fake=percent(person.fake),
+                without=without,
+                fake=fake,
             )
         )
     return [
@@ -238,7 +275,8 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
     inside = [s for s in person.scores if s.usable and segment.start <= s.second <= segment.end]
     peak = max(inside, key=lambda score: score.fake, default=None)
     moment = segment.start if peak is None else peak.second
-    template = SEGMENT if person.verdict is Verdict.FAKE else SEGMENT_UNDECIDED
+    brief = clock(segment.start) == clock(segment.end)
+    template = SEGMENTS[person.verdict is Verdict.FAKE, brief]
     said = Message(
         template.text,
         {
@@ -250,38 +288,3 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
         },
     )
     return Sentence(str(said), moment, person.id)
-
-
-def _coverage(report: Report) -> list[Sentence]:
-    if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
-        return []
-    text = _(
-        "A face was found in {found} of {frames} sampled frames.",
-        found=report.frames_with_face,
-        frames=report.frames_sampled,
-    )
-    said = [Sentence(text)]
-    gap = longest_gap(report)
-    if gap is not None and report.status is Status.OK:
-        start, end = gap
-        text = _(
-            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
-            start=clock(start),
-            end=clock(end),
-        )
-        said.append(Sentence(text, start))
-    return said
-
-
-def longest_gap(report: Report) -> tuple[float, float] | None:
-    """The longest run of sampled moments at which nobody was judged, first to last second."""
-    return max(gaps(report), key=lambda gap: gap[1] - gap[0], default=None)
-
-
-def gaps(report: Report) -> list[tuple[float, float]]:
-    """Runs of sampled moments at which nobody could be judged, each as first and last second."""
-    judged = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
-    seconds = sorted(round(second, 3) for second in report.sampled_seconds)
-    runs = itertools.groupby(seconds, key=lambda second: second in judged)
-    blind = [list(run) for known, run in runs if not known]
-    return [(run[0], run[-1]) for run in blind]

@@ -6,18 +6,19 @@ import json
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from detector.errors import ReportError, VideoError
+from detector.heat_methods import DEFAULT_METHOD
 from detector.records import Report
 from detector.render.document import answer_json
 from detector.service.jobs import Step
 from detector.service.temp_files import KEPT_SECONDS
-from detector.settings import HEAT_METHODS, HEAT_TARGETS, Settings
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, MOST_FRAMES, PRESETS, Settings
 from detector.text.llm import narrator_of
 from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
@@ -45,7 +46,7 @@ class Endpoints:
     def analyze_video(
         self,
         video: str,
-        n_frames: int = 20,
+        n_frames: int = 0,
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
@@ -57,7 +58,7 @@ class Endpoints:
 
         Args:
             video: the file to look at
-            n_frames: frames to look at, 8 to 300
+            n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
             model: which model speaks, see /model_info; the default one when left out
@@ -87,18 +88,18 @@ class Endpoints:
     def analyze_video_full(
         self,
         video: str,
-        n_frames: int = 20,
+        n_frames: int = 0,
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
-        heat_method: str = HEAT_METHODS[0],
+        heat_method: str = DEFAULT_METHOD,
         heat_of: str = HEAT_TARGETS[0],
     ) -> Iterator[Full]:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
 
         Args:
             video: the file to look at
-            n_frames: frames to look at, 8 to 300
+            n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
             model: which model speaks, see /model_info; the default one when left out
@@ -161,7 +162,8 @@ class Endpoints:
             "max_pixels": self.accepted.max_pixels,
             "max_still_pixels": self.accepted.max_still_pixels,
             "suffixes": sorted(self.accepted.suffixes),
-            "frames": {"min": 8, "max": 300, "default": 20},
+            "frames": {"min": 8, "max": MOST_FRAMES, "default": 0},
+            "presets": {name: asdict(preset) for name, preset in PRESETS.items()},
             "max_faces": {"min": 1, "max": 32, "default": 8},
             "min_face_pixels": self.detectors[self.default].rules.min_size,
             "files_kept_seconds": KEPT_SECONDS,
@@ -229,7 +231,7 @@ def file_and_settings() -> list[gr.Component]:
     """The parameters of an analysis: a file, how closely to look at it, and who speaks."""
     return [
         untouched(gr.File(label="video")),
-        gr.Number(20, label="n_frames", precision=0),
+        gr.Number(0, label="n_frames", precision=0),
         gr.Number(8, label="max_faces", precision=0),
         gr.Number(None, label="threshold"),
         gr.Textbox("", label="model"),
@@ -238,7 +240,7 @@ def file_and_settings() -> list[gr.Component]:
 
 def method_choice(*more: str) -> gr.Dropdown:
     """A parameter that names a kind of heat map; the first of `more` is the default."""
-    value = more[0] if more else HEAT_METHODS[0]
+    value = more[0] if more else DEFAULT_METHOD
     return gr.Dropdown([*more, *HEAT_METHODS], value=value, label="heat_method")
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
+from detector.heat_methods import DEFAULT_METHOD
 from detector.records import Person, Report, Status
 from detector.render.document import answer_json, explanation_json
 from detector.render.overlay import blend_heat, to_jpeg
 from detector.service.jobs import Step
-from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
+from detector.settings import HEAT_TARGETS, FrameQuestion
 from detector.text.summary import peak_of
 from detector.ui.api import (
     Endpoints,
@@ -44,7 +45,7 @@ class CloserEndpoints:
         video: str,
         person: int = 0,
         second: float | None = None,
-        heat_method: str = HEAT_METHODS[0],
+        heat_method: str = DEFAULT_METHOD,
         heat_of: str = HEAT_TARGETS[0],
     ) -> Iterator[Explained]:
         """Why one frame of one person scores as it does, or what it adds to the video.

@@ -50,7 +50,8 @@ class Asked:
         held = dict(zip(cls.__slots__, values, strict=True))
         chosen = held[held["kind"]]
         settings = Settings(
-            frames=max(int(held["exact"]), 8) if held["exact"] else int(held["frames"]),
+            frames=max(int(held["exact"]), 8) if held["exact"] else 0,
+            preset=held["frames"],
             threshold=held["threshold"] or None,
             max_faces=int(held["people"]),
             heat=bool(held["heat"]),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -21,6 +22,15 @@ from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
 from detector.render.viewer_media import Views
+from detector.requests import (
+    Analyze,
+    Annotate,
+    DrawViews,
+    ExplainFrame,
+    Hooks,
+    Request,
+    TryWorseCopies,
+)
 from detector.service.admission import Served
 from detector.service.jobs import Result, Step, run_job
 from detector.settings import FrameQuestion, Settings
@@ -56,13 +66,9 @@ def look(
     newest: deque[Report] = deque(maxlen=1)
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
-        return detector.analyze(
-            path,
-            question.settings,
-            on_progress=on_progress,
-            should_stop=should_stop,
-            on_partial=newest.append if partial else None,
-        )
+        hooks = Hooks(on_progress, should_stop, newest.append if partial else None)
+        report: Report = detector.run(Analyze(path, question.settings), hooks)
+        return report
 
     with closing(_answered(work)) as steps:
         for item in steps:
@@ -81,13 +87,11 @@ def _answered(
         yield error
 
 
-def _asked(
-    method: Callable[..., Result], *given: object
-) -> Generator[Step | Result | VideoError, None, None]:
-    """The steps of `method(*given)`, then what it returns, or the error that is the answer."""
+def _asked(detector: Served, request: Request) -> Generator[Step | Any | VideoError, None, None]:
+    """The steps of a request, then its answer, or the error that is the answer."""
 
-    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Result:
-        return method(*given, on_progress=on_progress, should_stop=should_stop)
+    def work(on_progress: OnProgress, should_stop: ShouldStop) -> Any:
+        return detector.run(request, Hooks(on_progress, should_stop))
 
     return _answered(work)
 
@@ -98,7 +102,7 @@ def draw(
     """The steps of drawing the annotated video into `folder`, then its path, or why there is
     none: the report stands without it."""
     out = folder / f"{stem_of(report)}-annotated.mp4"
-    return _asked(detector.annotate, question.given(), report, out)
+    return _asked(detector, Annotate(question.given(), report, out))
 
 
 def draw_views(
@@ -106,23 +110,21 @@ def draw_views(
 ) -> Generator[Step | Views | VideoError, None, None]:
     """The steps of drawing what the viewer shows into `folder`, then its files, or why there are
     none: the report stands without them."""
-    return _asked(detector.draw_views, question.given(), report, folder / stem_of(report))
+    return _asked(detector, DrawViews(question.given(), report, folder / stem_of(report)))
 
 
 def explain(
     detectors: Detectors, question: Question, report: Report, asked: FrameQuestion
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of a closer look at one frame, then the report of it, or why there is none."""
-    detector = detectors[question.model]
-    return _asked(detector.explain_frame, question.given(), report, asked)
+    return _asked(detectors[question.model], ExplainFrame(question.given(), report, asked))
 
 
 def try_copies(
     detectors: Detectors, question: Question, report: Report
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of trying worse copies, then the report that tells of them, or why not."""
-    detector = detectors[question.model]
-    return _asked(detector.try_worse_copies, question.given(), report)
+    return _asked(detectors[question.model], TryWorseCopies(question.given(), report))
 
 
 def retell(

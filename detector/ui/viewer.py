@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 
 from detector.faces.geometry import square_around
-from detector.records import Box, FaceScore, Person, Report, SeenFace
+from detector.records import Box, FaceScore, Person, Report, SeenFace, verdict_name
 from detector.render.boxes import BoxPath
 from detector.render.chart import colour_name, dash_of
 from detector.render.timeline import timeline_svg
@@ -203,7 +203,7 @@ def _person(person: Person, report: Report, margin: float) -> ViewedPerson:
         name=f"Person {person.id}",
         colour=colour_name(person.id),
         dash=dash_of(person.id),
-        verdict=person.verdict.value,
+        verdict=verdict_name(person.verdict) or "none",
         told=f"{percent(person.fake)} · {verdict_text(person.verdict)}"
         if person.fake is not None
         else "No score",

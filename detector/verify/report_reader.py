@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-import jsonschema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.errors import ReportError
 from detector.settings import Settings
@@ -20,45 +20,42 @@ MAX_BYTES = 8 * 2**20
 # Far more than any report holds; a list that is longer only costs time.
 MAX_FACES, MAX_FRAMES = 1000, 1000
 
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-_SHARE_OR_NULL = {"anyOf": [_SHARE, {"type": "null"}]}
-_HASH = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
-_FRAME = {
-    "type": "object",
-    "properties": {"t": {"type": "number"}, "p": _SHARE_OR_NULL},
-    "required": ["t", "p"],
-}
-_FACE = {
-    "type": "object",
-    "properties": {
-        "p_fake": _SHARE_OR_NULL,
-        "frames": {"type": "array", "items": _FRAME, "maxItems": MAX_FRAMES},
-    },
-    "required": ["p_fake", "frames"],
-}
-_CLAIMS = {
-    "type": "object",
-    "properties": {
-        "schema_version": {"type": "string", "pattern": "^1\\."},
-        "status": {"type": "string"},
-        "p_fake": _SHARE_OR_NULL,
-        "video": {
-            "type": "object",
-            "properties": {"sha256": {"anyOf": [_HASH, {"type": "null"}]}},
-            "required": ["sha256"],
-        },
-        "faces": {"type": "array", "items": _FACE, "maxItems": MAX_FACES},
-        "model": {
-            "anyOf": [
-                {"type": "object", "properties": {"sha256": _HASH}, "required": ["sha256"]},
-                {"type": "null"},
-            ]
-        },
-        "settings": {"type": "object"},
-    },
-    "required": ["schema_version", "status", "p_fake", "video", "faces", "model", "settings"],
-}
-_CHECKER = jsonschema.Draft202012Validator(_CLAIMS)
+Share = Annotated[float, Field(ge=0, le=1)]
+Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class _Part(BaseModel):
+    """A part of a report; keys that are not checked here may stand in it."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Frame(_Part):
+    t: float
+    p: Share | None
+
+
+class _Face(_Part):
+    p_fake: Share | None
+    frames: Annotated[list[_Frame], Field(max_length=MAX_FRAMES)]
+
+
+class _Video(_Part):
+    sha256: Hash | None
+
+
+class _Model(_Part):
+    sha256: Hash
+
+
+class _Report(_Part):
+    schema_version: Annotated[str, Field(pattern=r"^1\.")]
+    status: str
+    p_fake: Share | None
+    video: _Video
+    faces: Annotated[list[_Face], Field(max_length=MAX_FACES)]
+    model: _Model | None
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +87,19 @@ def read_claims(text: str | bytes) -> Claims:
         raise ReportError(
             "This file is not a JSON report. Choose the file that ends in -report.json."
         ) from error
-    fault = next(_CHECKER.iter_errors(content), None)
-    if fault is not None:
-        where = ".".join(str(part) for part in fault.absolute_path) or "the whole"
+    try:
+        report = _Report.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the whole"
         raise ReportError(
             f"This JSON is no report of this detector: {where} has not the expected form. "
             "Choose the JSON report as it was downloaded."
-        )
-    model = content["model"] or {}
+        ) from error
     return Claims(
         content=content,
-        video_sha256=content["video"]["sha256"] or None,
-        model_sha256=model.get("sha256") or None,
-        settings=_settings(content["settings"]),
+        video_sha256=report.video.sha256 or None,
+        model_sha256=report.model.sha256 or None if report.model else None,
+        settings=_settings(report.settings),
     )
 
 

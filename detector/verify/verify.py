@@ -47,8 +47,8 @@ _OF_THE_FILE = (
 )
 
 
-class Analyst(Protocol):
-    """A `Detector`, here or in another process."""
+class Verifier(Protocol):
+    """What verifying a report uses of a detector, here or in another process."""
 
     @property
     def info(self) -> ModelInfo: ...
@@ -121,7 +121,9 @@ class Verification:
         }
 
 
-def verify_origin(claims: Claims, path: str | Path, detectors: Collection[Analyst]) -> Verification:
+def verify_origin(
+    claims: Claims, path: str | Path, detectors: Collection[Verifier]
+) -> Verification:
     """Only what needs no analysis: the file and the weights."""
     same_file = claims.video_sha256 and sha256_of(Path(path)) == claims.video_sha256
     known = speaker(claims, detectors) is not None
@@ -134,7 +136,7 @@ def verify_origin(claims: Claims, path: str | Path, detectors: Collection[Analys
 def verify_report(
     text: str | bytes,
     path: str | Path,
-    detectors: Collection[Analyst],
+    detectors: Collection[Verifier],
     *,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -167,7 +169,7 @@ def verify_report(
     return compared(found, claims, answer_json(answer, ""))
 
 
-def speaker(claims: Claims, detectors: Collection[Analyst]) -> Analyst | None:
+def speaker(claims: Claims, detectors: Collection[Verifier]) -> Verifier | None:
     """The detector with the weights that the report names; None if it is not among them."""
     if claims.model_sha256 is None:
         return None

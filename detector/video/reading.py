@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -17,7 +17,7 @@ from detector.video.decode import Shown, Source, Survey, nothing_decoded
 from detector.video.opening import PICTURES, PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes, PacketIndex
 from detector.video.pictures import frames_of, open_picture, turned_by
-from detector.video.sampling import Indices, Seconds, plan_clips
+from detector.video.sampling import Indices, Look, Seconds, plan_looks
 from detector.video.sound import read_sound
 from detector.video.streams import default_track
 
@@ -33,14 +33,16 @@ class Looked:
     info: VideoInfo
     index: PacketIndex | None
 
-    def clips(self, frames: int, notes: DecodeNotes) -> Generator[list[Frame], None, None]:
-        """As `read_clips`."""
-        return gathered(self.members(frames, notes))
+    def clips(
+        self, looks: Sequence[Look], notes: DecodeNotes
+    ) -> Generator[list[Frame], None, None]:
+        """As `read_clips`, of the stretches that `looks` names; it may be called again."""
+        return gathered(self.members(looks, notes))
 
-    def members(self, frames: int, notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
+    def members(self, looks: Sequence[Look], notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
         """As `clips`, one frame at a time, each with the number of its clip."""
         notes.add(self.source.notes)
-        return _members(replace(self.source, notes=notes), frames, self.index)
+        return _members(replace(self.source, notes=notes), looks, self.index)
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def read_clips(
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
     source = source_of(path, limits, notes or DecodeNotes(), info=info)
-    yield from gathered(_members(source, frames, None))
+    yield from gathered(_members(source, [Look(frames)], None))
 
 
 def source_of(
@@ -117,16 +119,18 @@ def source_of(
     return Source(path, kind, limits, notes, max(track, 1))
 
 
-def _members(source: Source, frames: int, index: PacketIndex | None) -> Iterator[tuple[int, Frame]]:
+def _members(
+    source: Source, looks: Sequence[Look], index: PacketIndex | None
+) -> Iterator[tuple[int, Frame]]:
     """The chosen frames of `source`, each with the number of its clip."""
-    clips, shown = _choose(source, frames, index)
+    clips, shown = _choose(source, looks, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
     for number, (second, draw) in shown:
         found += 1
         yield clip_of[number], Frame(second, draw())
     source.notes.damaged |= found < len(clip_of)
-    if not found:
+    if clips and not found:
         raise nothing_decoded(source.path)
 
 
@@ -166,19 +170,19 @@ def frames_from(source: Source, start: float) -> Generator[Frame, None, None]:
 
 
 def _choose(
-    source: Source, frames: int, index: PacketIndex | None
+    source: Source, looks: Sequence[Look], index: PacketIndex | None
 ) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
     """The clips, and their frames with their numbers, which are decoded as they are asked for."""
     if not source.is_picture:
         index = index or source.index()
         if index.exact:
-            clips = plan_clips(index.seconds, frames)
-            return clips, source.chosen(index, np.concatenate(clips))
+            clips = plan_looks(index.seconds, looks)
+            return clips, iter(()) if not clips else source.chosen(index, np.concatenate(clips))
     seconds: Seconds = np.array([second for second, _ in source.in_order()], np.float64)
     if not len(seconds):
         raise nothing_decoded(source.path)
-    clips = plan_clips(seconds, frames)
-    return clips, source.numbered(np.concatenate(clips))
+    clips = plan_looks(seconds, looks)
+    return clips, iter(()) if not clips else source.numbered(np.concatenate(clips))
 
 
 def _info_of(source: Source, survey: Survey) -> VideoInfo:

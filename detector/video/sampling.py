@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +18,43 @@ FAST_FPS = 50.0  # above it neighbours hardly differ, so a clip steps over some
 USUAL_FPS = 30.0
 
 
-def plan_clips(seconds: Seconds, frames: int) -> list[Indices]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How many frames to see of the stretch from `start` to `end`, in seconds.
+
+    `clip` is the length of the runs of neighbours; 0 chooses it by the number of frames.
+    """
+
+    frames: int
+    start: float = 0.0
+    end: float = math.inf
+    clip: int = 0
+
+
+def plan_looks(seconds: Seconds, looks: Sequence[Look]) -> list[Indices]:
+    """The clips of all `looks`, which must not overlap, in time order, as indices into `seconds`.
+
+    Each is chosen as by `plan_clips` from the frames of its own stretch; a stretch without frames
+    has no clips.
+    """
+    clips: list[Indices] = []
+    for look in sorted(looks, key=lambda look: look.start):
+        first = int(np.searchsorted(seconds, look.start, side="left"))
+        last = int(np.searchsorted(seconds, look.end, side="right"))
+        if last > first:
+            chosen = plan_clips(seconds[first:last], look.frames, clip=look.clip)
+            clips += [clip + first for clip in chosen]
+    return clips
+
+
+def plan_clips(seconds: Seconds, frames: int, *, clip: int = 0) -> list[Indices]:
     """The clips to read, in time order, as indices into `seconds`.
 
     seconds  (N,)  when each frame is shown, ascending
     frames   how many to choose in all; all N if there are not more
-    returns  ceil(frames / length) clips, length 5 (10 for more than 40 frames); sizes differ by
-             at most one, none overlap, and clip k is centred on (k + 0.5) / K of the duration
-             as far as its neighbours allow
+    clip     length of a clip; 0: 5, or 10 for more than 40 frames
+    returns  ceil(frames / length) clips; sizes differ by at most one, none overlap, and clip k is
+             centred on (k + 0.5) / K of the duration as far as its neighbours allow
 
     Frames of one clip are neighbours, except above 50 frames per second: there every n-th is
     taken, n = round(fps / 30), so that a clip always spans about the same time.
@@ -32,7 +63,8 @@ def plan_clips(seconds: Seconds, frames: int) -> list[Indices]:
     if frames < 1 or len(seconds) == 0:
         raise ValueError(f"cannot choose {frames} of {len(seconds)} frames")
     chosen = min(frames, len(seconds))
-    count = math.ceil(chosen / (LONG_CLIP if frames >= LONG_FROM else SHORT_CLIP))
+    usual = LONG_CLIP if frames >= LONG_FROM else SHORT_CLIP
+    count = math.ceil(chosen / (clip or usual))
     sizes = np.diff(np.arange(count + 1) * chosen // count)
     step = _step(seconds, chosen, count)
     spans = (sizes - 1) * step + 1

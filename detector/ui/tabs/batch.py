@@ -18,11 +18,11 @@ import gradio as gr
 
 from detector.batch import Batch, Item, Place
 from detector.errors import VideoError, shown
-from detector.records import Report, Status
+from detector.records import Report, Status, verdict_name
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
 from detector.service.jobs import Step
-from detector.settings import PRESETS, Settings
+from detector.settings import Settings
 from detector.text.summary import clock, headline, percent, verdict_text
 from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, look
@@ -72,7 +72,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
             )
             frames = gr.Radio(
                 PRESET_LABELS,
-                value=PRESETS["standard"],
+                value="standard",
                 label="How closely to look",
                 elem_id="batch-frames",
             )
@@ -133,14 +133,14 @@ class BatchEvents:
             shown.cancel: gr.update(interactive=True),
         }
 
-    def step(self, batch: Batch, turn: int, frames: int) -> Iterator[Updates]:
+    def step(self, batch: Batch, turn: int, preset: str) -> Iterator[Updates]:
         """One file, from the queue to its answer."""
         shown, batch = self.shown, batch.started()
         if batch.current is None:
             return
         yield {shown.batch: batch, shown.queue: queue_list(batch)}
         path = batch.items[batch.current].path
-        settings = Settings(frames=int(frames), heat=False)
+        settings = Settings(preset=preset, heat=False)
         with closing(look(self.detectors, Question(path, settings, self.model))) as steps:
             for item in steps:
                 if isinstance(item, Step):
@@ -224,9 +224,9 @@ def queue_list(batch: Batch, step: Step | None = None) -> str:
 def _row(item: Item, step: Step | None) -> str:
     said, tone, bar = _PLACES[item.place], item.place.value, ""
     if isinstance(item.answer, Report):
-        said, tone = headline(item.answer), f"{tone} {item.answer.verdict.value}"
+        said, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
     elif item.answer is not None:
-        said, tone = str(item.answer), f"{tone} undecided"
+        said, tone = str(item.answer), f"{tone} none"
     elif item.place is Place.WORKING and step is not None and step.place is not None:
         said = f"Number {step.place} in line"
     elif item.place is Place.WORKING and step is not None:

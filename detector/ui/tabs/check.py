@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector.settings import PRESETS
+from detector.settings import MOST_FRAMES, PRESETS
 from detector.ui import html
 from detector.ui.events import Asked, Events, Shown
 from detector.ui.gradio_patches import untouched
@@ -18,9 +18,7 @@ from detector.ui.viewer import build_viewer
 HERE = Path(__file__).parents[1]
 EXAMPLES = HERE.parent.parent / "examples"
 EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
-PRESET_LABELS = [
-    (f"{name.capitalize()} · {count} frames", count) for name, count in PRESETS.items()
-]
+PRESET_LABELS = [(name.capitalize(), name) for name in PRESETS]
 
 
 def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
@@ -71,9 +69,11 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
-    frames = gr.Radio(PRESET_LABELS, value=PRESETS["standard"], label="How closely to look")
+    frames = gr.Radio(PRESET_LABELS, value="standard", label="How closely to look")
     with gr.Accordion("Options", open=False):
-        exact = gr.Slider(0, 300, 0, step=1, label="Exact number of frames (0: as chosen above)")
+        exact = gr.Slider(
+            0, MOST_FRAMES, 0, step=1, label="Exact number of frames (0: as chosen above)"
+        )
         threshold = gr.Slider(
             0, 0.99, 0, step=0.01, label="Call it manipulated above (0: the model's own threshold)"
         )

@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
+from detector.heat_methods import DEFAULT_METHOD
 from detector.records import Report, Status
 from detector.render.html import closeup, robustness
 from detector.render.sections import retelling
@@ -24,7 +25,7 @@ from detector.service.jobs import Step
 from detector.service.temp_files import KEPT_SECONDS
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.text.llm import narrator_of
-from detector.text.phrases import METHOD_NAMES, TARGET_NAMES
+from detector.text.phrases import TARGET_NAMES
 from detector.ui import html
 from detector.ui.handlers import (
     Detectors,
@@ -93,9 +94,9 @@ def build_panel() -> Panel:
             gr.HTML(CLOSER, elem_classes="report")
             targets = [(str(TARGET_NAMES[name]), name) for name in HEAT_TARGETS]
             of = gr.Radio(targets, value=HEAT_TARGETS[0], label="Question", elem_id="heat-of")
-            methods = [(METHOD_NAMES[name], name) for name in HEAT_METHODS]
+            methods = [(method.name, key) for key, method in HEAT_METHODS.items()]
             method = gr.Dropdown(
-                methods, value=HEAT_METHODS[0], label="Heat map by", elem_id="heat-method"
+                methods, value=DEFAULT_METHOD, label="Heat map by", elem_id="heat-method"
             )
             with gr.Row():
                 look = gr.Button("Explain this frame", elem_id="closeup-start", scale=3)

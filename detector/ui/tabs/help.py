@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from detector.records import Status
-from detector.text.messages import SERVICE
+from detector.text.service import SERVICE
 from detector.text.summary import status_text
 
 HERE = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from detector.live import (
     Stream,
     clips_of,
 )
-from detector.records import Report
+from detector.records import Report, verdict_name
 from detector.render.templates import definitions
 from detector.settings import Settings
 from detector.text.summary import headline, percent, verdict_text
@@ -75,7 +75,8 @@ def build_live(detectors: Detectors) -> None:
             )
         except VideoError as error:
             return html.problem(error), Stream()
-        stream = stream.scored(report, time.monotonic() - begun)
+        now = time.monotonic()
+        stream = stream.scored(report, now - begun, now)
         return live_card(stream, report), stream
 
     camera.stream(
@@ -93,7 +94,7 @@ def build_live(detectors: Detectors) -> None:
 def waiting(stream: Stream) -> str:
     return (
         '<section class="working"><h2>Filling the first window</h2>'
-        f"<p>{stream.missing} more pictures</p></section>"
+        f"<p>{stream.missing} more picture{'s' * (stream.missing > 1)}</p></section>"
     )
 
 
@@ -116,7 +117,7 @@ def live_card(stream: Stream, report: Report) -> str:
         ("Time left", f"{max(TIME_LIMIT - stream.elapsed, 0):.0f} s"),
     ]
     return (
-        f'<section class="answer {report.verdict.value}" aria-live="polite">'
+        f'<section class="answer {verdict_name(report.verdict) or "none"}" aria-live="polite">'
         f'<span class="badge">{verdict_text(report.verdict)}</span>'
         f'<p class="number">{number}</p><p>{headline_now(report)}</p>{_trend(stream, report)}'
         f"{definitions('facts', facts)}</section>"

@@ -1,0 +1,1 @@
+"""`python -m detector archive`: as many videos as there are, on as many machines as there are."""

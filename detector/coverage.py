@@ -1,0 +1,177 @@
+"""How much of a video is looked at, what the rest could hide, and where to look a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from detector.records import Person, Report, VideoInfo
+from detector.scoring.calibration import ScoringRules, calibrate
+from detector.settings import PRESETS, Settings
+from detector.video.sampling import SHORT_CLIP, Look
+
+SHORT_INSERT = 2.0
+"""Seconds of a manipulated stretch that is worth finding: a sentence, a look into the camera."""
+ROUNDS = 3
+_NEW_CLIPS = 3  # in a gap beside a suspicious clip
+_LEAST_GAP = 2  # clips; a shorter gap has no room that would tell anything new
+_LEAST_AGAIN = 40  # frames of all second looks, where the first look was short
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring frames that were looked at, in seconds; `end` is the last one's end.
+
+    `judged` says whether any face in it counted; `hot` is the highest probability of its clips
+    whose person is still open to doubt, 0.0 where none is.
+    """
+
+    start: float
+    end: float
+    judged: bool = True
+    hot: float = 0.0
+
+
+def frames_for(settings: Settings, info: VideoInfo) -> int:
+    """How many frames the first look takes of a video: as many as were asked for, or by length."""
+    if settings.frames:
+        return settings.frames
+    preset = PRESETS[settings.preset]
+    wanted = round(info.seconds / preset.every) * SHORT_CLIP
+    return min(max(wanted, preset.least), preset.most)
+
+
+def frames_again(settings: Settings, first: int) -> int:
+    """How many frames all second looks may take; none where a number was asked for."""
+    return 0 if settings.frames else max(_LEAST_AGAIN, first // 2)
+
+
+def first_look(settings: Settings, info: VideoInfo) -> Look:
+    """Short clips, spread over the whole video."""
+    frames = frames_for(settings, info)
+    by_length = not settings.frames and frames > PRESETS[settings.preset].least
+    return Look(frames, clip=SHORT_CLIP if by_length else 0)
+
+
+def frame_length(info: VideoInfo) -> float:
+    """Seconds for which one frame is shown."""
+    return 1 / info.fps if info.fps > 0 else 0.04
+
+
+def runs_of(
+    seconds: Iterable[float], length: float, judged: Iterable[float] | None = None
+) -> list[Run]:
+    """Sampled moments as runs of neighbours. `length` is that of a frame; a run is judged if one
+    of the moments `judged` lies in it."""
+    ordered = sorted(seconds)
+    apart = max(2.5 * length, 0.07)  # clips of fast videos step over frames
+    counted = None if judged is None else set(judged)
+    runs: list[list[float]] = [ordered[:1]] if ordered else []
+    for before, after in pairwise(ordered):
+        if after - before > apart:
+            runs.append([])
+        runs[-1].append(after)
+    return [
+        Run(run[0], run[-1] + length, counted is None or not counted.isdisjoint(run))
+        for run in runs
+    ]
+
+
+def gaps_between(runs: Sequence[Run], seconds: float) -> list[tuple[float, float]]:
+    """The stretches of a video of `seconds` that no run covers, the ends included."""
+    edges = [0.0, *(edge for run in runs for edge in (run.start, run.end)), seconds]
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [(start, end) for start, end in pairs if end > start]
+
+
+def chance_missed(runs: Sequence[Run], seconds: float, insert: float = SHORT_INSERT) -> float:
+    """The share of all places of an insert of so many seconds at which no judged run touches it."""
+    if insert >= seconds:
+        return 0.0
+    gaps = gaps_between([run for run in runs if run.judged], seconds)
+    return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / (seconds - insert))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a video was looked at.
+
+    `seconds` in all, their `share` of the video, and the `longest_gap` between two looks. `missed`
+    is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged.
+    """
+
+    seconds: float
+    share: float
+    longest_gap: float
+    missed: float
+
+
+def coverage_of(report: Report) -> Coverage | None:
+    """How much of a video a report rests on; None for a still picture, or if nothing was seen."""
+    video, length = report.video, frame_length(report.video)
+    if video.is_still or not report.sampled_seconds or video.seconds <= 0:
+        return None
+    judged = {score.second for one in report.people for score in one.scores if score.usable}
+    runs = runs_of(report.sampled_seconds, length, judged)
+    seen = min(len(report.sampled_seconds) * length, video.seconds)
+    gaps = [end - start for start, end in gaps_between(runs, video.seconds)]
+    missed = chance_missed(runs, video.seconds)
+    return Coverage(seen, seen / video.seconds, max(gaps, default=0.0), missed)
+
+
+def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]:
+    """An interval of a probability, its upper end raised by what may lie between the looks.
+
+    Let a short insert exist with even odds before looking. Every look was calm, and it is missed
+    with the chance `missed`; by Bayes it exists with missed / (1 + missed) all the same.
+    """
+    low, high = interval
+    hidden = missed / (1 + missed)
+    return low, high + (1 - high) * hidden
+
+
+def second_looks(
+    runs: Sequence[Run], info: VideoInfo, frames: int, *, gaps_too: bool
+) -> list[Look]:
+    """Where to look again with at most so many frames: beside what is suspicious, and with
+    `gaps_too` beside runs in which no face could be judged."""
+    least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
+    ends = [Run(0.0, 0.0), *runs, Run(info.seconds, info.seconds)]
+    wanted = []
+    for before, after in pairwise(ends):
+        gap = after.start - before.end
+        hot = max(before.hot, after.hot)
+        blind = gaps_too and not (before.judged and after.judged)
+        if gap < least or not (hot or blind):
+            continue
+        clips = min(_NEW_CLIPS if hot else 1, int(gap / least) + 1)
+        wanted.append((-hot, -gap, before.end, after.start, clips))
+    chosen = []
+    for _, _, start, end, clips in sorted(wanted):
+        count = min(clips, frames // SHORT_CLIP)
+        if not count:
+            break
+        frames -= count * SHORT_CLIP
+        inside = frame_length(info) / 4  # the first frame after a gap was looked at
+        chosen.append(Look(count * SHORT_CLIP, start + inside, end - inside, SHORT_CLIP))
+    return sorted(chosen, key=lambda look: look.start)
+
+
+def heated(runs: Sequence[Run], people: Sequence[Person], rules: ScoringRules) -> list[Run]:
+    """The same runs with how suspicious the clips in them are, of everyone in doubt.
+
+    Somebody whose whole interval lies above the threshold is in no doubt: more frames would
+    only cost time.
+    """
+    hot = [run.hot for run in runs]
+    for person in people:
+        if person.interval is None or person.interval[0] >= rules.threshold:
+            continue
+        for clip in person.clips:
+            fake = float(calibrate(clip.logit, rules))
+            if clip.weight > 0 and fake >= rules.undecided[0]:
+                for k, run in enumerate(runs):
+                    if run.start <= clip.start < run.end:
+                        hot[k] = max(hot[k], fake)
+    return [Run(run.start, run.end, run.judged, heat) for run, heat in zip(runs, hot, strict=True)]

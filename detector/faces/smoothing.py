@@ -1,0 +1,53 @@
+"""Faces that were found in some frames of a clip become one smooth track of all of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.records import Box, Face
+
+_SMOOTH = 0.25  # seconds to either side that a box is averaged over
+
+
+def smooth_track(
+    sightings: dict[int, Face], seconds: NDArray[np.float64], *, max_gap: float
+) -> tuple[tuple[int, ...], tuple[Face, ...]]:
+    """The indices and smooth faces of a person seen in some frames; between two sightings at most
+    `max_gap` seconds apart the frames are filled."""
+    known = sorted(sightings)
+    indices = known[:1]
+    for before, after in pairwise(known):
+        near = seconds[after] - seconds[before] <= max_gap
+        indices += range(before + 1, after + 1) if near else [after]
+    values = np.array([_numbers(sightings[k]) for k in known])
+    columns = [np.interp(seconds[indices], seconds[known], column) for column in values.T]
+    smooth = _smoothed(seconds[indices], np.stack(columns, axis=1))
+    return tuple(indices), tuple(_face(row) for row in smooth)
+
+
+def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row of (T, N) read off a straight line fitted to the rows around it in time.
+
+    Unlike a moving average it does not drag the ends of a clip towards its middle.
+    """
+    rows = []
+    for second in seconds:
+        near = np.abs(seconds - second) <= _SMOOTH
+        offsets, mean = seconds[near] - second, values[near].mean(axis=0)
+        around = offsets - offsets.mean()
+        slope = around @ values[near] / max(float(around @ around), 1e-9)
+        rows.append(mean - slope * offsets.mean())
+    return np.array(rows)
+
+
+def _numbers(face: Face) -> NDArray[np.float64]:
+    return np.array([*face.box, *face.landmarks.ravel(), face.detection])
+
+
+def _face(numbers: NDArray[np.float64]) -> Face:
+    box = Box(*numbers[:4].tolist())
+    landmarks = numbers[4:14].reshape(5, 2).astype(np.float32)
+    return Face(box, landmarks, float(np.clip(numbers[14], 0.0, 1.0)))

@@ -1,0 +1,131 @@
+"""What is known of files beforehand: lists of `file,label`, as people write them.
+
+`train.lists` reads data sets with the same words.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+LABEL_WORDS = {
+    "REAL": ("REAL", "ORIGINAL", "GENUINE", "AUTHENTIC", "PRISTINE"),
+    "FAKE": ("FAKE", "DEEPFAKE", "MANIPULATED", "FORGED", "SYNTHETIC", "SYNTHESIS"),
+}
+LABEL_OF = {word: label for label, words in LABEL_WORDS.items() for word in words}
+YES_NO = {
+    **dict.fromkeys(("1", "1.0", "true", "yes"), "FAKE"),
+    **dict.fromkeys(("0", "0.0", "false", "no"), "REAL"),
+}
+COLUMNS = {
+    "file": ("file", "filename", "file_name", "filepath", "file_path", "path", "video"),
+    "label": ("label", "video ground truth", "ground truth", "ground_truth", "class"),
+    "is_fake": ("is_fake", "isfake", "fake"),
+    "split": ("split", "subset", "finetuning set"),
+    "identity": ("identity", "person", "subject", "actor"),
+    "original": ("original",),
+}
+
+
+class LabelsError(Exception):
+    """A list of labels cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """`fake` is what the list says of a file; `identity` who is in it, or the file's own name."""
+
+    fake: bool
+    identity: str
+
+
+class Labels:
+    """By the ends of paths: `Deepfakes/000.mp4` is the label of `/data/c23/Deepfakes/000.mp4`."""
+
+    def __init__(self, entries: dict[tuple[str, ...], Label], files: list[Path]) -> None:
+        self._entries = entries
+        self.files = files
+        self.longest = max(map(len, entries), default=0)
+
+    def of(self, path: Path) -> Label | None:
+        """The label of the entry that agrees with most of `path`; None where none does."""
+        parts = path.absolute().parts
+        for deep in range(min(self.longest, len(parts)), 0, -1):
+            found = self._entries.get(parts[-deep:])
+            if found is not None:
+                return found
+        return None
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file that a spreadsheet or an editor wrote: UTF-8 or UTF-16 with or without a
+    mark at its beginning, or else Latin-1 as Windows extends it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def separator_of(text: str) -> str:
+    """What divides the cells of the first line: a comma, a semicolon or a tab."""
+    head = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=head.count)
+
+
+def read_labels(path: Path) -> Labels:
+    """A CSV with the columns file and label (REAL or FAKE), or is_fake, and, if known, identity.
+
+    Raises LabelsError where it is none, or says two things about one file.
+    """
+    try:
+        text = decoded(path.read_bytes())
+    except OSError as error:
+        raise LabelsError(f"{path} cannot be read: {error.strerror}.") from error
+    rows = csv.DictReader(io.StringIO(text), delimiter=separator_of(text))
+    names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    columns = _columns(names, path)
+    entries: dict[tuple[str, ...], Label] = {}
+    files = []
+    for cells in rows:
+        row = dict(zip(names, ((cell or "").strip() for cell in cells.values()), strict=False))
+        file = row[columns["file"]].replace("\\", "/")
+        if not file:
+            continue
+        label = Label(
+            _is_fake(row, columns, path), row.get(columns.get("identity", ""), "") or file
+        )
+        parts = tuple(part for part in PurePath(file).parts if part != ".")
+        if entries.setdefault(parts, label).fake != label.fake:
+            raise LabelsError(f"{path} gives {file} as both REAL and FAKE. Keep the right line.")
+        files.append(path.parent / file)
+    if not entries:
+        raise LabelsError(f"{path} names no files.")
+    return Labels(entries, files)
+
+
+def _columns(names: list[str], path: Path) -> dict[str, str]:
+    known = {
+        column: next(word for word in words if word in names)
+        for column, words in COLUMNS.items()
+        if set(words) & set(names)
+    }
+    if "file" not in known or not {"label", "is_fake"} & set(known):
+        raise LabelsError(f"{path} needs a column file, and a column label of REAL and FAKE.")
+    return known
+
+
+def _is_fake(row: dict[str, str], columns: dict[str, str], path: Path) -> bool:
+    if "label" in columns:
+        cell = row[columns["label"]]
+        label = LABEL_OF.get(cell.upper())
+    else:
+        cell = row[columns["is_fake"]]
+        label = YES_NO.get(cell.lower())
+    if label is None:
+        file = row[columns["file"]]
+        raise LabelsError(f"{path} labels {file} with {cell!r}. Write REAL or FAKE.")
+    return label == "FAKE"

@@ -1,0 +1,152 @@
+"""What a detector can be asked, as records, and the methods that ask it.
+
+A detector here, in another process, or behind a queue differs in `run` alone: it gets a request
+and the hooks of whoever waits, and returns the answer. So a new operation is one record here, one
+case in `Detector.run` and one row of `service.admission.TURNS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from detector.live import Shot
+from detector.progress import OnPartial, OnProgress, ShouldStop
+from detector.records import ModelInfo, Report
+from detector.render.viewer_media import Views
+from detector.scoring.calibration import ScoringRules
+from detector.settings import FrameQuestion, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Analyze:
+    """Look at one video or picture: a `Report`."""
+
+    path: Path
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeClips:
+    """Look at the pictures of a camera, clip by clip in the order of time: a `Report` whose file
+    has no name and no hash."""
+
+    clips: Sequence[Sequence[Shot]]
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainFrame:
+    """Look at one judged frame of a report more closely: a `Report`, see `explain.frame`."""
+
+    path: Path
+    report: Report
+    frame: FrameQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class TryWorseCopies:
+    """The report with its `robustness`, see `explain.robustness`."""
+
+    path: Path
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Write the video of a report with boxes, scores and heat maps to `out`: that `Path`."""
+
+    path: Path
+    report: Report
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DrawViews:
+    """Write what a viewer shows of a report, in files that begin with `stem`: `Views`."""
+
+    path: Path
+    report: Report
+    stem: Path
+
+
+Request = Analyze | AnalyzeClips | ExplainFrame | TryWorseCopies | Annotate | DrawViews
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who waits: `on_progress(stage, done, total)` is called as frames are done, `should_stop()`
+    just as often, and `on_partial(report)` with the answer so far after every batch."""
+
+    on_progress: OnProgress | None = None
+    should_stop: ShouldStop | None = None
+    on_partial: OnPartial | None = None
+
+
+class DetectorProtocol(Protocol):
+    """A detector, wherever it runs."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def rules(self) -> ScoringRules: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def run(self, request: Request, hooks: Hooks = ...) -> Any:
+        """Raises VideoError if the file cannot be used or the work was refused, CancelledError if
+        it was stopped."""
+
+
+class Operations:
+    """The requests as methods; whoever has `run` gets them by inheriting from this."""
+
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:
+        raise NotImplementedError
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop | None = None,
+        on_partial: OnPartial | None = None,
+    ) -> Report:
+        """See `Analyze` and `Hooks`."""
+        request = Analyze(Path(path), settings or Settings())
+        report: Report = self.run(request, Hooks(on_progress, should_stop, on_partial))
+        return report
+
+    def analyze_clips(
+        self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None, **hooks: Any
+    ) -> Report:
+        """See `AnalyzeClips`; `hooks` are fields of `Hooks`, here and below."""
+        report: Report = self.run(AnalyzeClips(clips, settings or Settings()), Hooks(**hooks))
+        return report
+
+    def explain_frame(
+        self, path: Path, report: Report, asked: FrameQuestion, **hooks: Any
+    ) -> Report:
+        """See `ExplainFrame`."""
+        explained: Report = self.run(ExplainFrame(path, report, asked), Hooks(**hooks))
+        return explained
+
+    def try_worse_copies(self, path: Path, report: Report, **hooks: Any) -> Report:
+        """See `TryWorseCopies`."""
+        tried: Report = self.run(TryWorseCopies(path, report), Hooks(**hooks))
+        return tried
+
+    def annotate(self, path: Path, report: Report, out: Path, **hooks: Any) -> Path:
+        """See `Annotate`."""
+        written: Path = self.run(Annotate(path, report, out), Hooks(**hooks))
+        return written
+
+    def draw_views(self, path: Path, report: Report, stem: Path, **hooks: Any) -> Views:
+        """See `DrawViews`."""
+        drawn: Views = self.run(DrawViews(path, report, stem), Hooks(**hooks))
+        return drawn

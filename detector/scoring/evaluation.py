@@ -1,0 +1,97 @@
+"""How often a batch whose labels are known was right, by the metrics that training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from detector.scoring.metrics import auc, bootstrap, roc
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One labelled file; `score` is its probability of fake, None where it got no score."""
+
+    fake: bool
+    score: float | None
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Files by label and by what they were called at the threshold, with those without a score."""
+
+    fake_called_fake: int
+    fake_called_real: int
+    fake_without_score: int
+    real_called_fake: int
+    real_called_real: int
+    real_without_score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """`auc` and its 95 % interval, by bootstrap over identities, are None where the files with a
+    score are all real or all fake; the interval also where too few people are there to draw from.
+    `roc` are points (false-positive rate, true-positive rate), rising."""
+
+    files: int
+    threshold: float
+    auc: float | None
+    auc_interval: tuple[float, float] | None
+    matrix: Matrix
+    roc: tuple[tuple[float, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
+    """Files with a score at `threshold` or above count as called fake; those without one count as
+    neither, and are in the matrix."""
+    scored = [one for one in judged if one.score is not None]
+    fake = np.array([one.fake for one in scored], float)
+    score = np.array([one.score for one in scored], float)
+    both = 0 < fake.sum() < len(fake)
+    points: tuple[tuple[float, float], ...] = ()
+    if both:
+        fpr, tpr, _ = roc(fake, score)
+        points = tuple(
+            (round(float(x), 4), round(float(y), 4)) for x, y in zip(fpr, tpr, strict=True)
+        )
+    return Evaluation(
+        files=len(judged),
+        threshold=threshold,
+        auc=auc(fake, score) if both else None,
+        auc_interval=_interval(fake, score, [one.identity for one in scored]) if both else None,
+        matrix=_matrix(judged, threshold),
+        roc=points,
+    )
+
+
+def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float] | None:
+    if len(set(identity)) < 3:
+        return None
+    try:
+        return bootstrap(auc, fake, score, identity)
+    except ValueError:  # no drawing held both labels
+        return None
+
+
+def _matrix(judged: Sequence[Judged], threshold: float) -> Matrix:
+    def count(fake: bool, called: bool | None) -> int:
+        said = (None if one.score is None else one.score >= threshold for one in judged)
+        pairs = zip(judged, said, strict=True)
+        return sum(one.fake is fake and answer is called for one, answer in pairs)
+
+    return Matrix(
+        fake_called_fake=count(True, True),
+        fake_called_real=count(True, False),
+        fake_without_score=count(True, None),
+        real_called_fake=count(False, True),
+        real_called_real=count(False, False),
+        real_without_score=count(False, None),
+    )

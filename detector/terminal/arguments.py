@@ -1,0 +1,166 @@
+"""What can be typed, and what is made of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from detector.heat_methods import DEFAULT_METHOD
+from detector.records import APP_VERSION
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
+from detector.terminal.outputs import Outputs
+from detector.text.llm import narrator_of
+
+EXIT_CODES = (
+    "Exit codes: 0 answered, 2 mistyped, 3 unusable file, 4 no score, 5 no trained weights, 6 the "
+    "report does not hold, 7 an output could not be written, 130 interrupted. With several files "
+    "the highest counts."
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m detector",
+        description="How likely is each face in a video manipulated, when, and why.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        help="videos, pictures, or folders of them; - is standard input",
+    )
+    parser.add_argument("--version", action="version", version=f"detector {APP_VERSION}")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_looking(parser)
+    _add_model(parser)
+    _add_outputs(parser)
+    _add_batches(parser)
+    return parser
+
+
+def _add_looking(parser: argparse.ArgumentParser) -> None:
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames, 8 to 600")
+    amount.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="standard",
+        help="or as many as the length asks for, twice where doubt is left",
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
+    )
+    parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
+    parser.add_argument(
+        "--track", type=int, default=0, metavar="N", help="video track to judge (0: the default)"
+    )
+    parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
+    parser.add_argument(
+        "--heat-method", choices=HEAT_METHODS, default=DEFAULT_METHOD, help="how they are made"
+    )
+    parser.add_argument(
+        "--heat-of",
+        choices=HEAT_TARGETS,
+        default=HEAT_TARGETS[0],
+        help="what they explain: why this frame, or what this frame adds to the video",
+    )
+    parser.add_argument(
+        "--robustness", action="store_true", help="try re-encoded, smaller and blurred copies too"
+    )
+    parser.add_argument(
+        "--retell", action="store_true", help="also in the words of a language model, see README"
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--weights", metavar="NAME|FILE", help="model name or .safetensors file")
+    parser.add_argument(
+        "--verify", type=Path, metavar="REPORT", help="check a JSON report against the one file"
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    many = "; a folder when there are several files"
+    group = parser.add_argument_group("outputs", "- as FILE is standard output.")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write the report(s) as JSON")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="write the results table")
+    group.add_argument(
+        "--clips-csv",
+        dest="clips",
+        type=Path,
+        metavar="FILE",
+        help="write the logit of every person and run of frames",
+    )
+    group.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a self-contained page" + many
+    )
+    group.add_argument(
+        "--video", type=Path, metavar="FILE", help="write the annotated video" + many
+    )
+    group.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write all of it there: results.csv, results.json, clips.csv, skipped.csv, and a "
+        "report and a page for each file in reports/",
+    )
+    group.add_argument(
+        "--with-video", action="store_true", help="with --out: the annotated videos, too"
+    )
+
+
+def _add_batches(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several files")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="with --out: keep what an interrupted run has done of unchanged files",
+    )
+    group.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="file,label[,identity] (REAL or FAKE): print AUC with its 95 %% interval and who was "
+        "called what; names the files if none are given",
+    )
+    group.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="FILE",
+        help="with --labels: write that and the ROC curve as JSON",
+    )
+    group.add_argument(
+        "--watch",
+        action="store_true",
+        help="then wait for new files in the folders, until Ctrl-C",
+    )
+    group.add_argument("--webhook", metavar="URL", help="post each answer as JSON to this address")
+
+
+def outputs_of(options: argparse.Namespace) -> Outputs:
+    return Outputs(
+        **{kind: getattr(options, kind) for kind in Outputs.KINDS},
+        out=options.out,
+        out_video=options.with_video,
+    )
+
+
+def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:
+    """What was asked for; ends the program with a message if it makes no sense."""
+    if options.retell and narrator_of() is None:
+        parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
+    try:
+        return Settings(
+            frames=options.frames or 0,
+            preset=options.preset,
+            threshold=options.threshold,
+            max_faces=options.max_faces,
+            heat=not options.no_heat,
+            heat_method=options.heat_method,
+            heat_of=options.heat_of,
+            track=options.track,
+        )
+    except ValueError as error:
+        parser.error(str(error))

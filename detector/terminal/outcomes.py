@@ -1,0 +1,117 @@
+"""What became of each file, in plain types, and a journal of it from which a batch goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from detector.errors import VideoError, shown
+from detector.records import Report, Status
+from detector.render.document import answer_json, summary_row
+from detector.terminal.inputs import Input
+
+ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS = 0, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`row` is the file's line in the table, `answer` its JSON, `clips` a line per person and run
+    of frames. `again` says that another try may end otherwise."""
+
+    label: str
+    path: str
+    code: int
+    row: dict[str, Any]
+    answer: dict[str, Any]
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    fake: float | None = None
+    threshold: float | None = None
+    again: bool = False
+
+
+def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
+    path = str(file.path)
+    if isinstance(result, VideoError):
+        answer, row = answer_json(result, file.label), summary_row(result, file.label)
+        return Outcome(file.label, path, BAD_FILE, row | {"path": path}, answer, again=True)
+    codes = {Status.OK: ANSWERED, Status.UNTRAINED: NO_WEIGHTS}
+    named = replace(result, video=replace(result.video, name=shown(file.label)))
+    return Outcome(
+        label=file.label,
+        path=path,
+        code=codes.get(result.status, NO_ANSWER),
+        row=summary_row(named, file.label) | {"path": path},
+        answer=answer_json(named, file.label),
+        clips=list(clip_rows(named)),
+        fake=result.fake if result.status is Status.OK else None,
+        threshold=result.threshold,
+    )
+
+
+def clip_rows(report: Report) -> Iterator[dict[str, Any]]:
+    """What the network said of each run of frames: the uncalibrated logit, and how much it counts
+    in the person's score."""
+    for person in report.people:
+        for clip in person.clips:
+            yield {
+                "file": report.video.name,
+                "person": person.id,
+                "start": round(clip.start, 3),
+                "end": round(clip.end, 3),
+                "logit": round(clip.logit, 5),
+                "weight": round(clip.weight, 4),
+                "p_person": None if person.fake is None else round(person.fake, 4),
+                "model": report.model.id,
+            }
+
+
+class Journal:
+    """A line of JSON for each file that is done, written at once: what a killed run leaves.
+
+    A line is used again if file, size, time of change and `asked` (settings, weights, version)
+    are the same.
+    """
+
+    def __init__(self, path: Path, asked: dict[str, Any], *, resume: bool) -> None:
+        self.path = path
+        self.asked = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        self._done: dict[str, dict[str, Any]] = {}
+        if resume:
+            self._read()
+        else:
+            path.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                self._done[entry["key"]] = entry["outcome"]
+            except (ValueError, KeyError, TypeError):
+                continue  # the last line of a run that was killed
+
+    def find(self, file: Input) -> Outcome | None:
+        """What became of `file` in an earlier run, unless another try may end otherwise."""
+        known = self._done.get(self._key(file))
+        if known is None or known.get("again") or known.get("label") != file.label:
+            return None
+        return Outcome(**known)
+
+    def add(self, file: Input, outcome: Outcome) -> None:
+        """Raises OSError if it cannot be written."""
+        line = json.dumps({"key": self._key(file), "outcome": asdict(outcome)})
+        with self.path.open("a", encoding="utf-8") as journal:
+            journal.write(line + "\n")
+
+    def _key(self, file: Input) -> str:
+        try:
+            known = file.path.stat()
+        except OSError:
+            return f"{file.path}|gone|{self.asked}"
+        real = os.path.realpath(file.path)
+        return f"{real}|{known.st_size}|{known.st_mtime_ns}|{self.asked}"

@@ -1,0 +1,35 @@
+"""Numbers as people read them: moments, lengths, probabilities."""
+
+from __future__ import annotations
+
+from detector.language import _
+
+
+def clock(second: float) -> str:
+    """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4."""
+    tenths = round(max(second, 0.0) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def length_text(seconds: float) -> str:
+    """How long something is: 3.6 s, 1:58, 1:02:03."""
+    if seconds < 60:
+        return _("{seconds} s", seconds=f"{seconds:.1f}")
+    return clock(round(seconds)).partition(".")[0]
+
+
+def fps_text(fps: float) -> str:
+    """Frames per second with at most two decimals: 25, 29.97."""
+    return f"{fps:.2f}".rstrip("0").rstrip(".")
+
+
+def percent(fake: float) -> str:
+    """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
+    if fake > 0.99:
+        return _("over 99 %")
+    if fake < 0.01:
+        return _("under 1 %")
+    return f"{fake * 100:.0f} %"

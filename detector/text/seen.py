@@ -1,0 +1,66 @@
+"""How much of a video an answer rests on, in words."""
+
+from __future__ import annotations
+
+import itertools
+
+from detector.coverage import SHORT_INSERT, Coverage, coverage_of
+from detector.language import _
+from detector.records import Report, Status
+from detector.text.figures import clock, length_text, percent
+
+WORTH_SAYING = 0.05
+"""The chance of missing a short insert from which it is told."""
+
+
+def seen_texts(report: Report) -> list[tuple[str, float | None]]:
+    """How much of a video was looked at, and what that could hide, each with its moment."""
+    if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
+        return []
+    seen = coverage_of(report)
+    if seen is None:
+        return []
+    text = _(
+        "Of {length}, {seen} were looked at, {frames} frames; a face was found in {found} of them.",
+        seen=length_text(seen.seconds),
+        length=length_text(report.video.seconds),
+        found=report.frames_with_face,
+        frames=report.frames_sampled,
+    )
+    said: list[tuple[str, float | None]] = [(text, None)]
+    if report.status is Status.OK and seen.missed >= WORTH_SAYING:
+        said.append((missed_text(seen), None))
+    gap = longest_gap(report)
+    if gap is not None and report.status is Status.OK:
+        start, end = gap
+        text = _(
+            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
+            start=clock(start),
+            end=clock(end),
+        )
+        said.append((text, start))
+    return said
+
+
+def missed_text(seen: Coverage) -> str:
+    """What the gaps between the looks could hide."""
+    return _(
+        "A manipulated stretch of {insert} s would lie between the frames that were looked at "
+        "with a chance of {chance}.",
+        insert=f"{SHORT_INSERT:.0f}",
+        chance=percent(seen.missed),
+    )
+
+
+def longest_gap(report: Report) -> tuple[float, float] | None:
+    """The longest run of sampled moments at which nobody was judged, first to last second."""
+    return max(gaps(report), key=lambda gap: gap[1] - gap[0], default=None)
+
+
+def gaps(report: Report) -> list[tuple[float, float]]:
+    """Runs of sampled moments at which nobody could be judged, each as first and last second."""
+    judged = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
+    seconds = sorted(round(second, 3) for second in report.sampled_seconds)
+    runs = itertools.groupby(seconds, key=lambda second: second in judged)
+    blind = [list(run) for known, run in runs if not known]
+    return [(run[0], run[-1]) for run in blind]

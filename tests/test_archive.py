@@ -1,0 +1,269 @@
+"""An archive on Ray: one row per video, though workers die, files are poisoned or it is killed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="an archive needs Ray: pip install -r requirements-scale.txt")
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from detector.archive.cluster import Crew, Pools, analyse_all, ray_running
+from detector.archive.sources import Entry, list_videos
+from detector.archive.store import SCHEMA, Store, record_of
+from detector.archive.worker import Job, Worker, local_copy
+from detector.errors import VideoError
+from detector.records import Status
+from detector.render.batch import batch_csv
+from detector.render.rows import row_of
+from detector.settings import Settings
+from tests import reports
+from tests.clips import moving_portrait, plain, write_clip
+
+ABOUT = {"model": "tiny", "settings": {"frames": 8}}
+
+
+def entry(number: int, **changes: object) -> Entry:
+    found = Entry(f"/videos/{number:03d}.mp4", 1000 + number, "2026-01-01T00:00:00+00:00")
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def record(number: int, status: Status = Status.EMPTY) -> dict[str, object]:
+    name = f"{number:03d}.mp4"
+    return record_of(row_of(VideoError(f"{name} is empty.", status), name), entry(number))
+
+
+def rows(out: Path) -> list[dict[str, object]]:
+    """What any reader of Parquet finds, without our code."""
+    found = pads.dataset(out / "rows", partitioning="hive").to_table().to_pylist()
+    return sorted(found, key=lambda row: str(row["uri"]))
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def names(*sources: str | Path, column: str = "path") -> list[str]:
+    return [video.name for video in list_videos(map(str, sources), column=column)]
+
+
+def test_a_folder_gives_its_videos_and_nothing_hidden(tmp_path: Path) -> None:
+    touch(tmp_path, "b.mp4", "a/c.MOV", "notes.txt", "._b.mp4", ".cache/d.mp4")
+    assert names(tmp_path) == ["c.MOV", "b.mp4"]
+
+
+def test_lists_tables_and_uris_name_the_same_videos(tmp_path: Path) -> None:
+    touch(tmp_path, "deep/a b%.mp4", "c#1.mp4")
+    (tmp_path / "list.txt").write_text("deep/a b%.mp4\n\nc#1.mp4\n")
+    paths = [str(tmp_path / "deep/a b%.mp4"), str(tmp_path / "c#1.mp4")]
+    pq.write_table(pa.table({"where": paths}), tmp_path / "table.parquet")
+    wanted = {"a b%.mp4", "c#1.mp4"}
+    assert set(names(tmp_path / "list.txt")) == wanted
+    assert set(names(tmp_path / "table.parquet", column="where")) == wanted
+    by_uri = list(list_videos([tmp_path.as_uri()]))
+    assert {video.name for video in by_uri} == wanted
+    for video in by_uri:
+        with local_copy(video) as path:
+            assert (path.name, path.read_bytes()) == (video.name, b"x")
+
+
+def test_a_video_named_twice_is_one_video(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4")
+    assert names(tmp_path, tmp_path / "a.mp4") == ["a.mp4"]
+
+
+@pytest.mark.parametrize("source", ["not/there", "nowhere://a/b"])
+def test_a_source_that_is_not_there_is_named(source: str) -> None:
+    with pytest.raises(ValueError, match=source):
+        list(list_videos([source]))
+
+
+def test_a_table_without_the_column_says_which_it_has(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"file": ["a.mp4"]}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="no column path; it has file"):
+        names(tmp_path / "t.parquet")
+
+
+def test_a_row_is_the_same_in_a_batch_and_in_an_archive() -> None:
+    answers = [("a.mp4", reports.two_people()), ("b.mp4", VideoError("b.mp4 is empty."))]
+    heads, *table = csv.reader(io.StringIO(batch_csv(answers)))
+    for cells, (name, answer) in zip(table, answers, strict=True):
+        kept = pa.Table.from_pylist([record_of(row_of(answer, name), entry(1))], SCHEMA)
+        plain = {head: kept.to_pylist()[0][head] for head in heads}
+        assert cells == ["" if value is None else str(value) for value in plain.values()]
+    assert [*heads, "uri", "bytes", "modified"] == SCHEMA.names
+
+
+def test_only_an_answer_has_a_probability() -> None:
+    row = row_of(reports.no_face(), "hills.mp4")
+    assert (row.status, row.p_fake, row.p_low, row.band) == ("no_face", None, None, None)
+    assert row_of(reports.two_people(), "a.mp4").p_fake is not None
+
+
+def test_a_killed_run_keeps_every_row_that_it_received(tmp_path: Path) -> None:
+    """It is killed by leaving it: nothing is flushed, and its last line is cut short."""
+    store = Store.open(str(tmp_path), ABOUT)
+    for number in range(3):
+        store.add(record(number))
+    (journal,) = tmp_path.glob("journal-*")
+    journal.write_text(journal.read_text() + '{"file": "003.mp')
+    assert not list(tmp_path.rglob("*.parquet"))
+    again = Store.open(str(tmp_path), ABOUT)
+    assert again.finished == {entry(0), entry(1), entry(2)}
+    assert len(rows(tmp_path)) == 3
+    assert not list(tmp_path.glob("journal-*"))
+
+
+def test_a_run_killed_while_it_writes_parquet_leaves_no_row_twice(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), ABOUT)
+    store.add(record(0))
+    (journal,) = tmp_path.glob("journal-*")
+    lines = journal.read_text()
+    store.flush()
+    journal.write_text(lines)  # it was killed before the journal was deleted
+    Store.open(str(tmp_path), ABOUT)
+    assert len(rows(tmp_path)) == 1
+
+
+def test_rows_made_in_another_way_are_not_mixed(tmp_path: Path) -> None:
+    Store.open(str(tmp_path), ABOUT)
+    with pytest.raises(ValueError, match="another settings"):
+        Store.open(str(tmp_path), ABOUT | {"settings": {"frames": 100}})
+
+
+def test_rows_lie_in_a_folder_per_verdict(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), ABOUT)
+    store.add(record(0))
+    store.add(record_of(row_of(reports.two_people(), "fake.mp4"), entry(1)))
+    store.flush()
+    folders = sorted(path.name for path in (tmp_path / "rows").iterdir())
+    assert folders == ["verdict=fake", "verdict=undecided"]
+    assert [row["verdict"] for row in rows(tmp_path)] == ["undecided", "fake"]
+
+
+def test_what_was_given_up_can_be_tried_again(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path), ABOUT)
+    store.add(record(0))
+    store.add(record(1, Status.UNSAFE))
+    store.flush()
+    store.forget(Status.UNSAFE)
+    assert store.finished == {entry(0)}
+    assert [row["uri"] for row in rows(tmp_path)] == [entry(0).uri]
+
+
+def test_a_changed_file_is_another_entry() -> None:
+    assert entry(0) != entry(0, modified="2026-01-02T00:00:00+00:00")
+
+
+@pytest.fixture(scope="module")
+def job(weights: Path) -> Job:
+    sha256 = json.loads((weights / "tiny.json").read_text())["sha256"]
+    return Job(Settings(frames=8, heat=False), str(weights / "tiny.safetensors"), sha256)
+
+
+def test_known_content_is_not_analysed_again(
+    job: Job, talking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also under another name: the hash of its bytes decides."""
+    worker = Worker(job, SCHEMA.empty_table(), "cpu")
+    first = worker.answer(Entry(str(talking), 1, None))
+    assert first["status"] == "ok"
+    worker.known = pa.Table.from_pylist([first], SCHEMA)
+    monkeypatch.setattr(worker.detector, "analyze", lambda *_: pytest.fail("analysed again"))
+    moved = Entry(str(shutil.copy(talking, tmp_path / "moved.mp4")), 2, "now")
+    again = worker.answer(moved)
+    assert again == first | {"file": "moved.mp4"} | asdict(moved)
+
+
+def test_a_missing_file_is_a_row_of_its_own(job: Job) -> None:
+    worker = Worker(job, SCHEMA.empty_table(), "cpu")
+    for uri in ("/not/there.mp4", "file:///not/there.mp4"):
+        row = worker.answer(Entry(uri, None, None))
+        assert (row["verdict"], row["p_fake"]) == ("undecided", None)
+        assert "there.mp4" in str(row["headline"])
+
+
+def test_workers_with_a_gpu_come_first_and_the_rest_have_none() -> None:
+    demand = Pools(cpu_workers=2, gpu_workers=1, gpus_per_worker=0.5).demands()
+    assert [demand()["num_gpus"] for _ in range(4)] == [0.5, 0, 0, 0.5]
+
+
+# From here on with Ray itself, on drawn clips.
+
+
+class Fragile(Worker):
+    """Ends its process at a file named poison, always; at one named once, the first time.
+
+    It loads no network: what becomes of a video does not depend on what the network says.
+    """
+
+    def __init__(self, job: Job, known: pa.Table, device: str) -> None:
+        self.job, self.known, self.device = job, known, device
+
+    def answer(self, video: Entry) -> dict[str, object]:
+        marker = Path(video.uri).with_suffix(".seen")
+        if video.name == "poison.mp4" or (video.name == "once.mp4" and not marker.exists()):
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if video.name == "broken.mp4":
+            raise ZeroDivisionError("a mistake of ours")
+        answer = VideoError(f"{self.device} {os.getpid()}", Status.NO_FACE)
+        return record_of(row_of(answer, video.name), video)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    with ray_running(None, cpus=3):
+        yield
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("cluster")
+def test_dead_workers_and_poisoned_files_cost_no_other_video(job: Job, tmp_path: Path) -> None:
+    special = ["poison.mp4", "once.mp4", "broken.mp4"]
+    touch(tmp_path / "in", *special, *(f"{number:03d}.mp4" for number in range(197)))
+    store = Store.open(str(tmp_path / "out"), ABOUT)
+    entries = list(list_videos([str(tmp_path / "in")]))
+    crew = Crew(job, Pools(cpu_workers=2), Fragile)
+    assert len(list(analyse_all(entries, store, crew))) == 200
+    store.flush()
+    found = {str(row["file"]): row for row in rows(tmp_path / "out")}
+    assert len(found) == 200
+    given_up = {name for name, row in found.items() if row["status"] == "unsafe"}
+    assert given_up == {"poison.mp4", "broken.mp4"}
+    assert "poison.mp4 made every worker fail" in str(found["poison.mp4"]["headline"])
+    assert not list(analyse_all(entries, store, crew))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("cluster")
+def test_an_archive_stopped_in_the_middle_goes_on(job: Job, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, images in (("a", moving_portrait(20)), ("b", plain(20)), ("c", plain(12))):
+        write_clip(folder / f"{name}.mp4", images)
+    entries = list(list_videos([str(tmp_path / "in")]))
+    crew = Crew(job, Pools(cpu_workers=1))
+    stopped = analyse_all(entries, Store.open(str(tmp_path / "out"), ABOUT), crew)
+    assert next(stopped)["uri"] == entries[0].uri
+    stopped.close()
+    store = Store.open(str(tmp_path / "out"), ABOUT)
+    assert [row["uri"] for row in analyse_all(entries, store, crew)] == [e.uri for e in entries[1:]]
+    store.flush()
+    found = rows(tmp_path / "out")
+    assert [row["status"] for row in found] == ["ok", "no_face", "no_face"]
+    assert all(row["model"] == "tiny" and row["sha256"] for row in found)
