@@ -81,10 +81,10 @@ def _track(message: Message) -> Track:
 
 
 def _codec(name: Any) -> str:
-    name = str(name)
-    if not (name.isascii() and name.replace("_", "").isalnum() and len(name) < 32):
+    named = str(name)
+    if not (named.isascii() and named.replace("_", "").isalnum() and len(named) < 32):
         raise ValueError("no codec has such a name")
-    return name
+    return named
 
 
 def notes_message(notes: DecodeNotes) -> Message:

@@ -24,7 +24,10 @@ WIDE_COLOURS = {
     int(ColorPrimaries.SMPTE431),
     int(ColorPrimaries.SMPTE432),
 }
-ORDINARY = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
+ORDINARY: dict[str, Any] = {
+    "dst_color_trc": ColorTrc.BT709,
+    "dst_color_primaries": ColorPrimaries.BT709,
+}
 # Each needs a table that takes seconds to make; a file that changes more often is not believed.
 MOST_CONVERSIONS = 3
 # The display matrix that turns a frame counter-clockwise by so many degrees.
@@ -67,7 +70,7 @@ class Drawing:
             if colours in self._toned:
                 self.notes.tone_mapped = True
                 toned = self._toned[colours]
-                return toned.reformat(frame, *self.size, "rgb24", threads=1, **how, **ORDINARY)
+                return toned.reformat(frame, *self.size, "rgb24", threads=1, **how | ORDINARY)
         return self._plain.reformat(frame, *self.size, "rgb24", threads=1, **how)
 
 

@@ -52,11 +52,12 @@ def _luma(frame: VideoFrame) -> NDArray[np.int16] | None:
         return None
     plane = frame.planes[0]
     kind = np.uint8 if component.bits == 8 else np.dtype("<u2")
-    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
+    rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)
     if component.bits == 8 and len(frame.format.components) > 1 and len(frame.planes) == 1:
         return None  # packed: brightness and colour side by side
     looked_at = rows[:, : plane.width : COLUMNS].astype(np.int32) >> (component.bits - 8)
-    return looked_at.astype(np.int16)
+    luma: NDArray[np.int16] = looked_at.astype(np.int16)
+    return luma
 
 
 class FirstField:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -24,7 +24,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from detector.video.clock import Clock
+from detector.video.clock import AnyPacket, Clock
 
 # One packet is one shown frame with its own time. Not so in VP8 (packets that show nothing),
 # MPEG-4 in AVI (two frames in one packet) or transport streams (fields, times left out).
@@ -106,15 +106,15 @@ def packets_of(
     container: InputContainer, stream: AnyStream, notes: DecodeNotes, clock: Clock
 ) -> Iterator[Packet[AnyStream]]:
     """The stream's packets as far as the file holds them, their times moved by `clock`."""
-    for packet in demuxed(container, (stream,), notes):
+    for packet in cast("Iterator[Packet[AnyStream]]", demuxed(container, (stream,), notes)):
         clock.move(packet)
         notes.retimed |= clock.jumps > 0
         yield packet
 
 
 def demuxed(
-    container: InputContainer, streams: Sequence[AnyStream], notes: DecodeNotes
-) -> Iterator[Packet[AnyStream]]:
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream], notes: DecodeNotes
+) -> Iterator[AnyPacket]:
     """The packets of all the streams, in the order of the file."""
     packets = container.demux(*streams)
     while True:
@@ -127,7 +127,7 @@ def demuxed(
             return
         notes.damaged |= packet.is_corrupt
         if packet.size:  # an empty one would tell the decoder that the video ends here
-            yield packet
+            yield cast("AnyPacket", packet)
 
 
 def read_index(
