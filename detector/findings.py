@@ -152,7 +152,7 @@ class Retelling:
 
 
 class SignalStatus(StrEnum):
-    """What a signal says. Only the first two speak of manipulation, and none gives a number."""
+    """What a signal means. Only the first two point at manipulation, and none gives a number."""
 
     DECLARED = "declared"  # the file itself tells of generation or editing
     BROKEN = "broken"  # what should prove the origin was checked, and does not hold
@@ -180,6 +180,57 @@ class Signal:
     clause: Message | None = None
 
     @property
-    def speaks(self) -> bool:
+    def points_at_manipulation(self) -> bool:
         """Whether it points at generation, editing or a forged origin."""
         return self.status in (SignalStatus.DECLARED, SignalStatus.BROKEN)
+
+
+class Credentials(StrEnum):
+    """What became of a file's content credentials (C2PA)."""
+
+    TRUSTED = "trusted"  # they hold, and a trusted authority vouches for the signer
+    VALID = "valid"  # they hold, but nobody who is trusted vouches for the signer
+    BROKEN = "broken"  # the file was changed since, or they are forged or damaged
+    ABSENT = "absent"
+    UNREAD = "unread"  # the file breaks whoever reads them
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file tells of its making, as it was found: nothing of it is believed yet.
+
+    `signer` is a name and `issuer` the organisation in the certificate, `generator` the program
+    that made the credentials. `sources` are IPTC's digital source types and `actions` C2PA's
+    names of what was done, as their last words ("trainedAlgorithmicMedia", "c2pa.edited");
+    `faults` the codes of failed checks. `facts` are keys of `video.container.FACTS` with their
+    values.
+    """
+
+    credentials: Credentials = Credentials.ABSENT
+    signer: str = ""
+    issuer: str = ""
+    generator: str = ""
+    signed_utc: str = ""
+    sources: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From `start` on, pictures were turned counter-clockwise by `degrees` (0, 90, 180 or 270), so
+    that the faces in them stand upright."""
+
+    start: float
+    degrees: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One of a file's video tracks; `number` counts from 1, `width` and `height` are as stored."""
+
+    number: int
+    codec: str
+    width: int
+    height: int

@@ -1,6 +1,6 @@
 """The story: a path in, a report out - read, find, follow, cut, score, explain, judge.
 
-Streaming: a frame is let go when its faces are cut, a crop when it is scored (but for one per
+Streaming: a frame is released when its faces are cut, a crop when it is scored (but for one per
 clip and person, to be shown), so memory depends on how many frames are looked at and on how
 many people are followed, and not on how long the video is.
 """
@@ -161,7 +161,11 @@ class Detector(Operations):
                 watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
         report = analysis.report(notes)
-        return replace(report, signals=tuple(read_signals(file.info)))
+        if alter is not None:
+            return report
+        with spent("origin"):
+            info = replace(file.info, origin=read.read_origin(Path(path), self.limits))
+        return replace(report, signals=tuple(read_signals(info)))
 
     def _look_at_camera(
         self, clips: Sequence[Sequence[Shot]], settings: Settings, watch: Watch

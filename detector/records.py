@@ -16,8 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.findings import ClipScore, RegionShare, Retelling, Robustness, Signal
+from detector.findings import ClipScore, Origin, RegionShare, Retelling, Robustness, Signal
 from detector.findings import Status as Status
+from detector.findings import Track as Track
+from detector.findings import Turn as Turn
 from detector.findings import Verdict as Verdict
 from detector.findings import Warn as Warn
 from detector.findings import verdict_name as verdict_name
@@ -93,31 +95,13 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """From `start` on, pictures were turned counter-clockwise by `degrees` (0, 90, 180 or 270), so
-    that the faces in them stand upright."""
-
-    start: float
-    degrees: int
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One of a file's video tracks; `number` counts from 1, `width` and `height` are as stored."""
-
-    number: int
-    codec: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
     `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
     of the upright picture with square pixels. `track` is the number of the video track that all
-    else is about; `tracks` are those that the file has.
+    else is about; `tracks` are those that the file has. `origin` is what the file tells of its
+    making, where that was read.
     """
 
     name: str
@@ -134,6 +118,7 @@ class VideoInfo:
     has_audio: bool
     track: int = 1
     tracks: tuple[Track, ...] = ()
+    origin: Origin | None = None
 
     @property
     def is_still(self) -> bool:
@@ -231,9 +216,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False.
+    """Which model produced the scores. `sha256` is of the weights file; empty while `trained` is
+    False.
 
-    `families` are the kinds of manipulation it was trained to tell apart, often none.
+    `families` are the kinds of manipulation it was trained to tell apart, often none. `undecided`
+    is the range of probabilities around `threshold` in which the answer is undecided.
     """
 
     id: str
@@ -245,6 +232,7 @@ class ModelInfo:
     threshold: float
     trained_on: str = ""
     families: tuple[str, ...] = ()
+    undecided: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +274,13 @@ class Report:
         """The decision threshold that was in force: the asked-for one, else the model's."""
         asked = self.settings.threshold
         return self.model.threshold if asked is None else asked
+
+    @property
+    def undecided(self) -> tuple[float, float]:
+        """The range in which the answer is undecided, moved along with an asked-for threshold."""
+        low, high = self.model.undecided or (self.model.threshold,) * 2
+        moved = self.threshold - self.model.threshold
+        return max(low + moved, 0.0), min(high + moved, 1.0)
 
     @property
     def suspect(self) -> Person | None:

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from detector import Detector
 from detector.ui.page import build_page
+from detector.ui.tabs.history import HistoryEvents
 from detector.video import Limits
 from tests.clips import plain, write_clip
 
@@ -88,3 +89,16 @@ def test_no_video_is_looked_at_with_ffmpeg(
     for video in videos:
         video.postprocess(path)
     assert not trace.exists()
+
+
+def test_the_files_of_a_tab_that_is_added_are_noted_and_can_be_deleted(page: gr.Blocks) -> None:
+    """No list names the tabs: whatever takes files from a visitor is found."""
+    with page:
+        given = gr.File(label="Another tab")
+    events = HistoryEvents(page)
+    assert given in events.uploads
+    assert given in events.holders
+    assert {"upload", "batch-given", "verify-report", "verify-video"} <= {
+        block.elem_id for block in events.uploads
+    }
+    assert "downloads" not in {block.elem_id for block in events.uploads}

@@ -108,6 +108,17 @@ def test_heavy_packages_stay_where_they_belong(package: str) -> None:
         assert allowed or not used, f"{name_of(path)} must not import {package}"
 
 
+INSIDE_GRADIO = ("state_holder", "constructor_args", ".fns", ".blocks.", "processing_utils")
+
+
+def test_what_is_taken_from_inside_gradio_stands_in_one_place() -> None:
+    """`LocalContext`, which tells whose request runs, is the one exception."""
+    for path in modules("detector/ui"):
+        if name_of(path) != "ui.gradio_patches":
+            text = path.read_text(encoding="utf-8")
+            assert [name for name in INSIDE_GRADIO if name in text] == [], name_of(path)
+
+
 def test_training_never_imports_the_page() -> None:
     banned = ("detector.ui", "detector.cli", "detector.render", "gradio")
     for path in modules("train"):

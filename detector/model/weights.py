@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network ready to answer, and whose word it is."""
+    """A network ready for inference, and what identifies it."""
 
     card: Card
     model: CnnLstm
@@ -242,6 +242,7 @@ def _info(card: Card) -> ModelInfo:
         threshold=card.rules.threshold,
         trained_on=card.trained_on,
         families=card.model.families,
+        undecided=card.rules.undecided,
     )
 
 

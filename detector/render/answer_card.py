@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from detector.coverage import Coverage, coverage_of
 from detector.language import _
 from detector.records import Report, Status
 from detector.render.templates import html
 from detector.render.templating import said
-from detector.text.figures import clock, fps_text, percent
+from detector.text.figures import clock, fps_text, length_text, percent
 from detector.text.statements import (
     SCORE_KINDS,
     SCORE_LINES,
@@ -53,6 +54,14 @@ def _score_line(report: Report, score: float) -> Markup:
     )
 
 
+def _share(looked: Coverage, report: Report) -> str:
+    return _(
+        "{seen} of {length}",
+        seen=length_text(looked.seconds),
+        length=length_text(report.video.seconds),
+    )
+
+
 def _facts(report: Report) -> Sequence[tuple[str, str]]:
     video = report.video
     size = f"{video.width} × {video.height}"
@@ -69,7 +78,10 @@ def _facts(report: Report) -> Sequence[tuple[str, str]]:
         found=report.frames_with_face,
         frames=report.frames_sampled,
     )
+    looked = coverage_of(report)
+    part = [] if looked is None else [(_("Share of the video analysed"), _share(looked, report))]
     return [
+        *part,
         (_("Face found in"), seen),
         (_("People"), str(len(report.people))),
         (_("Input"), shape),

@@ -116,12 +116,19 @@ def to_json(report: Report) -> dict[str, Any]:
         "source": source_json(report),
         "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
-        "model": asdict(report.model) | {"families": list(report.model.families)},
+        "model": _model(report),
         "settings": asdict(report.settings),
         "timing_ms": {stage: number(ms, 1) or 0.0 for stage, ms in report.timing_ms.items()},
         "app_version": APP_VERSION,
         "created_utc": report.created_utc,
     }
+
+
+def _model(report: Report) -> dict[str, Any]:
+    """The range around the threshold is for drawing; the threshold tells machines enough."""
+    known = asdict(report.model) | {"families": list(report.model.families)}
+    del known["undecided"]
+    return known
 
 
 def _coverage(report: Report) -> dict[str, Any] | None:

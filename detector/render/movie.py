@@ -135,7 +135,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
         writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
         for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
-            watch.tell("Drawing the video", min(done, total), total)
+            watch.tell("Drawing the videos", min(done, total), total)
     return writer.path
 
 

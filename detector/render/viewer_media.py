@@ -1,13 +1,14 @@
-"""What a viewer shows: a video plain, under its heat maps, and annotated, made in one pass.
+"""What a viewer shows: a video plain and under its heat maps, made in one pass.
 
-All three have the same size and show the same frames at the same times, so that a page can lay
-one over the other. Beside them lies a storyboard: a small picture of every sampled frame.
+Both have the same size and show the same frames at the same times, so that a page can lay one
+over the other. Beside them lies a storyboard: a small picture of every sampled frame.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ from detector.render.overlay import shrink, to_jpeg
 from detector.sandbox.reader import Reader
 from detector.video import VideoWriter
 from detector.video.sound import Block
+from detector.video.writer import FOR_A_LOOK
 
 TILE = 192
 COLUMNS = 10
+LAID_OVER = ("plain", "heat")
 PICTURE_QUALITY, SHEET_QUALITY = 92, 70
 
 TimedFrames = Iterable[tuple[float, Frame]]
@@ -34,14 +37,15 @@ Sounds = Mapping[str, Iterator[Block]]
 class Views:
     """The files: videos, or JPEG pictures where a still picture was judged.
 
-    `heat` is None when the report holds no heat maps. The tiles of `storyboard`, each `tile`
+    `heat` is None when the report holds no heat maps, `annotated` of a video, which takes longer
+    to draw than what is looked at first (`annotate_video`). The tiles of `storyboard`, each `tile`
     pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`. `margin` is the
     model's crop margin, where the heat lies.
     """
 
     plain: Path
     heat: Path | None
-    annotated: Path
+    annotated: Path | None
     storyboard: Path
     tile: tuple[int, int]
     margin: float
@@ -59,17 +63,14 @@ def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, wat
         if report.video.is_still:
             made = artist.pictures(first[1])
         else:
-            heard = report.video.has_audio
-            sounds = {
-                kind: read.read_sound(path, info=report.video)
-                for kind in ("plain", "annotated")
-                if heard
-            }
+            sounds = {}
+            if report.video.has_audio:
+                sounds["plain"] = read.read_sound(path, info=report.video)
             made = artist.videos(itertools.chain([first], rest), sounds, watch)
     sheet = artist.place("storyboard", ".jpg")
     sheet.write_bytes(to_jpeg(artist.board.sheet(), SHEET_QUALITY))
     tile, margin = artist.board.tile, annotator.margin
-    return Views(made["plain"], made.get("heat"), made["annotated"], sheet, tile, margin)
+    return Views(made["plain"], made.get("heat"), made.get("annotated"), sheet, tile, margin)
 
 
 class Storyboard:
@@ -122,18 +123,26 @@ class _Artist:
         return made
 
     def videos(self, frames: TimedFrames, sounds: Sounds, watch: Watch) -> dict[str, Path]:
+        """Encoders take most of the time, so each has a thread of its own."""
         video = self.annotator.report.video
         total = max(video.frames, 1)
         writers: dict[str, VideoWriter] = {}
         with ExitStack() as stack:
+            pool = ThreadPoolExecutor(2, "encode")
             for done, (second, frame) in enumerate(frames, start=1):
-                for kind, image in self._images(frame):
-                    if kind not in writers:
-                        height, width = image.shape[:2]
-                        place, sound = self.place(kind, ".mp4"), sounds.get(kind)
-                        writer = VideoWriter(place, width, height, video.fps, sound)
-                        writers[kind] = stack.enter_context(writer)
-                    writers[kind].write(image, second)
+                images = {kind: image for kind, image in self._images(frame) if kind in LAID_OVER}
+                for kind in images.keys() - writers.keys():
+                    height, width = images[kind].shape[:2]
+                    place, sound = self.place(kind, ".mp4"), sounds.get(kind)
+                    writer = VideoWriter(place, width, height, video.fps, sound, preset=FOR_A_LOOK)
+                    writers[kind] = stack.enter_context(writer)
+                    stack.callback(pool.shutdown)  # before any writer is closed
+                written = [
+                    pool.submit(writers[kind].write, image, second)
+                    for kind, image in images.items()
+                ]
+                for each in written:
+                    each.result()
                 watch.tell("Drawing the videos", min(done, total), total)
         return {kind: writer.path for kind, writer in writers.items()}
 

@@ -69,6 +69,9 @@ class _Answer:
             looked = reading.look(self.path, limits, track=self.request["track"])
             protocol.send(self.channel, protocol.info_message(looked.info))
             self._show_clips(looked, notes)
+        elif asked == "origin":
+            protocol.send(self.channel, protocol.origin_message(self.path, limits))
+            return
         elif asked == "sound":
             self._play()
         else:

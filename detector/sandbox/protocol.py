@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import VideoError, shown
+from detector.findings import Credentials, Origin
 from detector.records import Status, Track, VideoInfo
 from detector.settings import MOST_TRACKS
+from detector.video import reading
+from detector.video.container import FACTS
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
 from detector.video.sampling import Look
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
+LONGEST_TEXT, MOST_WORDS = 160, 20  # of what a file tells of its making
+TEXTS = ("signer", "issuer", "generator", "signed_utc")
 Message = dict[str, Any]
 
 
@@ -93,6 +98,22 @@ def notes_message(notes: DecodeNotes) -> Message:
 
 def notes_of(message: Message) -> DecodeNotes:
     return DecodeNotes(**{name: message[name] is True for name in asdict(DecodeNotes())})
+
+
+def origin_message(path: Path, limits: Limits) -> Message:
+    return asdict(reading.read_origin(path, limits))
+
+
+def origin_of(message: Message) -> Origin:
+    """As much text as is shown, whatever was sent. Raises ValueError for what is no origin."""
+    told: dict[str, Any] = {name: shown(str(message[name]), LONGEST_TEXT) for name in TEXTS}
+    told |= {
+        name: tuple(shown(str(word), LONGEST_TEXT) for word in message[name][:MOST_WORDS])
+        for name in ("sources", "actions", "faults")
+    }
+    facts = [(str(key), shown(str(value), LONGEST_TEXT)) for key, value in message["facts"]]
+    known = tuple((key, value) for key, value in facts if key in FACTS)[: len(FACTS)]
+    return Origin(Credentials(message["credentials"]), **told, facts=known)
 
 
 def error_of(message: Message) -> VideoError:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from detector.sandbox import protocol
 from detector.sandbox.forkserver import ASK
+from detector.video.credentials import TRUST_ANCHORS
 
 PACKAGES = Path(__file__).parents[2]
-INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
+INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", TRUST_ANCHORS)
 # One thread, so that forking is safe; few arenas, so that address space is a measure of memory.
 # Large blocks are kept and in huge pages: a young process would spend its time on page faults.
 MALLOC = {

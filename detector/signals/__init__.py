@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 
 from detector.findings import Signal
 from detector.records import VideoInfo
+from detector.signals.container import container_facts
+from detector.signals.credentials import content_credentials
 
-READERS: tuple[Callable[[VideoInfo], Signal | None], ...] = ()
+READERS: tuple[Callable[[VideoInfo], Signal | None], ...] = (content_credentials, container_facts)
 
 
 def read_signals(info: VideoInfo) -> Iterator[Signal]:

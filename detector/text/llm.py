@@ -93,7 +93,11 @@ def narrator_of(environment: Mapping[str, str] = os.environ) -> Narrator | None:
 
 
 def findings_of(report: Report) -> str:
-    """What the narrator is told, as JSON: the report's own sentences, and no name of a file."""
+    """What the narrator is told, as JSON: the report's own sentences, and no name of a file.
+
+    Signals are left out: they quote the file, which could hold orders to the narrator.
+    """
+    report = replace(report, signals=())
     with speaking(SOURCE):  # what comes back is checked against English words
         told = {"headline": headline(report), "findings": [one.text for one in sentences(report)]}
     return json.dumps(told, ensure_ascii=False)

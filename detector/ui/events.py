@@ -20,11 +20,11 @@ from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
 from detector.ui import html
-from detector.ui.handlers import Detectors, Question, draw_views, look, write_documents
+from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
 from detector.ui.tabs.explain import Panel
 from detector.ui.viewer import ViewerData, viewer_data
 
-Updates = dict[gr.Component | gr.Column, Any]
+Updates = dict[gr.Component | gr.Column | gr.Accordion, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,10 @@ class Asked:
 class Shown:
     """The components that an answer fills."""
 
+    asked: gr.Accordion
     verdict: gr.HTML
     area: gr.Column
+    beside: gr.Column
     drawing: gr.HTML
     viewer: gr.HTML
     panel: Panel
@@ -76,7 +78,7 @@ class Shown:
     analyse: gr.Button
     cancel: gr.Button
 
-    def components(self) -> list[gr.Component | gr.Column]:
+    def components(self) -> list[gr.Component | gr.Column | gr.Accordion]:
         own = [getattr(self, name) for name in self.__slots__ if name != "panel"]
         return [*own, self.panel.answered]
 
@@ -111,15 +113,28 @@ class Events:
                     drawn = item.so_far
                     yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
 
-    def cancel(self) -> Updates:
-        """What is shown once the running event was called off."""
-        return self._empty() | {self.shown.verdict: html.cancelled()} | self._idle()
+    def cancel(self, answered: Any) -> Updates:
+        """What is shown once the running event was called off; an answer that was given stays."""
+        if answered is not None:
+            return {self.shown.drawing: ""} | self._idle()
+        return (
+            self._empty()
+            | {self.shown.verdict: html.cancelled(), self.shown.asked: gr.update(open=True)}
+            | self._idle()
+        )
+
+    def put_aside(self, answered: Any) -> Updates:
+        """Another file was chosen, or none: nothing of the answer about the last one stays."""
+        if answered is None:
+            return {self.shown.drawing: gr.skip()}
+        return self._empty() | {self.shown.verdict: html.welcome()}
 
     def _empty(self) -> Updates:
         """No answer: nothing of an earlier one stays beside a new question."""
         shown = self.shown
         texts = (shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers)
         nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
+        nothing |= {shown.beside: gr.update(visible=False)}
         nothing |= {shown.files: None, shown.panel.answered: None}
         return nothing | dict.fromkeys(texts, "")
 
@@ -135,7 +150,7 @@ class Events:
             return {}
         note = f"Scoring goes on: {report.frames_sampled} frames so far"
         viewer = self._viewed(question, report, note=note)
-        return {self.shown.area: gr.update(visible=True), self.shown.viewer: viewer}
+        return {self.shown.beside: gr.update(visible=True), self.shown.viewer: viewer}
 
     def _viewed(
         self, question: Question, report: Report, views: Views | None = None, note: str = ""
@@ -155,8 +170,10 @@ class Events:
         shown = self.shown
         return {
             shown.verdict: answer_card(report),
+            shown.asked: gr.update(open=False),
             shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
+            shown.beside: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,
             shown.findings: sections.findings(report, interactive=True) + sections.signals(report),
             shown.people: sections.people(report),
@@ -167,16 +184,30 @@ class Events:
     def _views(
         self, question: Question, report: Report, folder: Path, files: list[Path]
     ) -> Iterator[Updates]:
+        """First what the viewer shows, then the annotated video, to be kept."""
         detector = self.detectors[question.model]
+        shown: Updates = {}
+        annotated: Path | None = None
         with closing(draw_views(detector, question, report, folder)) as steps:
             for item in steps:
-                if isinstance(item, Step):
-                    yield {self.shown.drawing: html.working(item)}
-                elif isinstance(item, VideoError):
-                    yield {self.shown.drawing: html.undrawn(item)}
-                else:
-                    yield {
-                        self.shown.drawing: "",
-                        self.shown.viewer: self._viewed(question, report, item),
-                        self.shown.files: [str(item.annotated), *map(str, files)],
-                    }
+                if isinstance(item, Views):
+                    shown = {self.shown.viewer: self._viewed(question, report, item)}
+                    annotated = item.annotated
+                yield self._drawing(item) | shown
+        if not shown:
+            return
+        if annotated is None:
+            with closing(draw(detector, question, report, folder)) as drawing:
+                for part in drawing:
+                    annotated = part if isinstance(part, Path) else None
+                    yield self._drawing(part)
+        if annotated is not None:
+            yield {self.shown.files: [str(annotated), *map(str, files)]}
+
+    def _drawing(self, item: Step | Views | Path | VideoError) -> Updates:
+        """How far the drawing is, or why there is none; nothing once it is done."""
+        if isinstance(item, Step):
+            return {self.shown.drawing: html.working(item)}
+        if isinstance(item, VideoError):
+            return {self.shown.drawing: html.undrawn(item)}
+        return {self.shown.drawing: ""}

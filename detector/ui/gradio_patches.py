@@ -1,6 +1,8 @@
-"""Keeps Gradio from decoding what visitors send: only a confined process may do that.
+"""Everything that is taken from inside Gradio, in one place: a new version is checked here.
 
-It opens every picture with Pillow, and saves many anew, before an event is told of them; where
+It keeps Gradio from decoding what visitors send: only a confined process may do that.
+
+Gradio opens every picture with Pillow, and saves many anew, before an event is told of them; where
 ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio import processing_utils
@@ -33,6 +35,31 @@ def undecoded(camera: gr.Image) -> gr.Image:
 def forbid_conversion() -> None:
     """Gradio finds no ffmpeg."""
     processing_utils.ffmpeg_installed = _never
+
+
+def components(page: gr.Blocks) -> list[Any]:
+    """Every component of a page, in the order in which they were made."""
+    return list(page.blocks.values())
+
+
+def events_of(page: gr.Blocks) -> list[Any]:
+    """Every event of a page, with its function."""
+    return list(page.fns.values())
+
+
+def relabel(component: Any, name: str, text: Any) -> None:
+    """Give a built component another label, placeholder or the like."""
+    setattr(component, name, text)
+    if name in component.constructor_args:  # an update builds the component anew from these
+        component.constructor_args[name] = text
+
+
+def shown_to(page: gr.Blocks, session: str) -> list[Any]:
+    """The latest value of every component in a session, as Gradio keeps it with served paths."""
+    if session not in page.state_holder:
+        return []
+    held = page.state_holder.session_data[session].config_values.values()
+    return [config.get("props", {}).get("value") for config in held if config]
 
 
 def _path_of(payload: ImageData | FileData | ListFiles | None) -> str | list[str] | None:

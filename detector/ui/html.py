@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from detector.errors import VideoError
 from detector.records import ModelInfo
@@ -22,8 +24,41 @@ _STEPS = (
 )
 
 
-def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
-    """Title, promise, and what speaks here under which limits."""
+def expectation(card: Mapping[str, Any]) -> str:
+    """How often the model is wrong, in one line, from its card's figures; "" where it has none.
+
+    A card may say it itself (`metrics.expectation`); else it is what its validation videos show.
+    """
+    metrics = card.get("metrics") or {}
+    found = metrics.get("expectation") or (metrics.get("videos") or {}).get("all") or {}
+    alarms, misses = found.get("false_alarms"), found.get("misses")
+    if not isinstance(alarms, int | float) or not isinstance(misses, int | float):
+        return ""
+    return (
+        f"Of 100 real people it calls about {100 * alarms:.0f} fake; of 100 fakes like those it "
+        f"was tested on it misses about {100 * misses:.0f}."
+    )
+
+
+def masthead(model: ModelInfo, card: Mapping[str, Any]) -> str:
+    """Title, promise, and how far to trust it."""
+    trust = expectation(card) if model.trained else ""
+    told = f'<p class="trust">{escape(trust)}</p>' if trust else ""
+    warning = (
+        ""
+        if model.trained
+        else ('<ul><li class="warn">No trained weights: faces are found, not scored</li></ul>')
+    )
+    return (
+        '<header id="masthead"><h1>Is this face real?</h1>'
+        "<p>Give it a video. It answers how likely each face is manipulated, when, and where the "
+        "model looked – or says honestly that it cannot tell.</p>"
+        f'{told}{warning}<p id="too-large" role="alert" hidden></p></header>'
+    )
+
+
+def origin(model: ModelInfo, device: str, limits: Limits) -> str:
+    """What speaks here under which limits; for whoever looks for it."""
     accepted = (
         f"Up to {limits.max_bytes // 2**20} MB, {limits.max_seconds / 60:.0f} minutes, "
         f"{limits.max_pixels / 1e6:.0f} megapixels"
@@ -32,15 +67,7 @@ def masthead(model: ModelInfo, device: str, limits: Limits) -> str:
     facts.append(f"<li>Uploads deleted after {KEPT_SECONDS // 60} minutes</li>")
     if model.trained:
         facts.insert(0, f"<li>Model <b>{escape(model.id)}</b> · {model.sha256[:8]}</li>")
-    else:
-        facts.insert(0, '<li class="warn">No trained weights: faces are found, not scored</li>')
-    return (
-        '<header id="masthead"><h1>Is this face real?</h1>'
-        "<p>Give it a video. It answers how likely each face is manipulated, when, and where the "
-        "model looked – or says honestly that it cannot tell.</p>"
-        f'<ul class="facts">{"".join(facts)}</ul>'
-        '<p id="too-large" role="alert" hidden></p></header>'
-    )
+    return f'<ul id="origin">{"".join(facts)}</ul>'
 
 
 def too_large_js(limits: Limits) -> str:
@@ -109,7 +136,7 @@ def problem(error: VideoError) -> str:
 def no_answer(why: str, next_step: str) -> str:
     """Why there is no answer, and what to do."""
     return (
-        '<section class="answer undecided" role="alert"><span class="badge">No answer</span>'
+        '<section class="answer none" role="alert"><span class="badge">No answer</span>'
         f"<h1>{escape(why)}</h1><p>{escape(next_step)}</p></section>"
     )
 

@@ -24,6 +24,7 @@ from detector.text.language import (
     say_markdown,
     tell,
 )
+from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.tabs.check import PRESET_LABELS
 from detector.ui.viewer import ViewerData, viewer_data_in
 
@@ -42,12 +43,12 @@ def translations() -> gr.I18n:
 def speak(page: gr.Blocks) -> None:
     """Make the finished page speak the visitor's language."""
     i18n = translations()
-    for block in page.blocks.values():
+    for block in components(page):
         if isinstance(block, gr.Radio):
             block.choices = [(_key(str(name), i18n), value) for name, value in block.choices]
         for name in (*_TEXTS, "value") if isinstance(block, gr.Button) else _TEXTS:
             _label(block, name, i18n)
-    for event in page.fns.values():
+    for event in events_of(page):
         if event.fn is not None and event.api_visibility == "private":
             event.fn = told(event.fn)
     _greet(page)
@@ -114,9 +115,7 @@ def _label(block: Any, name: str, i18n: gr.I18n) -> None:
     text = getattr(block, name, None)
     if not isinstance(text, str) or text not in catalogue("de"):
         return
-    setattr(block, name, i18n(text))
-    if name in block.constructor_args:  # an update builds the component anew from these
-        block.constructor_args[name] = i18n(text)
+    relabel(block, name, i18n(text))
 
 
 def _key(text: str, i18n: gr.I18n) -> str:
@@ -127,11 +126,11 @@ def _greet(page: gr.Blocks) -> None:
     """What the page says before anything is asked, told anew for each visitor."""
     blocks = [
         block
-        for block in page.blocks.values()
+        for block in components(page)
         if isinstance(block, gr.HTML | gr.Markdown) and isinstance(block.value, str) and block.value
     ]
 
-    examples = [block for block in page.blocks.values() if isinstance(block, gr.Dataset)]
+    examples = [block for block in components(page) if isinstance(block, gr.Dataset)]
 
     def greet() -> list[Any]:
         language = visitor_language()

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import shown
+from detector.findings import Origin
 from detector.records import Frame, VideoInfo
+from detector.video.container import read_facts
+from detector.video.credentials import read_credentials, trust_anchors
 from detector.video.decode import Shown, Source, Survey, nothing_decoded
 from detector.video.opening import PICTURES, PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes, PacketIndex
@@ -21,7 +24,7 @@ from detector.video.sampling import Indices, Look, Seconds, plan_looks
 from detector.video.sound import read_sound
 from detector.video.streams import default_track
 
-__all__ = ["opened", "probe", "read_all", "read_clips", "read_sound"]
+__all__ = ["opened", "probe", "read_all", "read_clips", "read_origin", "read_sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,13 @@ def frames_from(source: Source, start: float) -> Generator[Frame, None, None]:
             yield Frame(second, draw())
     if not decoded:
         raise nothing_decoded(source.path)
+
+
+def read_origin(path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
+    """What a file tells of its making; raises VideoError as `check_file` does."""
+    kind = check_file(path, limits)
+    origin = read_credentials(path, kind, trust_anchors())
+    return replace(origin, facts=read_facts(path, kind, limits))
 
 
 def _choose(

@@ -18,6 +18,14 @@ from detector.ui.viewer import build_viewer
 HERE = Path(__file__).parents[1]
 EXAMPLES = HERE.parent.parent / "examples"
 EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
+# On a phone the verdict would lie below the fold.
+TO_THE_VERDICT = """() => {
+  const answer = document.querySelector("#verdict .answer");
+  if (answer && innerWidth < 820 && answer.dataset.shown !== "yes") {
+    answer.dataset.shown = "yes";
+    answer.scrollIntoView({block: "start"});
+  }
+}"""
 PRESET_LABELS = [(name.capitalize(), name) for name in PRESETS]
 
 
@@ -25,12 +33,9 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
     """Add the tab's components to the page that is being built; `heavy` goes to long events.
 
     Returns what holds the visitor's answer, so that it can be forgotten."""
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            asked, analyse, cancel = _question(detectors)
-        with gr.Column(scale=7, min_width=320):
-            verdict = gr.HTML(html.welcome(), elem_id="verdict", elem_classes="report")
-    shown = _answer(verdict, analyse, cancel)
+    with gr.Accordion("Your video or picture", open=True, elem_id="asked") as form:
+        asked, analyse, cancel = _question(detectors)
+    shown = _answer(form, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
     return shown.panel.answered
@@ -39,6 +44,15 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
 def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
     """What the visitor gives: a video or a picture, and how closely to look."""
     kind = gr.State("video")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=7, min_width=300):
+            files = _files(kind)
+        with gr.Column(scale=5, min_width=300):
+            return _choices(detectors, kind, *files)
+
+
+def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
+    """Where a file is dropped, or an example chosen."""
     with gr.Tabs():
         with gr.Tab("Video") as video_tab:
             video = gr.Video(
@@ -69,7 +83,16 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
-    frames = gr.Radio(PRESET_LABELS, value="standard", label="How closely to look")
+    return video, picture
+
+
+def _choices(
+    detectors: Detectors, kind: gr.State, video: gr.Video, picture: gr.Image
+) -> tuple[Asked, gr.Button, gr.Button]:
+    """How closely to look, and the buttons."""
+    frames = gr.Radio(
+        PRESET_LABELS, value="standard", label="How closely to look", elem_id="frames"
+    )
     with gr.Accordion("Options", open=False):
         exact = gr.Slider(
             0, MOST_FRAMES, 0, step=1, label="Exact number of frames (0: as chosen above)"
@@ -88,11 +111,15 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
     return asked, analyse, cancel
 
 
-def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
-    """Everything that appears once there is an answer."""
+def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
+    """The verdict beside the viewer, and everything else that appears once there is an answer."""
+    with gr.Row(equal_height=False, elem_id="result"):
+        with gr.Column(scale=4, min_width=320):
+            verdict = gr.HTML(html.welcome(), elem_id="verdict", elem_classes="report")
+        with gr.Column(scale=8, min_width=320, visible=False, elem_id="looking") as beside:
+            drawing = gr.HTML(elem_id="drawing", elem_classes="report")
+            viewer = build_viewer("viewer")
     with gr.Column(visible=False, elem_id="answer") as area:
-        drawing = gr.HTML(elem_id="drawing", elem_classes="report")
-        viewer = build_viewer("viewer")
         panel = build_panel()
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
@@ -103,7 +130,9 @@ def _answer(verdict: gr.HTML, analyse: gr.Button, cancel: gr.Button) -> Shown:
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = untouched(gr.Files(label="Downloads", interactive=False, elem_id="downloads"))
     texts = findings, people, moments, numbers
-    return Shown(verdict, area, drawing, viewer, panel, *texts, files, analyse, cancel)
+    return Shown(
+        form, verdict, area, beside, drawing, viewer, panel, *texts, files, analyse, cancel
+    )
 
 
 def _leading(elem_id: str) -> gr.HTML:
@@ -121,6 +150,7 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
         api_visibility="private",
         **heavy,
     )
+    shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
     # First the end of the running event, then what is shown of it: else its last step could be
     # the last word.
     stopped = shown.cancel.click(
@@ -128,6 +158,16 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
     )
     stopped.then(
         events.cancel,
+        inputs=shown.panel.answered,
+        outputs=shown.components(),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    gr.on(
+        [asked.video.change, asked.picture.change, asked.kind.change],
+        events.put_aside,
+        inputs=shown.panel.answered,
         outputs=shown.components(),
         queue=False,
         show_progress="hidden",

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from detector.service.session_files import Ledger, paths_in
+from detector.ui.gradio_patches import components, shown_to
 
 EMPTY = (
     '<section class="welcome"><h2>Nothing yet</h2><p>What you check in this visit is listed here '
@@ -24,7 +25,6 @@ GONE = (
     '<section class="answer undecided"><h1>This result is gone</h1><p>Its files were deleted. '
     "Analyse the video again to see it.</p></section>"
 )
-UPLOADS = ("upload", "batch-given", "verify-report", "verify-video")
 DOWNLOADS = "downloads"
 
 
@@ -79,12 +79,8 @@ class HistoryEvents:
         self.holders = file_components(page)
         self.results = report_components(page)
         self.downloads = next(block for block in self.holders if block.elem_id == DOWNLOADS)
-        self.answer = next(b for b in page.blocks.values() if b.elem_id == "answer")
-        self.uploads = [
-            block
-            for block in self.holders
-            if block.elem_id in UPLOADS or isinstance(block, gr.Image)
-        ]
+        self.answer = next(b for b in components(page) if b.elem_id == "answer")
+        self.uploads = [block for block in self.holders if takes_files(block)]
 
     def note(self, request: gr.Request, *values: Any) -> None:
         """What the browser holds, and what the server last showed it: a viewer's files, too."""
@@ -115,14 +111,6 @@ class HistoryEvents:
     def leave(self, request: gr.Request) -> None:
         self.note(request)
         self.ledger.forget(request.session_hash or "")
-
-
-def shown_to(page: gr.Blocks, session: str) -> list[Any]:
-    """The latest value of every component in a session, as Gradio keeps it with served paths."""
-    if session not in page.state_holder:
-        return []
-    held = page.state_holder.session_data[session].config_values.values()
-    return [config.get("props", {}).get("value") for config in held if config]
 
 
 def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
@@ -162,7 +150,7 @@ def deleted(count: int) -> str:
 
 def file_components(page: gr.Blocks) -> list[Any]:
     """Whatever holds files: uploads, players, downloads and our own viewers of them."""
-    return [block for block in page.blocks.values() if _holds_files(block)]
+    return [block for block in components(page) if _holds_files(block)]
 
 
 def _holds_files(block: Any) -> bool:
@@ -172,15 +160,20 @@ def _holds_files(block: Any) -> bool:
     return isinstance(block, gr.Video | gr.File | gr.Image) and not streams
 
 
+def takes_files(block: Any) -> bool:
+    """Whether a visitor can put files into it, in whatever tab it stands."""
+    return not isinstance(block, gr.HTML) and block.interactive is not False
+
+
 def report_components(page: gr.Blocks) -> list[Any]:
     """Where answers are shown in words."""
     return [
         block
-        for block in page.blocks.values()
+        for block in components(page)
         if type(block) is gr.HTML and block.elem_id and "report" in (block.elem_classes or [])
     ]
 
 
 def kept_files(page: gr.Blocks) -> set[str]:
     """The page's own files, such as its examples."""
-    return {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", ())}
+    return {path for block in components(page) for path in getattr(block, "keep_in_cache", ())}
