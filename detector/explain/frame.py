@@ -81,13 +81,8 @@ def _read_clip(
         with closing(file.clips([look], DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
-<<<<<<< HEAD
                 return [turned(frame, report.turns) for frame in clip]
-    raise VideoError("The file could not be read a second time.")
-=======
-                return list(clip)
     raise VideoError(lazy("The file could not be read a second time."))
->>>>>>> main
 
 
 def _look_at(report: Report, person: Person, second: float) -> Look:
