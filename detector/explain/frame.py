@@ -27,6 +27,7 @@ from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
 from detector.video import DecodeNotes
 from detector.video.sampling import Look
+from detector.video.turning import turned
 
 
 def explain_frame(
@@ -74,13 +75,13 @@ def _read_clip(
 ) -> list[Frame]:
     """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)
-    with read.opened(path, detector.limits) as file:
+    with read.opened(path, detector.limits, track=report.video.track) as file:
         if file.info.sha256 != report.video.sha256:
             raise VideoError(lazy("This is another file than the one that was analysed."))
         with closing(file.clips([look], DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
-                return list(clip)
+                return [turned(frame, report.turns) for frame in clip]
     raise VideoError(lazy("The file could not be read a second time."))
 
 
