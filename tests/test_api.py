@@ -72,7 +72,7 @@ def test_a_video_is_answered_in_the_published_schema(client: Client, talking: Pa
 def test_a_video_alone_is_enough(client: Client, talking: Path) -> None:
     """Everything but the file has a default, also over plain HTTP."""
     answer = client.predict(handle_file(talking), api_name="/analyze_video")
-    assert answer["video"]["frames_sampled"] == 20
+    assert answer["video"]["frames_sampled"] >= 20
 
 
 def test_the_full_answer_brings_video_page_and_table(client: Client, talking: Path) -> None:

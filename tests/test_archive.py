@@ -193,7 +193,7 @@ def test_a_missing_file_is_a_row_of_its_own(job: Job) -> None:
     worker = Worker(job, SCHEMA.empty_table(), "cpu")
     for uri in ("/not/there.mp4", "file:///not/there.mp4"):
         row = worker.answer(Entry(uri, None, None))
-        assert (row["verdict"], row["p_fake"]) == ("undecided", None)
+        assert (row["verdict"], row["p_fake"]) == ("none", None)
         assert "there.mp4" in str(row["headline"])
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from detector import Detector
 from detector.errors import CancelledError, VideoError
-from detector.records import Report, Status, Verdict, Warn
+from detector.records import Report, Status, Warn
 from detector.settings import Settings
 from tests.clips import moving_portrait, plain, portrait, write_clip
 
@@ -99,7 +99,7 @@ def test_no_face_is_an_answer_without_a_score(detector: Detector, tmp_path: Path
     report = detector.analyze(clip, QUICK)
     assert report.status is Status.NO_FACE
     assert report.fake is None
-    assert report.verdict is Verdict.UNDECIDED
+    assert report.verdict is None
 
 
 def test_a_face_too_small_to_judge_gets_no_score(detector: Detector, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import jsonschema
 import pytest
 
 from detector.findings import SignalStatus
-from detector.records import Verdict
 from detector.render.document import SCHEMA, summary_row, to_html, to_json
 from detector.text.summary import headline, sentences
 from detector.verify.report_reader import read_claims
@@ -23,7 +22,7 @@ def test_a_file_without_a_face_can_still_declare_that_it_was_generated() -> None
         "No answer: no face was found in this video; "
         "its content credentials say that it was generated."
     )
-    assert report.verdict is Verdict.UNDECIDED
+    assert report.verdict is None
     assert report.fake is None
 
 
