@@ -69,7 +69,7 @@ class Batch:
         return self if index is None else self._with(index, place=Place.WORKING)
 
     def answered(self, answer: Report | VideoError) -> Batch:
-        """The file at work has its answer. Pictures are let go: the table shows none."""
+        """The file at work has its answer. Pictures are dropped: the table shows none."""
         assert self.current is not None, "no file is at work"
         if isinstance(answer, Report):
             people = tuple(replace(person, moments=()) for person in answer.people)

@@ -145,7 +145,7 @@ class Retelling:
 
 
 class SignalStatus(StrEnum):
-    """What a signal says. Only the first two speak of manipulation, and none gives a number."""
+    """What a signal means. Only the first two point at manipulation, and none gives a number."""
 
     DECLARED = "declared"  # the file itself tells of generation or editing
     BROKEN = "broken"  # what should prove the origin was checked, and does not hold
@@ -173,7 +173,7 @@ class Signal:
     clause: Message | None = None
 
     @property
-    def speaks(self) -> bool:
+    def points_at_manipulation(self) -> bool:
         """Whether it points at generation, editing or a forged origin."""
         return self.status in (SignalStatus.DECLARED, SignalStatus.BROKEN)
 

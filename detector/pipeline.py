@@ -1,6 +1,6 @@
 """The story: a path in, a report out - read, find, follow, cut, score, explain, judge.
 
-Streaming: a frame is let go when its faces are cut, a crop when it is scored (but for one per
+Streaming: a frame is released when its faces are cut, a crop when it is scored (but for one per
 clip and person, to be shown), so memory depends on how many frames are looked at and on how
 many people are followed, and not on how long the video is.
 """

@@ -210,7 +210,8 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Whose word this is. `sha256` is of the weights file; empty while `trained` is False.
+    """Which model produced the scores. `sha256` is of the weights file; empty while `trained` is
+    False.
 
     `families` are the kinds of manipulation it was trained to tell apart, often none. `undecided`
     is the range of probabilities around `threshold` in which the answer is undecided.

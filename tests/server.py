@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from detector.requests import DetectorProtocol
-from detector.service.admission import Desk, Served, Terms
+from detector.service.admission import Admission, Served, Terms
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
 
@@ -22,8 +22,8 @@ def serving(
     detectors: Mapping[str, DetectorProtocol], limits: Limits, terms: Terms = GENEROUS, **more: Any
 ) -> Iterator[str]:
     """Yields the address; the server is closed afterwards."""
-    desk = Desk(terms)
-    served = {name: Served(detector, desk) for name, detector in detectors.items()}
+    admission = Admission(terms)
+    served = {name: Served(detector, admission) for name, detector in detectors.items()}
     page = build_page(served, limits).queue(max_size=QUEUE_SIZE)
     options = launch_options(served, limits) | more
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)

@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from detector.errors import CancelledError, VideoError
 from detector.records import Status
 from detector.requests import Request
-from detector.service.admission import TURNS, Desk, Served, Terms
+from detector.service.admission import TURNS, Admission, Served, Terms
 from detector.service.identity import visitor_of
 from detector.service.jobs import WAITING, Step, run_job
 from detector.service.queueing import Allowance, Line
@@ -58,14 +58,14 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_everyone_knows_their_place_and_it_only_gets_better(pool: ThreadPoolExecutor) -> None:
-    standin, desk = Standin(), Desk()
-    served = Served(standin, desk)
+    standin, admission = Standin(), Admission()
+    served = Served(standin, admission)
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(desk.line) == 1)
+    wait_until(lambda: len(admission.line) == 1)
     others = []
     for k in range(3):
         others.append(Visit(pool, served, f"{k}.mp4"))
-        wait_until(lambda k=k: len(desk.line) == k + 2)
+        wait_until(lambda k=k: len(admission.line) == k + 2)
     wait_until(lambda: all(visit.places for visit in others))
     assert [visit.places[-1] for visit in others] == [1, 2, 3]
     first.leave.set()
@@ -92,10 +92,10 @@ def test_only_one_is_served_at_a_time(pool: ThreadPoolExecutor) -> None:
 
 
 def test_who_leaves_the_line_makes_room(pool: ThreadPoolExecutor) -> None:
-    desk = Desk()
-    served = Served(Standin(), desk)
+    admission = Admission()
+    served = Served(Standin(), admission)
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(desk.line) == 1)
+    wait_until(lambda: len(admission.line) == 1)
     leaves = Visit(pool, served, "a.mp4")
     wait_until(lambda: bool(leaves.places))
     stays = Visit(pool, served, "b.mp4")
@@ -109,12 +109,12 @@ def test_who_leaves_the_line_makes_room(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_full_line_says_so_at_once(pool: ThreadPoolExecutor) -> None:
-    desk = Desk(Terms(longest_line=2))
-    served = Served(Standin(), desk)
+    admission = Admission(Terms(longest_line=2))
+    served = Served(Standin(), admission)
     visits = [Visit(pool, served, "slow.mp4")]
     for k in (2, 3):
         visits.append(Visit(pool, served, "a.mp4"))
-        wait_until(lambda k=k: len(desk.line) == k)
+        wait_until(lambda k=k: len(admission.line) == k)
     with pytest.raises(VideoError, match="2 people are waiting") as raised:
         served.analyze("late.mp4")
     assert raised.value.status is Status.BUSY
@@ -124,9 +124,9 @@ def test_a_full_line_says_so_at_once(pool: ThreadPoolExecutor) -> None:
 
 def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
     """The clock is asked inside the loop, and waiting does not count."""
-    served = Served(Standin(), Desk(Terms(job_seconds=0.3)))
+    served = Served(Standin(), Admission(Terms(job_seconds=0.3)))
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(served.desk.line) == 1)
+    wait_until(lambda: len(served.admission.line) == 1)
     second = Visit(pool, served, "next.mp4")
     with pytest.raises(VideoError, match="minutes that one job may take") as raised:
         first.result.result(timeout=10)
@@ -135,7 +135,7 @@ def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
 
 
 def test_who_has_a_report_gets_its_video_whatever_the_line(tmp_path: Path) -> None:
-    served = Served(Standin(), Desk(Terms(burst=1)))
+    served = Served(Standin(), Admission(Terms(burst=1)))
     report = served.analyze("a.mp4")
     with pytest.raises(VideoError):
         served.analyze("b.mp4")
@@ -294,6 +294,6 @@ def test_the_visitor_is_known_in_the_thread_of_the_job() -> None:
     assert seen == "abc"
 
 
-def test_every_request_has_a_name_and_a_price_at_the_desk() -> None:
+def test_every_request_has_a_name_and_a_price_on_the_way_in() -> None:
     """A new record in `detector.requests` fails here until it has a row."""
     assert set(TURNS) == set(get_args(Request))

@@ -141,7 +141,7 @@ def sees_the_face_and_its_heat_map(page: Page) -> None:
 
 def reads_why(page: Page, peak: float) -> None:
     told = page.locator(f'#findings button[data-second="{peak:.3f}"]')
-    for text in ("looks manipulated from", "of the heat on", "without this frame the score"):
+    for text in ("looks manipulated from", "of the heat on"):
         expect(told.filter(has_text=text)).to_be_visible()
 
 

@@ -25,7 +25,7 @@ from gradio_client import Client
 from starlette.types import Message, Receive, Scope, Send
 
 from detector import Detector
-from detector.service.admission import Desk
+from detector.service.admission import Admission
 from detector.service.guard import MAX_JSON, UPLOAD_OVERHEAD, Guard
 from detector.service.headers import HEADERS
 from detector.service.health import Operation
@@ -437,7 +437,7 @@ def test_what_is_no_http_passes_untouched() -> None:
         raise AssertionError("the guard must not answer here")
 
     scope = {"type": "websocket", "path": "/healthz"}
-    for outside in (Guard(app, max_upload=1, desk=Desk()), Operation(app, not_ready=str)):
+    for outside in (Guard(app, max_upload=1, admission=Admission()), Operation(app, not_ready=str)):
         seen.clear()
         asyncio.run(outside(scope, receive, send))
         assert seen == [scope, receive, send]

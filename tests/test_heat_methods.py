@@ -19,7 +19,7 @@ from detector.model.cnn_lstm import CnnLstm
 from detector.render import schema
 from detector.render.document import to_json
 from detector.render.report_page import to_html
-from detector.service.admission import Desk, Served
+from detector.service.admission import Admission, Served
 from detector.terminal.arguments import build_parser
 from detector.text.phrases import heat_text
 from detector.ui.page import build_page
@@ -63,7 +63,7 @@ def test_every_language_has_its_words(added: str, language: str) -> None:
 
 
 def test_the_page_and_the_api_offer_it(added: str, detector: Detector) -> None:
-    page = build_page({"tiny": Served(detector, Desk())}, Limits())
+    page = build_page({"tiny": Served(detector, Admission())}, Limits())
     offered = [
         block
         for block in page.blocks.values()

@@ -107,7 +107,8 @@ def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:
 
 
 def _strength(person: Person, score: FaceScore, rules: ScoringRules, of: str) -> float:
-    """How fake is what the map explains; of the video, as far as it listened to this clip."""
+    """How fake is what the map explains; of the video, by the share that
+    this clip has in it."""
     if of == "frame":
         return score.fake
     kept = [clip for clip in person.clips if clip.weight > 0]

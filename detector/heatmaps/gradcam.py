@@ -42,8 +42,8 @@ def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     lengths  (B,)              real frames of each clip; what is said of later ones means nothing
     returns  heat (B, T, h, w) float32 >= 0, raw: the log-odds that each cell adds, to first order
 
-    A frame's logit also hears its neighbours through the LSTM; only what the frame's own pixels
-    add is shown. `model` must be in eval mode, or ValueError is raised.
+    A frame's logit also depends on its neighbours through the LSTM; only what the frame's own
+    pixels add is shown. `model` must be in eval mode, or ValueError is raised.
     """
     return _cam(maps, slopes_of("frame", model, maps, lengths))
 

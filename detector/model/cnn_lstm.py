@@ -47,7 +47,7 @@ class ModelConfig:
 class Logits(NamedTuple):
     """Log-odds, above 0 means fake.
 
-    frame   (B, T)     each frame, heard in the context of its clip
+    frame   (B, T)     each frame, in the context of its clip
     still   (B, T)     each frame by itself: what a detector without time would say
     clip    (B,)       the clip as a whole
     family  (B, F)     unnormalised scores of the manipulation families, given that the clip is
@@ -65,9 +65,10 @@ class CnnLstm(nn.Module):
 
     forward: (B, T, 3, H, W) RGB in [0, 1]  ->  `Logits`
 
-    T runs over consecutive frames of one face of one video. The LSTM's opinion is added to the
-    frame's own, so that time corrects a frame classifier and does not have to replace it. It hears
-    how each frame's features depart from their mean over the clip: what changes, and not who it is.
+    T runs over consecutive frames of one face of one video. The LSTM's output is added to the
+    frame's own, so that time corrects a frame classifier and does not have to replace it. Its
+    input is how each frame's features depart from their mean over the clip: what changes, and not
+    who it is.
     """
 
     mean: Tensor

@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network ready to answer, and whose word it is."""
+    """A network ready for inference, and what identifies it."""
 
     card: Card
     model: CnnLstm

@@ -1,4 +1,4 @@
-"""The process that keeps one decoding process ready after the other, and buries them.
+"""The process that keeps one decoding process ready after the other, and reaps them.
 
     python -m detector.sandbox.forkserver SOCKET
 
@@ -30,7 +30,7 @@ ASK, DESCRIPTORS = b"?", 2
 CRASHED = 70  # exit status for what nobody foresaw
 
 
-class Nursery:
+class ChildPool:
     """The children at work: process id and a copy of their connection, by its descriptor."""
 
     def __init__(self, control: socket.socket, *, offline: bool) -> None:
@@ -56,7 +56,7 @@ class Nursery:
                 self.poll.unregister(connection)
             if self.woken.fileno() in told:
                 self.woken.recv(4096)
-                self.bury()
+                self.reap()
             if self.control.fileno() in told:
                 asked = self.begin()
         for pid in self.children.values():
@@ -97,7 +97,7 @@ class Nursery:
         finally:
             os._exit(status)
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Collect who has ended, and say how through the copy of its connection."""
         while self.children:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -119,7 +119,7 @@ def main(descriptor: str) -> None:
     rehearse()
     offline = leave_network()
     gc.freeze()  # children share what is loaded, and do not copy it by collecting
-    Nursery(socket.socket(fileno=int(descriptor)), offline=offline).serve()
+    ChildPool(socket.socket(fileno=int(descriptor)), offline=offline).serve()
 
 
 if __name__ == "__main__":

@@ -114,8 +114,8 @@ class Job:
                     return
                 self._wait()
                 channels = 1 + (protocol.whole(message["channels"], 2) == 2)
-                heard = np.frombuffer(self.connection.recv_bytes(protocol.LONGEST), "<i2")
-                block = Block(protocol.real(message["second"]), heard.reshape(-1, channels))
+                samples = np.frombuffer(self.connection.recv_bytes(protocol.LONGEST), "<i2")
+                block = Block(protocol.real(message["second"]), samples.reshape(-1, channels))
             yield block
 
 

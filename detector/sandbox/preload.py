@@ -50,8 +50,8 @@ def _movie() -> bytes:
             container.mux(video.encode(picture))
         silence = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
         silence.rate = 44_100
-        for heard in (silence, None):
-            container.mux(sound.encode(heard))
+        for frame in (silence, None):
+            container.mux(sound.encode(frame))
         container.mux(video.encode(None))
     return out.getvalue()
 

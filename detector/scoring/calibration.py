@@ -14,7 +14,7 @@ from detector.records import FloatArray, Quality, Status, Verdict, Warn
 Floats = NDArray[np.float64]
 
 BANDS = ("weak", "moderate", "strong", "very_strong")
-# So many neighbouring clips speak for themselves, however long the calm rest of the video is.
+# So many neighbouring clips count alone, however long the calm rest of the video is.
 STRETCH = 3
 
 
@@ -25,13 +25,13 @@ class ScoringRules:
     `temperature` and `bias` calibrate: p = sigmoid((logit + bias) / temperature), Platt scaling
     written so that `bias` moves the zero and `temperature` the steepness (Guo et al. 2017, "On
     Calibration of Modern Neural Networks"). They are fitted on a person's pooled logit; frames
-    share them, so that timeline and verdict speak on one scale.
+    share them, so that timeline and verdict have one scale.
 
     `threshold` is where the error of both kinds was weighed; `undecided` is the range of
     calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
     the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
     (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
-    `share` of the clips, the most suspicious ones, speak for a person. `disagreement` is the
+    `share` of the clips, the most suspicious ones, are pooled to a person. `disagreement` is the
     difference between the probabilities with and without time from which neither is believed.
     """
 
@@ -101,12 +101,12 @@ def calibrate(logits: Floats | FloatArray | float, rules: ScoringRules) -> Float
 
 
 def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
-    """The logit of a person from those of its clips; what speaks is its most suspicious part.
+    """The logit of a person from those of its clips; pooled over its most suspicious part.
 
     A mean would drown a swap of two seconds in a minute. So it is the weighted mean of the
     highest `share` of the clips or, if that is more, of the strongest run of three neighbours: a
     quarter of a long video is long as well. Few clips are no special case: up to 1 / share of
-    them, the highest speaks alone.
+    them, the highest counts alone.
 
     logits   (..., n)  clips in the order of time
     weights  (..., n)  > 0

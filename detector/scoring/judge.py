@@ -142,11 +142,11 @@ def judge_person(
     stills = np.array([np.mean(clip.still_logits) for clip in clips], np.float64)
     fake = float(calibrate(pool_logits(logits, weights, rules.share), rules))
     frame = float(calibrate(pool_logits(stills, weights, rules.share), rules))
-    heard = {}
+    strengths = {}
     if heat_of == "video":
         shares = pool_shares(logits, weights, rules.share)
-        heard = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
-    scores = [score for clip in seen for score in _face_scores(clip, rules, heard)]
+        strengths = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
+    scores = [score for clip in seen for score in _face_scores(clip, rules, strengths)]
     crops = [crop for clip in seen for crop in clip.crops or [None] * len(clip.seconds)]
     verdict, doubts = decide(fake, frame, rules)
     return Person(
@@ -241,11 +241,11 @@ def _segment(person: int, run: Sequence[ScoredClip], rules: ScoringRules) -> Seg
 
 
 def _face_scores(
-    clip: ScoredClip, rules: ScoringRules, heard: Mapping[int, float]
+    clip: ScoredClip, rules: ScoringRules, strengths: Mapping[int, float]
 ) -> list[FaceScore]:
-    """With `heard`, heat is of the video: it says how much of the clip's logit reaches it."""
+    """With `strengths`, heat is of the video: they say how much of the clip's logit reaches it."""
     fakes, stills = calibrate(clip.frame_logits, rules), calibrate(clip.still_logits, rules)
-    strength = [heard.get(id(clip), 0.0)] * len(fakes) if heard else fakes
+    strength = [strengths.get(id(clip), 0.0)] * len(fakes) if strengths else fakes
     return [
         FaceScore(
             second=float(second),

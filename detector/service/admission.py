@@ -1,4 +1,4 @@
-"""The front desk: every question of every visitor passes here, on its way to a detector.
+"""The front admission: every question of every visitor passes here, on its way to a detector.
 
 It keeps the line, the visitors' shares and the clock, and counts what happens; it neither reads
 a file nor makes a score. Whoever is turned away gets a `VideoError`, an answer like any other.
@@ -65,7 +65,7 @@ TURNS: dict[type[Any], tuple[str, bool]] = {
 }
 
 
-class Desk:
+class Admission:
     """One for the whole service: what it holds is the line, and counts that name nobody."""
 
     def __init__(self, terms: Terms | None = None) -> None:
@@ -150,12 +150,12 @@ class Desk:
 
 
 class Served(Operations):
-    """A detector behind the desk."""
+    """A detector behind the admission."""
 
-    def __init__(self, detector: DetectorProtocol, desk: Desk) -> None:
+    def __init__(self, detector: DetectorProtocol, admission: Admission) -> None:
         self.info, self.device, self.rules = detector.info, detector.device, detector.rules
         self.describe: Callable[[], dict[str, Any]] = detector.describe
-        self.desk = desk
+        self.admission = admission
         self._detector = detector
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
@@ -163,15 +163,15 @@ class Served(Operations):
         name, counted = TURNS[type(request)]
         name_request()
         if counted:
-            self.desk.admit()
-        with self.desk.serving(name, hooks.on_progress, hooks.should_stop) as stop:
+            self.admission.admit()
+        with self.admission.serving(name, hooks.on_progress, hooks.should_stop) as stop:
             answer = self._detector.run(request, replace(hooks, should_stop=stop))
         if isinstance(request, Analyze):
-            self.desk.metrics.answered(answer.status.value, answer.timing_ms)
+            self.admission.metrics.answered(answer.status.value, answer.timing_ms)
         return answer
 
     def retell(self, report: Report, narrator: Narrator) -> Report:
         """As `retell`; it counts like an analysis, and waits in no line: the machine is free."""
         name_request()
-        self.desk.admit()
+        self.admission.admit()
         return retell(report, narrator)

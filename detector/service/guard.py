@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from detector.service.admission import Desk
+from detector.service.admission import Admission
 from detector.service.headers import HEADERS, with_headers
 from detector.service.identity import visitor_of
 
@@ -80,17 +80,17 @@ class Guard:
     """ASGI middleware; holds settings, and nothing of any request.
 
     max_upload  bytes that all files of one request may have together
-    desk        keeps every visitor's allowance of uploads, and counts who is turned away
+    admission   keeps every visitor's allowance of uploads, and counts who is turned away
 
     Answers 413 to a body that is too long, counted as it arrives, whatever it announced; 422 to
     a file that is named by an address; 404 to what is closed; 429 to too many uploads; 507 when
     the disk is nearly full. Each says why, in JSON.
     """
 
-    def __init__(self, app: ASGIApp, *, max_upload: int, desk: Desk) -> None:
+    def __init__(self, app: ASGIApp, *, max_upload: int, admission: Admission) -> None:
         self.app = app
         self.max_upload = max_upload
-        self.desk = desk
+        self.admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,7 +101,7 @@ class Guard:
         try:
             await self._serve(path, scope, receive, send)
         except RefusedError as refusal:
-            self.desk.turned_away(REASONS[refusal.status])
+            self.admission.turned_away(REASONS[refusal.status])
             if refusal.status in (413, 429, 507):
                 await _discard(receive)
             await refusal.answer()(scope, receive, send)
@@ -124,7 +124,7 @@ class Guard:
         await self.app(scope, _replay(body, receive), send)
 
     def _allow_upload(self, scope: Scope) -> None:
-        seconds = math.ceil(self.desk.uploads.take(visitor_of(scope)))
+        seconds = math.ceil(self.admission.uploads.take(visitor_of(scope)))
         if seconds:
             raise RefusedError(
                 429,

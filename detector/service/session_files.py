@@ -15,7 +15,7 @@ from typing import Any
 
 class Ledger:
     """Paths by session. A file lies under its content's hash, so two visitors who give the same
-    file share it: it is deleted when the last of them lets go. `kept()` are never deleted."""
+    file share it: it is deleted when the last of them releases it. `kept()` are never deleted."""
 
     def __init__(self, kept: Callable[[], Iterable[str]] = tuple) -> None:
         self._kept = kept

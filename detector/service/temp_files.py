@@ -1,6 +1,6 @@
 """Where the service writes, and that nothing of it stays: one folder a run, swept by age.
 
-A run locks its folder, and the system lets go of the lock when the run ends, however it ends.
+A run locks its folder, and the system releases the lock when the run ends, however it ends.
 So the next one knows which folders nobody needs any more.
 """
 

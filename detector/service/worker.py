@@ -157,7 +157,7 @@ class Worker:
                 raise CancelledError("The analysis was cancelled.")
 
     def _settle(self) -> None:
-        """Make the worker let go of a question that nobody waits for any more."""
+        """Have the worker drop a question that nobody waits for any more."""
         end = time.monotonic() + self._grace
         try:
             self._pipe.send(None)

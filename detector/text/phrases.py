@@ -1,6 +1,6 @@
 """The reasons behind a score in plain words: parts of a face, what a frame adds, worse copies.
 
-Each text is a template filled with the report's own numbers, as in `explain.words`.
+Each text is a template filled with the report's own numbers, as in `text.summary`.
 """
 
 from __future__ import annotations

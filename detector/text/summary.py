@@ -43,7 +43,7 @@ NEARLY_ALL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One statement, and the moment and person it speaks about where there is one."""
+    """One statement, and the moment and person it is about where there is one."""
 
     text: str
     second: float | None = None
@@ -123,7 +123,11 @@ def suspicious_seconds(person: Person, report: Report) -> float:
 
 def _beside(report: Report) -> str:
     """What signals that are no face add to a headline without a score."""
-    clauses = [signal.clause for signal in report.signals if signal.speaks and signal.clause]
+    clauses = [
+        signal.clause
+        for signal in report.signals
+        if signal.points_at_manipulation and signal.clause
+    ]
     return "".join(f"; {clause}" for clause in clauses)
 
 

@@ -61,7 +61,7 @@ class Endpoints:
             n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
-            model: which model speaks, see /model_info; the default one when left out
+            model: which model scores, see /model_info; the default one when left out
             heat_method: locate the evidence in the face by this kind of heat map, or by none
             heat_of: what it explains: the frame's own score, or what the frame adds to the video
             retelling: add the findings in a language model's words, where /limits names one
@@ -102,7 +102,7 @@ class Endpoints:
             n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
-            model: which model speaks, see /model_info; the default one when left out
+            model: which model scores, see /model_info; the default one when left out
             heat_method: how heat maps are made
             heat_of: what they explain: the frame's own score, or what the frame adds to the video
 
@@ -144,7 +144,7 @@ class Endpoints:
                 yield working(item) if isinstance(item, Step) else item.to_json()
 
     def model_info(self) -> dict[str, Any]:
-        """Which models can speak: id, weights, hash, threshold, training data and figures.
+        """Which models there are: id, weights, hash, threshold, training data and figures.
 
         Those that are not trained yet are named, and cannot be chosen. Each one's `decoding`
         says what confines the process that reads a visitor's file; it is empty where none does.
@@ -155,7 +155,7 @@ class Endpoints:
 
     def limits(self) -> dict[str, Any]:
         """What the service accepts."""
-        terms, narrator = self.detectors[self.default].desk.terms, narrator_of()
+        terms, narrator = self.detectors[self.default].admission.terms, narrator_of()
         return {
             "max_bytes": self.accepted.max_bytes,
             "max_seconds": self.accepted.max_seconds,
@@ -228,7 +228,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
 
 
 def file_and_settings() -> list[gr.Component]:
-    """The parameters of an analysis: a file, how closely to look at it, and who speaks."""
+    """The parameters of an analysis: a file, how closely to look at it, and which model."""
     return [
         untouched(gr.File(label="video")),
         gr.Number(0, label="n_frames", precision=0),
@@ -261,7 +261,7 @@ def untrained_models(folder: Path = WEIGHTS) -> list[str]:
 def answers(
     steps: Generator[Step | Report | VideoError, None, None], name: str
 ) -> Iterator[dict[str, Any]]:
-    """What a caller hears of a job about the file `name`: where it is, then its report."""
+    """What a caller is told of a job about the file `name`: where it is, then its report."""
     with closing(steps):
         for item in steps:
             yield told_of(item, name)

@@ -107,7 +107,7 @@ class CloserEndpoints:
             n_frames: frames to look at, 8 to 300; of each copy 20 at most
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
-            model: which model speaks, see /model_info; the default one when left out
+            model: which model scores, see /model_info; the default one when left out
 
         Returns:
             The report; its `robustness` holds the score of every copy, and how far it moves.

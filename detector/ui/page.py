@@ -31,9 +31,9 @@ from detector.ui.tabs.verify import build_verify
 from detector.video import Limits
 
 HERE = Path(__file__).parent
-# Heavy events begin at once, to show their place in the desk's line, which works off one at a
+# Heavy events begin at once, to show their place in the queue, which works off one at a
 # time and is bounded. So Gradio's own queue, which tells the page no place, stays short.
-# They are more than the desk lets wait, so that whoever is turned away is told so by the desk.
+# They are more than may wait there, so that whoever is turned away is told so by the admission.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
 QUEUE_SIZE = 16
@@ -51,10 +51,10 @@ def launch_options(
     `ready()` says whether the networks can be asked now.
     """
     default = next(iter(detectors.values()))
-    metrics = default.desk.metrics if metrics_wanted() else None
+    metrics = default.admission.metrics if metrics_wanted() else None
     middleware = [
         Middleware(Operation, not_ready=lambda: _not_ready(default, ready()), metrics=metrics),
-        Middleware(Guard, max_upload=limits.max_bytes, desk=default.desk),
+        Middleware(Guard, max_upload=limits.max_bytes, admission=default.admission),
     ]
     return {
         "app_kwargs": {"middleware": middleware, "exception_handlers": {Exception: answer_error}},

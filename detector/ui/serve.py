@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.service.admission import Desk, Served
+from detector.service.admission import Admission, Served
 from detector.service.temp_files import Storage
 from detector.service.worker import Worker
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
@@ -11,8 +11,8 @@ from detector.video import Limits
 
 def serve(worker: Worker, storage: Storage) -> None:
     """Raises WeightsError if the networks cannot be loaded."""
-    limits, desk = Limits(), Desk()
-    detectors = {name: Served(found, desk) for name, found in worker.detectors().items()}
+    limits, admission = Limits(), Admission()
+    detectors = {name: Served(found, admission) for name, found in worker.detectors().items()}
     page = build_page(detectors, limits)
     options = launch_options(detectors, limits, lambda: worker.ready)
     storage.keep()

@@ -29,7 +29,7 @@ Samples = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`samples` (N, channels) int16 at `SOUND_RATE`, heard from `second` on, where second 0 is
+    """`samples` (N, channels) int16 at `SOUND_RATE`, played from `second` on, where second 0 is
     the first picture of the video."""
 
     second: float

@@ -1,7 +1,7 @@
 """The panel that looks closer: why one frame, how steady the answer is, and the findings retold.
 
 Nothing in it is computed before it is asked for. The visitor's report waits in their own session,
-no longer than their files; what is shown comes from the detector, behind the desk.
+no longer than their files; what is shown comes from the detector, behind the admission.
 """
 
 from __future__ import annotations
