@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from detector.heat_methods import DEFAULT_METHOD
 from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
 
+MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -48,7 +50,8 @@ class Settings:
     `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
     says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
     are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
-    a score.
+    a score. `track` is the number of the video track to judge, from 1; with 0 it is the file's
+    default one.
     """
 
     frames: int = 0
@@ -58,6 +61,7 @@ class Settings:
     heat: bool = True
     heat_method: str = DEFAULT_METHOD
     heat_of: str = HEAT_TARGETS[0]
+    track: int = 0
 
     def __post_init__(self) -> None:
         if self.frames and not 8 <= self.frames <= MOST_FRAMES:
@@ -70,6 +74,8 @@ class Settings:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:
             raise ValueError(f"max_faces must lie between 1 and 32, got {self.max_faces}")
+        if not 0 <= self.track <= MOST_TRACKS:
+            raise ValueError(f"track must lie between 0 and {MOST_TRACKS}, got {self.track}")
         if self.heat_method not in HEAT_METHODS:
             known = ", ".join(HEAT_METHODS)
             raise ValueError(f"heat_method is one of {known}, got {self.heat_method!r}")

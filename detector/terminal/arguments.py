@@ -52,6 +52,9 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
     )
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
+    parser.add_argument(
+        "--track", type=int, default=0, metavar="N", help="video track to judge (0: the default)"
+    )
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
     parser.add_argument(
         "--heat-method", choices=HEAT_METHODS, default=DEFAULT_METHOD, help="how they are made"
@@ -157,6 +160,7 @@ def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) 
             heat=not options.no_heat,
             heat_method=options.heat_method,
             heat_of=options.heat_of,
+            track=options.track,
         )
     except ValueError as error:
         parser.error(str(error))

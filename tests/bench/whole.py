@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +19,56 @@ from detector.progress import Stopwatch
 from detector.render.movie import annotate_video
 from detector.settings import Settings
 from tests.bench.baseline import Baseline
+from tests.bench.isolation import cpu_seconds
 
 Stages = dict[str, float]
+Peer = Callable[[Path, int], int]
 
 
-def measure(path: Path, weights: Path, frames: int, rounds: int) -> dict[str, Any]:
-    """Medians of `rounds` in which ours, with heat for every frame, and the baseline take turns.
+@dataclass(frozen=True)
+class Contest:
+    """`ours` are the weights that are measured, `plain` those of the baseline; `peers` work as
+    they do, by name."""
+
+    ours: Path | str
+    plain: Path
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+
+
+def measure(path: Path, contest: Contest, frames: int, rounds: int) -> dict[str, Any]:
+    """Medians of `rounds` in which ours, with heat for every frame, and the others take turns.
 
     "stages" and "baseline_stages" are {stage: {"ms", "share"}} of an analysis. "times_faster"
-    and "times_faster_cpu" compare the medians of wall clock and of process CPU time. The
-    annotated video is no part of an analysis and stands beside it.
+    and "times_faster_cpu" compare the medians of wall clock and of CPU time, that of the decoding
+    process included; "peers" holds both for each peer. The annotated video is no part of an
+    analysis and stands beside it.
     """
-    detector = Detector.load(weights, device="cpu")
-    baseline = Baseline(as_published(weights))
+    detector = Detector.load(contest.ours, device="cpu")
+    baseline = Baseline(as_published(contest.plain))
     report = checked(detector.analyze(path, Settings(frames)))
-    ours, theirs = [], []
+    ways: dict[str, Callable[[], Stages]] = {
+        "ours": lambda: detector.analyze(path, Settings(frames)).timing_ms,
+        "baseline": lambda: by_baseline(baseline, path, frames),
+        **{name: partial(by_peer, peer, path, frames) for name, peer in contest.peers.items()},
+    }
+    runs_of: dict[str, list[Stages]] = {name: [] for name in ways}
     for _ in range(rounds):
-        ours.append(timed(lambda: detector.analyze(path, Settings(frames)).timing_ms))
-        theirs.append(timed(lambda: by_baseline(baseline, path, frames)))
+        for name, way in ways.items():
+            runs_of[name].append(timed(way))
     row: dict[str, Any] = {"rounds": rounds}
-    for name, runs in (("", ours), ("baseline_", theirs)):
+    for name, runs in (("", runs_of["ours"]), ("baseline_", runs_of["baseline"])):
         row[f"{name}ms"], row[f"{name}cpu_ms"] = middle(runs, "wall"), middle(runs, "cpu")
         stages = {stage: middle(runs, stage) for stage in runs[0] if stage not in ("wall", "cpu")}
         row[f"{name}stages"] = with_shares(stages)
     row["times_faster"] = row["baseline_ms"] / row["ms"]
     row["times_faster_cpu"] = row["baseline_cpu_ms"] / row["cpu_ms"]
+    row["peers"] = {
+        name: {
+            "times_faster": middle(runs_of[name], "wall") / row["ms"],
+            "times_faster_cpu": middle(runs_of[name], "cpu") / row["cpu_ms"],
+        }
+        for name in contest.peers
+    }
     row["grad_cam_cost"] = cost_of_heat(row["stages"])
     row["render_ms"] = rendered(path, report, detector.config.margin)
     row["render_ms_per_frame"] = row["render_ms"] / report.video.frames
@@ -74,10 +101,16 @@ def by_baseline(baseline: Baseline, path: Path, frames: int) -> Stages:
     return spent.rounded()
 
 
+def by_peer(peer: Peer, path: Path, frames: int) -> Stages:
+    if peer(path, frames) != frames:
+        raise RuntimeError("a peer did not look at every frame")
+    return {}
+
+
 def timed(way: Callable[[], Stages]) -> Stages:
-    wall, cpu = time.perf_counter(), time.process_time()
+    cpu, wall = cpu_seconds(), time.perf_counter()
     stages = way()
-    spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    spent = {"wall": time.perf_counter() - wall, "cpu": cpu_seconds() - cpu}
     return stages | {clock: seconds * 1000 for clock, seconds in spent.items()}
 
 
