@@ -16,6 +16,7 @@ from detector.coverage import (
     heated,
     runs_of,
     second_looks,
+    stretch_of,
     widened,
 )
 from detector.explain.occlusion import explain_people, judge_of
@@ -80,7 +81,8 @@ class Analysis:
         rules = self.detector.rules.at(self.settings.threshold)
         people = self._people(rules, explained=False)
         runs = heated(self._runs(people), people, rules)
-        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2)
+        part = stretch_of(self.settings, self.info)
+        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
         self.again -= sum(look.frames for look in looks)
         return looks
 
@@ -151,7 +153,8 @@ class Analysis:
             people = self._people(rules, explained=self.settings.heat and not partial)
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
-            missed = chance_missed(self._runs(people), self.info.seconds)
+            begin, end = stretch_of(self.settings, self.info)
+            missed = chance_missed(self._runs(people), end, begin=begin)
             people = tuple(_in_doubt(person, missed) for person in people)
             answer = judge_video(people, rules)
         more = {
