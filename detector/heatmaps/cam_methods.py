@@ -130,7 +130,8 @@ class _Among(nn.Module):
         self.model, self.features, self.t, self.of = model, features, t, of
 
     def forward(self, images: Tensor) -> Tensor:
-        seen = pool(self.model.encoder(images.contiguous(memory_format=torch.channels_last)))
+        pictures = images * self.model.std + self.model.mean  # which `encode` normalises again
+        seen = pool(self.model.encode(pictures.contiguous(memory_format=torch.channels_last)))
         clips = self.features.repeat(len(images), 1, 1)
         clips[:, self.t] = seen
         logits = self.model.judge(clips)
