@@ -16,12 +16,14 @@ from detector.coverage import (
     heated,
     runs_of,
     second_looks,
+    stretch_of,
     widened,
 )
 from detector.explain.occlusion import explain_people, judge_of
 from detector.faces.crops import CropSettings, cut_face
 from detector.faces.quality import quality_of
-from detector.faces.tracking import ClipTrack, PeopleTracker
+from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
+from detector.faces.upright import Upright
 from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
 from detector.records import (
@@ -37,7 +39,9 @@ from detector.scoring.calibration import ScoringRules
 from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
+from detector.video import DecodeNotes
 from detector.video.sampling import Look
+from detector.video.turning import size_of, turns_of
 
 MUCH_MISSED = 0.25
 """The chance of missing a short insert from which the answer says that much was not seen."""
@@ -52,6 +56,8 @@ class Analysis:
     info: VideoInfo
     spent: Stopwatch
     tracker: PeopleTracker = field(default_factory=PeopleTracker)
+    upright: Upright = field(init=False)
+    turns: list[tuple[float, int]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     with_face: int = 0
     too_many: bool = False
@@ -75,7 +81,8 @@ class Analysis:
         rules = self.detector.rules.at(self.settings.threshold)
         people = self._people(rules, explained=False)
         runs = heated(self._runs(people), people, rules)
-        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2)
+        part = stretch_of(self.settings, self.info)
+        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
         self.again -= sum(look.frames for look in looks)
         return looks
 
@@ -83,10 +90,19 @@ class Analysis:
         judged = {score.second for person in people for score in person.scores if score.usable}
         return runs_of(self.seconds, frame_length(self.info), judged)
 
+    def __post_init__(self) -> None:
+        self.upright = Upright(self.detector.finder)
+
     def look_at(self, clip: Sequence[Frame]) -> bool:
         """Find who is in one clip, and score when enough faces wait; whether that was now."""
         with self.spent("detect"):
-            tracks = self.tracker.follow(clip, self.detector.finder.find)
+            clip, turns = self.upright.stand(clip)
+            tracks = [
+                track
+                for track in self.tracker.follow(clip, self.upright.find)
+                if not self.upright.lies(clip[track.indices[0]].image, track.faces[0])
+            ]
+        self.turns += zip((frame.second for frame in clip), turns, strict=True)
         self.seconds += [frame.second for frame in clip]
         self.with_face += len({index for track in tracks for index in track.indices})
         if len(tracks) > self.settings.max_faces:
@@ -129,7 +145,7 @@ class Analysis:
             for person, clip in network.score(cuts, settings=self.settings, spent=self.spent):
                 self.scored.setdefault(person, []).append(clip)
 
-    def report(self, *, damaged: bool, partial: bool = False) -> Report:
+    def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
         """Score what still waits, and judge; a `partial` answer is not explained yet."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
@@ -137,14 +153,17 @@ class Analysis:
             people = self._people(rules, explained=self.settings.heat and not partial)
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
-            missed = chance_missed(self._runs(people), self.info.seconds)
+            begin, end = stretch_of(self.settings, self.info)
+            missed = chance_missed(self._runs(people), end, begin=begin)
             people = tuple(_in_doubt(person, missed) for person in people)
             answer = judge_video(people, rules)
         more = {
             Warn.MANY_FACES: self.too_many,
-            Warn.DAMAGED_FILE: damaged,
             Warn.PARTLY_SEEN: answer.status is Status.OK and missed >= MUCH_MISSED,
+            **self._about_file(notes),
         }
+        turns = turns_of(sorted(self.turns))
+        width, height = size_of((self.info.width, self.info.height), turns)
         warnings = {*answer.warnings, *(warning for warning, met in more.items() if met)}
         return Report(
             status=answer.status,
@@ -152,7 +171,7 @@ class Analysis:
             fake=answer.fake,
             interval=answer.interval,
             band=answer.band,
-            video=self.info,
+            video=replace(self.info, width=width, height=height),
             people=people,
             model=self.detector.info,
             settings=self.settings,
@@ -161,13 +180,30 @@ class Analysis:
             heat_scale=self._heat_scale(people),
             warnings=tuple(warning for warning in Warn if warning in warnings),
             sampled_seconds=tuple(sorted(self.seconds)),
+            turns=turns,
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
+    def _about_file(self, notes: DecodeNotes) -> dict[Warn, bool]:
+        """What was done to the file's pictures before they were looked at."""
+        return {
+            Warn.DAMAGED_FILE: notes.damaged,
+            Warn.RETIMED: notes.retimed,
+            Warn.OTHER_TRACKS: len(self.info.tracks) > 1,
+            Warn.TONE_MAPPED: notes.tone_mapped,
+            Warn.DEINTERLACED: notes.deinterlaced,
+            Warn.TURNED: any(degrees for _, degrees in self.turns),
+            Warn.LYING_FACES: self.upright.lying,
+        }
+
     def _too_short(self, rules: ScoringRules) -> bool:
         """Whether no face in so few frames could have been enough."""
         return not self.info.is_still and len(self.seconds) < rules.min_faces
+
+    def _alone(self, second: float) -> bool:
+        """Whether no other frame that was looked at lies so close that it should show the same."""
+        return all(not 0 < abs(other - second) <= MAX_GAP for other in self.seconds)
 
     def _heat_scale(self, people: Sequence[Person]) -> float:
         scores = [score for person in people for score in person.scores]
@@ -176,17 +212,22 @@ class Analysis:
     def _people(self, rules: ScoringRules, *, explained: bool) -> tuple[Person, ...]:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
-        What was seen in a single frame of a video is a flicker of the finder, not a person.
+        What was seen in one frame of several that lie close together in time is a flicker of the
+        finder, not a person.
         """
         still = self.info.is_still
         if self.detector.network is None:
-            seen = [_in_time(faces) for faces in self.seen.values() if still or len(faces) > 1]
+            seen = [
+                _in_time(faces)
+                for faces in self.seen.values()
+                if len(faces) > 1 or self._alone(faces[0].second)
+            ]
             seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [
             sorted(clips, key=lambda clip: clip.seconds[0])
             for clips in self.scored.values()
-            if still or _frames(clips) > 1
+            if _frames(clips) > 1 or self._alone(clips[0].seconds[0])
         ]
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of

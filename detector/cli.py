@@ -67,7 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(run: Run, found: Found) -> int:
-    """All files, and, if asked for, those that come later; returns the exit code."""
+    """All files, and, if asked for, those that come later; returns the exit code.
+
+    However it ends, what was asked for is written for the files that were done.
+    """
     signal_before = _stop_like_ctrl_c()
     try:
         for file in found.files:
@@ -76,17 +79,17 @@ def work(run: Run, found: Found) -> int:
             run.finish()
             watch(run, run.options.paths, known=found.files)
     except (KeyboardInterrupt, CancelledError):
-        run.finish()
-        if run.options.watch:
-            return run.code
-        done = f"{len(run.outcomes)} of {len(found.files)} files are done"
-        more = ", and the same command with --resume goes on" if run.outputs.out else ""
-        run.console.warn(f"Interrupted; {done}, and what was asked for is written for them{more}.")
-        return INTERRUPTED
+        if not run.options.watch:
+            done = f"{len(run.outcomes)} of {len(found.files)} files are done"
+            more = ", and the same command with --resume goes on" if run.outputs.out else ""
+            run.console.warn(
+                f"Interrupted; {done}, and what was asked for is written for them{more}."
+            )
+            return INTERRUPTED
     finally:
+        run.finish()
         if signal_before is not None:
             signal.signal(signal.SIGTERM, signal_before)
-    run.finish()
     return run.code
 
 

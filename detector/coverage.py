@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from detector.errors import VideoError
 from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
@@ -33,12 +35,28 @@ class Run:
     hot: float = 0.0
 
 
+def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
+    """What is to be looked at, in seconds: the part that was asked for, or the whole video.
+
+    Raises VideoError where the video ends before that part begins.
+    """
+    if info.is_still:
+        return 0.0, info.seconds
+    if settings.start >= info.seconds > 0 and settings.start > 0:
+        raise VideoError(
+            f"{info.name} is {info.seconds:.1f} s long; nothing of it lies at {settings.start:g} s "
+            "or later. Choose an earlier part."
+        )
+    return settings.start, min(info.seconds if settings.end is None else settings.end, info.seconds)
+
+
 def frames_for(settings: Settings, info: VideoInfo) -> int:
     """How many frames the first look takes of a video: as many as were asked for, or by length."""
     if settings.frames:
         return settings.frames
     preset = PRESETS[settings.preset]
-    wanted = round(info.seconds / preset.every) * SHORT_CLIP
+    start, end = stretch_of(settings, info)
+    wanted = round((end - start) / preset.every) * SHORT_CLIP
     return min(max(wanted, preset.least), preset.most)
 
 
@@ -48,10 +66,12 @@ def frames_again(settings: Settings, first: int) -> int:
 
 
 def first_look(settings: Settings, info: VideoInfo) -> Look:
-    """Short clips, spread over the whole video."""
+    """Short clips, spread over the whole video, or over the part that was asked for."""
+    start, _ = stretch_of(settings, info)
     frames = frames_for(settings, info)
     by_length = not settings.frames and frames > PRESETS[settings.preset].least
-    return Look(frames, clip=SHORT_CLIP if by_length else 0)
+    end = math.inf if settings.end is None or info.is_still else settings.end
+    return Look(frames, start, end, clip=SHORT_CLIP if by_length else 0)
 
 
 def frame_length(info: VideoInfo) -> float:
@@ -78,19 +98,25 @@ def runs_of(
     ]
 
 
-def gaps_between(runs: Sequence[Run], seconds: float) -> list[tuple[float, float]]:
-    """The stretches of a video of `seconds` that no run covers, the ends included."""
-    edges = [0.0, *(edge for run in runs for edge in (run.start, run.end)), seconds]
+def gaps_between(
+    runs: Sequence[Run], seconds: float, *, begin: float = 0.0
+) -> list[tuple[float, float]]:
+    """The stretches between `begin` and `seconds` that no run covers, the ends included."""
+    edges = [begin, *(edge for run in runs for edge in (run.start, run.end)), seconds]
     pairs = zip(edges[::2], edges[1::2], strict=True)
     return [(start, end) for start, end in pairs if end > start]
 
 
-def chance_missed(runs: Sequence[Run], seconds: float, insert: float = SHORT_INSERT) -> float:
-    """The share of all places of an insert of so many seconds at which no judged run touches it."""
-    if insert >= seconds:
+def chance_missed(
+    runs: Sequence[Run], seconds: float, insert: float = SHORT_INSERT, *, begin: float = 0.0
+) -> float:
+    """The share of all places, between `begin` and `seconds`, of an insert of so many seconds at
+    which no judged run touches it."""
+    places = seconds - begin - insert
+    if places <= 0:
         return 0.0
-    gaps = gaps_between([run for run in runs if run.judged], seconds)
-    return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / (seconds - insert))
+    gaps = gaps_between([run for run in runs if run.judged], seconds, begin=begin)
+    return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +124,8 @@ class Coverage:
     """How much of a video was looked at.
 
     `seconds` in all, their `share` of the video, and the `longest_gap` between two looks. `missed`
-    is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged.
+    is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged, within
+    the part that was asked for.
     """
 
     seconds: float
@@ -115,8 +142,9 @@ def coverage_of(report: Report) -> Coverage | None:
     judged = {score.second for one in report.people for score in one.scores if score.usable}
     runs = runs_of(report.sampled_seconds, length, judged)
     seen = min(len(report.sampled_seconds) * length, video.seconds)
-    gaps = [end - start for start, end in gaps_between(runs, video.seconds)]
-    missed = chance_missed(runs, video.seconds)
+    begin, until = stretch_of(report.settings, video)
+    gaps = [end - start for start, end in gaps_between(runs, until, begin=begin)]
+    missed = chance_missed(runs, until, begin=begin)
     return Coverage(seen, seen / video.seconds, max(gaps, default=0.0), missed)
 
 
@@ -132,12 +160,18 @@ def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]
 
 
 def second_looks(
-    runs: Sequence[Run], info: VideoInfo, frames: int, *, gaps_too: bool
+    runs: Sequence[Run],
+    info: VideoInfo,
+    frames: int,
+    *,
+    gaps_too: bool,
+    part: tuple[float, float] | None = None,
 ) -> list[Look]:
     """Where to look again with at most so many frames: beside what is suspicious, and with
-    `gaps_too` beside runs in which no face could be judged."""
+    `gaps_too` beside runs in which no face could be judged; within `part`, in seconds."""
+    first, last = part or (0.0, info.seconds)
     least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
-    ends = [Run(0.0, 0.0), *runs, Run(info.seconds, info.seconds)]
+    ends = [Run(first, first), *runs, Run(last, last)]
     wanted = []
     for before, after in pairwise(ends):
         gap = after.start - before.end

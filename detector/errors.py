@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from detector.language import Message
 from detector.records import Status
 
 LONGEST = 600  # characters; room for a long name
@@ -25,11 +26,16 @@ def shown(text: str, most: int = 120) -> str:
 
 class VideoError(Exception):
     """The visitor's file cannot be judged. The text is one sentence, written for a person,
-    that says what is wrong and what to do, and is fit to be `shown`; `status` is its type."""
+    that says what is wrong and what to do, and is fit to be `shown`; `status` is its type. A
+    `Message` is rendered in the language of whoever reads it, also in another process."""
 
-    def __init__(self, message: str, status: Status = Status.UNREADABLE) -> None:
-        super().__init__(shown(message, LONGEST))
+    def __init__(self, message: str | Message, status: Status = Status.UNREADABLE) -> None:
+        super().__init__(message, status)
+        self.message = message
         self.status = status
+
+    def __str__(self) -> str:
+        return shown(str(self.message), LONGEST)
 
 
 class ReportError(Exception):

@@ -59,6 +59,13 @@ class Warn(StrEnum):
     NEAR_THRESHOLD = "near_threshold"
     NOT_CALIBRATED = "not_calibrated"
     DAMAGED_FILE = "damaged_file"
+    # What had to be done to the pictures before they could be judged.
+    RETIMED = "retimed"
+    OTHER_TRACKS = "other_tracks"
+    TONE_MAPPED = "tone_mapped"
+    DEINTERLACED = "deinterlaced"
+    TURNED = "turned"
+    LYING_FACES = "lying_faces"
     PARTLY_SEEN = "partly_seen"
 
 
@@ -208,3 +215,22 @@ class Origin:
     actions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From `start` on, pictures were turned counter-clockwise by `degrees` (0, 90, 180 or 270), so
+    that the faces in them stand upright."""
+
+    start: float
+    degrees: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One of a file's video tracks; `number` counts from 1, `width` and `height` are as stored."""
+
+    number: int
+    codec: str
+    width: int
+    height: int

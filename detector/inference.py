@@ -16,7 +16,7 @@ from detector.faces.mtcnn import FaceFinder
 from detector.heat_methods import HEAT_METHODS
 from detector.heatmaps.cam_methods import heat_maps
 from detector.heatmaps.gradcam import Clips
-from detector.model.cnn_lstm import CnnLstm, Logits, ModelConfig, pool
+from detector.model.cnn_lstm import CnnLstm, Encoded, Logits, ModelConfig
 from detector.model.weights import Loaded
 from detector.progress import Stopwatch
 from detector.records import Face, Image, ModelInfo, Quality
@@ -82,10 +82,12 @@ class Network:
         lengths = torch.tensor([len(cut.crops) for cut in cuts])
         crops = [crop for cut in cuts for crop in cut.crops]
         with spent("cnn"):
-            maps = self.encode(crops)
-        padded = _padded(maps, lengths)
+            seen = self.encode_with_early(crops)
+        padded = _padded(seen.maps, lengths)
         with spent("lstm"):
-            features = pool(padded.flatten(0, 1)).view(*padded.shape[:2], -1)
+            early = tuple(_padded(maps, lengths).flatten(0, 1) for maps in seen.early)
+            shape = (len(lengths), int(lengths.max()))
+            features = self.model.describe(Encoded(padded.flatten(0, 1), early), shape)
             logits = self.judge(features, lengths)
         heats = None
         if settings.heat:
@@ -112,23 +114,29 @@ class Network:
         clips = Clips(maps.flatten(0, 1), lengths, images)
         return heat_maps(self.model, clips, settings.heat_method, settings.heat_of)
 
-    @torch.inference_mode()
     def encode(self, crops: Sequence[Image]) -> Tensor:
         """The last maps (N, C, h, w) of crops (S, S, 3)."""
+        return self.encode_with_early(crops).maps
+
+    @torch.inference_mode()
+    def encode_with_early(self, crops: Sequence[Image]) -> Encoded:
+        """The maps of crops (S, S, 3), float32."""
         parts = []
         for start in range(0, len(crops), BATCH[self.device]):
             batch = crops[start : start + BATCH[self.device]]
             if self.engine is not None:
-                parts.append(torch.from_numpy(self.engine(np.stack(batch))[0]))
+                parts.append([torch.from_numpy(maps) for maps in self.engine(np.stack(batch))])
                 continue
             images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                parts.append(self.model.encode(images).float())
-        return torch.cat(parts)
+                seen = self.model.encode_with_early(images)
+            parts.append([maps.float() for maps in (seen.maps, *seen.early)])
+        maps, *early = (torch.cat(stage) for stage in zip(*parts, strict=True))
+        return Encoded(maps, tuple(early))
 
     @torch.inference_mode()
     def judge(self, features: Tensor, lengths: Tensor) -> Logits:
-        """Pooled features (B, T, C) -> `Logits`."""
+        """Features (B, T, C + M) of `CnnLstm.describe` -> `Logits`."""
         return self.model.judge(features, lengths)
 
     def _clip(self, cut: Cut, logits: Logits) -> ScoredClip:
@@ -151,14 +159,15 @@ class Network:
 
 
 class _FromPixels(nn.Module):
-    """(N, S, S, 3) uint8 -> the last maps (N, C, h, w)."""
+    """(N, S, S, 3) uint8 -> the last maps (N, C, h, w), then the early ones."""
 
     def __init__(self, model: CnnLstm) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.model.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        seen = self.model.encode_with_early(pixels.permute(0, 3, 1, 2).float() / 255)
+        return (seen.maps, *seen.early)
 
 
 def _padded(maps: Tensor, lengths: Tensor) -> Tensor:

@@ -145,7 +145,9 @@ class Detector(Operations):
         notes = DecodeNotes()
         with ExitStack() as stack:
             with spent("probe"):
-                file = stack.enter_context(read.opened(Path(path), self.limits))
+                file = stack.enter_context(
+                    read.opened(Path(path), self.limits, track=settings.track)
+                )
             analysis = Analysis(self, settings, file.info, spent)
             while looks := analysis.next_looks():
                 wanted = len(analysis.seconds) + sum(look.frames for look in looks)
@@ -155,10 +157,10 @@ class Detector(Operations):
                     watch.tell(LOOKING, len(analysis.seconds), total)
                     shown = clip if alter is None else altered(clip, alter)
                     if analysis.look_at(shown) and on_partial is not None:
-                        on_partial(analysis.report(damaged=notes.damaged, partial=True))
+                        on_partial(analysis.report(notes, partial=True))
                 watch.tell(LOOKING, total, total)
         watch.tell("Explaining", 0, 1)
-        report = analysis.report(damaged=notes.damaged)
+        report = analysis.report(notes)
         if alter is not None:
             return report
         with spent("origin"):
@@ -175,7 +177,7 @@ class Detector(Operations):
         for clip in frames:
             watch.tell(LOOKING, len(analysis.seconds), sum(map(len, frames)))
             analysis.look_at(clip)
-        return analysis.report(damaged=False)
+        return analysis.report(DecodeNotes())
 
     def _decoded(self, shot: Shot, read: Reader) -> Frame:
         with tempfile.TemporaryDirectory(prefix="camera-") as folder:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from detector.findings import ClipScore, Origin, RegionShare, Retelling, Robustness, Signal
 from detector.findings import Status as Status
+from detector.findings import Track as Track
+from detector.findings import Turn as Turn
 from detector.findings import Verdict as Verdict
 from detector.findings import Warn as Warn
 from detector.findings import verdict_name as verdict_name
@@ -97,7 +99,9 @@ class VideoInfo:
     """What is known of a file before its pictures are decoded.
 
     `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
-    of the upright picture. `origin` is what the file tells of its making, where that was read.
+    of the upright picture with square pixels. `track` is the number of the video track that all
+    else is about; `tracks` are those that the file has. `origin` is what the file tells of its
+    making, where that was read.
     """
 
     name: str
@@ -112,6 +116,8 @@ class VideoInfo:
     height: int
     rotation: int
     has_audio: bool
+    track: int = 1
+    tracks: tuple[Track, ...] = ()
     origin: Origin | None = None
 
     @property
@@ -239,7 +245,7 @@ class Report:
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
     calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
     are there only if they were asked for. `signals` are evidence that is no face; they never change
-    `fake`.
+    `fake`. `turns` say how the pictures were turned for all that is said here; nothing if none was.
     """
 
     status: Status
@@ -261,6 +267,7 @@ class Report:
     robustness: Robustness | None = None
     retelling: Retelling | None = None
     signals: tuple[Signal, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
     @property
     def threshold(self) -> float:

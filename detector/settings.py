@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from detector.heat_methods import DEFAULT_METHOD
 from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
+
+MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class Settings:
     `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
     says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
     are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
-    a score.
+    a score. `track` is the number of the video track to judge, from 1; with 0 it is the file's
+    default one. `start` and `end` are seconds: only what lies between them is looked at; `end` None
+    is the end of the video.
     """
 
     frames: int = 0
@@ -58,8 +63,12 @@ class Settings:
     heat: bool = True
     heat_method: str = DEFAULT_METHOD
     heat_of: str = HEAT_TARGETS[0]
+    track: int = 0
+    start: float = 0.0
+    end: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_part()
         if self.frames and not 8 <= self.frames <= MOST_FRAMES:
             raise ValueError(
                 f"frames must lie between 8 and {MOST_FRAMES}, or be 0, got {self.frames}"
@@ -70,8 +79,16 @@ class Settings:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if not 1 <= self.max_faces <= 32:
             raise ValueError(f"max_faces must lie between 1 and 32, got {self.max_faces}")
+        if not 0 <= self.track <= MOST_TRACKS:
+            raise ValueError(f"track must lie between 0 and {MOST_TRACKS}, got {self.track}")
         if self.heat_method not in HEAT_METHODS:
             known = ", ".join(HEAT_METHODS)
             raise ValueError(f"heat_method is one of {known}, got {self.heat_method!r}")
         if self.heat_of not in HEAT_TARGETS:
             raise ValueError(f"heat_of is {' or '.join(HEAT_TARGETS)}, got {self.heat_of!r}")
+
+    def _check_part(self) -> None:
+        if not 0.0 <= self.start < math.inf:
+            raise ValueError(f"start must be 0 or more seconds, got {self.start}")
+        if self.end is not None and not self.start < self.end:
+            raise ValueError(f"end must lie after start ({self.start} s), got {self.end}")

@@ -1,6 +1,7 @@
 """The network hears time, and nothing but its own clip."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,10 +12,20 @@ from detector.model.cnn_lstm import CnnLstm, ModelConfig, fold_norms
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
 
 
+MOTION = replace(TINY, motion=(1, 2))
+
+
 @pytest.fixture
 def tiny() -> CnnLstm:
     torch.manual_seed(1)
     return CnnLstm(TINY).eval()
+
+
+@pytest.fixture
+def moving() -> CnnLstm:
+    """A network whose LSTM sees how early maps change from frame to frame."""
+    torch.manual_seed(1)
+    return CnnLstm(MOTION).eval()
 
 
 def clips(count: int, frames: int = 6) -> torch.Tensor:
@@ -123,3 +134,45 @@ def test_folding_takes_every_norm_and_leaves_the_maps_as_they_were(backbone: str
 def test_folding_is_refused_where_norms_still_learn() -> None:
     with pytest.raises(ValueError, match="eval mode"):
         fold_norms(CnnLstm(TINY).train().encoder, torch.zeros(1, 3, 32, 32))
+
+
+@torch.no_grad()
+def test_motion_reaches_the_lstm_in_its_order(moving: CnnLstm) -> None:
+    clip = clips(1)
+    order = torch.tensor([0, 3, 1, 4, 2, 5])
+    added = [out.clip - out.still.mean(1) for out in (moving(clip), moving(clip[:, order]))]
+    assert not torch.allclose(*added, atol=1e-6)
+
+
+@torch.no_grad()
+def test_frames_that_stand_still_are_another_motion_than_frames_that_move(moving: CnnLstm) -> None:
+    clip = clips(1)
+    frozen = clip[:, :1].expand_as(clip)
+    added = [out.clip - out.still.mean(1) for out in (moving(clip), moving(frozen))]
+    assert not torch.allclose(*added, atol=1e-6)
+
+
+@torch.no_grad()
+def test_one_frame_shows_no_motion_and_is_judged_by_itself(moving: CnnLstm) -> None:
+    """Alone, and in a batch beside a longer clip."""
+    alone = moving(clips(1, frames=1))
+    torch.testing.assert_close(alone.clip, alone.still[:, 0])
+    together = moving(clips(2), lengths=torch.tensor([6, 1]))
+    torch.testing.assert_close(together.clip[1], together.still[1, 0])
+
+
+@torch.no_grad()
+def test_a_moving_clip_scores_the_same_alone_and_padded(moving: CnnLstm) -> None:
+    batch = clips(2)
+    padded = moving(batch, lengths=torch.tensor([6, 4]))
+    torch.testing.assert_close(padded.clip[1], moving(batch[1:, :4]).clip[0])
+
+
+def test_a_vision_transformer_gives_maps_of_its_patches() -> None:
+    config = ModelConfig(backbone="test_vit", size=32, hidden=8, depths=(1, 3))
+    model = CnnLstm(config).eval()
+    with torch.no_grad():
+        maps = model.encode(clips(1).flatten(0, 1))
+        assert maps.shape[1] == 2 * model.encoder.num_features
+        assert maps.shape[2] == maps.shape[3] > 1
+        assert model(clips(2)).clip.shape == (2,)

@@ -479,8 +479,11 @@ def test_a_message_that_never_ends_is_not_waited_for(told: tuple[Job, Connection
 def test_a_true_frame_passes_where_lies_do_not(told: tuple[Job, Connection]) -> None:
     job, process = told
     process.send_bytes(json.dumps(FRAME).encode())
-    process.send_bytes(b'{"end": false}')
-    ((clip, frame),) = job.frames(DecodeNotes())
+    said = DecodeNotes(tone_mapped=True)
+    process.send_bytes(json.dumps({"end": protocol.notes_message(said)}).encode())
+    notes = DecodeNotes()
+    ((clip, frame),) = job.frames(notes)
+    assert notes == said
     assert (clip, frame.second, frame.image.shape) == (0, 0.0, (8, 8, 3))
 
 

@@ -35,7 +35,10 @@ ONLY_HERE = {
     "ray": ("archive.cluster", "__main__"),
     "pyarrow": ("archive",),
     "gradio": ("ui", "service.identity"),
-    "torch": ("engine", "model", "faces.crops", "faces.mtcnn", "heatmaps", "inference", "explain"),
+    "torch": (
+        *("engine", "model", "faces.crops", "faces.mtcnn", "faces.candidates"),
+        *("heatmaps", "inference", "explain"),
+    ),
     "openvino": ("engine",),
     "cv2": ("video.degrade", "faces", "render.overlay"),
 }

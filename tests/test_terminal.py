@@ -247,6 +247,40 @@ def test_an_interrupted_batch_goes_on_where_it_was(
     assert run(weights, twins, "--out", out, "--no-heat", "--resume", "--threshold", "0.3") == 130
 
 
+@pytest.mark.parametrize("end", [RuntimeError, SystemExit])
+def test_a_batch_that_breaks_has_written_what_was_done(
+    weights: Path,
+    twins: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: type[BaseException],
+) -> None:
+    analyze, looked = Detector.analyze, []
+
+    def break_at_the_third(self: Detector, path: Path, *more: Any, **options: Any) -> Any:
+        looked.append(path)
+        if len(looked) == 3:
+            raise end
+        return analyze(self, path, *more, **options)
+
+    monkeypatch.setattr(Detector, "analyze", break_at_the_third)
+    with pytest.raises(end):
+        run(weights, twins, "--csv", tmp_path / "t.csv", "--no-heat")
+    assert len(rows_of(tmp_path / "t.csv")) == 2
+
+
+def test_names_that_are_no_text_are_written_as_escapes(
+    weights: Path, talking: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(talking, os.path.join(os.fsencode(folder), b"caf\xe9.mp4"))
+    out = tmp_path / "out"
+    assert run(weights, folder, "--out", out, "--no-heat") == 0
+    assert "\\udce9" in rows_of(out / "results.csv")[0]["path"]
+    assert len(list((out / "reports").iterdir())) == 2
+
+
 def test_an_output_that_fails_costs_no_other(
     weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from tests.clips import moving_portrait, write_clip
 from train import fit, index, prepare
-from train.verbs import DiskError, verb, whole
+from train.run import FitConfig, set_trainable
+from train.verbs import DataError, DiskError, verb, whole
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -24,13 +26,28 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             part.write_text("ne")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(DiskError, match=r"table\.csv could not be written.*make room"):
+    with pytest.raises(DiskError, match=r"table\.csv could not be written.*Make room"):
         break_off()
     assert path.read_text() == "old"
     with whole(path) as part:
         part.write_text("new")
     assert path.read_text() == "new"
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_many_who_write_to_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """One finishes, and tidies up, while another has a file open."""
+    with whole(tmp_path / "a.csv") as first:
+        with whole(tmp_path / "b.csv") as second:
+            second.write_text("b")
+        first.write_text("a")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
+def test_a_backbone_whose_stages_cannot_be_frozen_is_refused() -> None:
+    model = CnnLstm(ModelConfig(backbone="test_convnext", size=32, hidden=8))
+    with pytest.raises(DataError, match="--freeze 0"):
+        set_trainable(model, FitConfig(freeze=2))
 
 
 def test_a_command_tells_a_person_what_to_do(

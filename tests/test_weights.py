@@ -117,6 +117,14 @@ def test_a_card_with_a_fault_is_refused_by_the_name_of_the_fault(change, says: s
         Card.from_json(json.dumps(values))
 
 
+def only(written: dict, known: dict) -> dict:
+    """Of a written card what an older one has; what was added since has its default."""
+    return {
+        key: only(written[key], value) if isinstance(value, dict) else written[key]
+        for key, value in known.items()
+    }
+
+
 RELEASED = Path(__file__).parent / "cards" / "fast-2026-11-25.json"
 
 
@@ -126,8 +134,8 @@ def test_the_card_of_an_earlier_release_loads_for_good() -> None:
     read = Card.from_json(text)
     assert (read.id, read.rules.threshold, read.model.size) == ("fast", 0.778, 192)
     assert read.model.families == ("face_swap", "blend", "local_edit", "whole_face")
-    written = json.loads(read.to_json())
-    assert {key: written[key] for key in json.loads(text)} == json.loads(text)
+    released = json.loads(text)
+    assert only(json.loads(read.to_json()), released) == released
 
 
 def test_a_card_from_before_a_rule_was_added_takes_its_default() -> None:
@@ -146,7 +154,7 @@ def test_what_a_later_release_adds_is_kept_and_written_back() -> None:
     read = Card.from_json(json.dumps(values))
     assert read.unknown["rules"] == {"patience": 3}
     again = json.loads(read.to_json())
-    assert {key: again[key] for key in values} == values
+    assert only(again, values) == values
 
 
 def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:

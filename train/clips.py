@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from detector.faces.crops import CropSettings, cut_face
 from detector.records import Box
 from train.augment import Clip, Degradation, degrade, draw_degradation, draw_upload
-from train.fakes import FakeClip, Floats, RealClip, make_fake
+from train.fakes import FakeClip, Floats, RealClip, make_fake, neural
 from train.prepare import read_shards
 from train.verbs import DataError
 
@@ -31,6 +31,7 @@ faces blended over a face, altered eyes, nose or mouth, and pictures that a netw
 
 FAMILY_OF = {
     "labelled": "face_swap",
+    "video": "",
     "self_blend": "blend",
     "drift": "blend",
     "swap": "blend",
@@ -38,6 +39,7 @@ FAMILY_OF = {
     "temporal": "blend",
     "local": "local_edit",
     "resynthesis": "whole_face",
+    "neural": "whole_face",
     "generated": "whole_face",
 }
 HIDDEN = 0.25
@@ -45,28 +47,35 @@ HIDDEN = 0.25
 SAME_PERSON = 0.6
 """How often a labelled fake stands beside a real picture of the person it was made of."""
 
+SAME_SOURCE = 0.6
+"""How often a labelled fake video stands beside a real one of its source, where there is one."""
+
+APART = 0.3
+"""How often a clip's frames are not neighbours."""
+
 FRAME_MIX = {
-    "labelled": 0.55,
-    "self_blend": 0.15,
+    "labelled": 0.22,
+    "video": 0.40,
+    "self_blend": 0.10,
     "swap": 0.05,
-    "warp": 0.04,
+    "warp": 0.03,
     "local": 0.04,
-    "resynthesis": 0.07,
-    "generated": 0.10,
+    "resynthesis": 0.04,
+    "neural": 0.06,
+    "generated": 0.06,
 }
 """How often a pair is drawn from each recipe when single frames are learned: `labelled` fakes
-of face crops, `generated` whole faces, and the families of `train.fakes`."""
+of face crops, labelled fakes on `video`, faces redrawn by `train.neural`, `generated` whole faces,
+and the families of `train.fakes`."""
 
 CLIP_MIX = {
-    "labelled": 0.26,
-    "self_blend": 0.14,
-    "drift": 0.14,
-    "swap": 0.06,
-    "warp": 0.05,
-    "local": 0.06,
-    "temporal": 0.12,
-    "resynthesis": 0.07,
-    "generated": 0.10,
+    "video": 0.60,
+    "self_blend": 0.08,
+    "drift": 0.10,
+    "swap": 0.04,
+    "local": 0.04,
+    "temporal": 0.10,
+    "resynthesis": 0.04,
 }
 """The same for clips."""
 
@@ -75,7 +84,7 @@ CLIP_MIX = {
 class ClipConfig:
     """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig;
     `uploads` is the share of pairs that went through a social network, `real_uploads` that in
-    which the real face alone went through one before."""
+    which the real face alone went through one before; only a share of `altered` has any history."""
 
     size: int = 160
     margin: float = 0.0
@@ -83,6 +92,7 @@ class ClipConfig:
     seed: int = 0
     uploads: float = 0.2
     real_uploads: float = 0.0
+    altered: float = 1.0
     mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
 
 
@@ -111,7 +121,14 @@ class Faces:
         self.crops_fake = self._clips(~real & crop)
         self.stills_real = self._clips(real & (self.table["kind"] == "still"))
         self.generated = self._clips(~real & (self.table["kind"] == "still"))
-        self.videos_real = self._clips(real & (self.table["kind"] == "video"))
+        video = self.table["kind"] == "video"
+        self.videos_real = self._clips(real & video)
+        self.videos_fake = self._clips(~real & video)
+        self.neural = self._clips(~real & (self.table["kind"] == "neural"))
+        self._chances = {
+            id(self.videos_real): self._evenly(self.videos_real, "dataset"),
+            id(self.videos_fake): self._evenly(self.videos_fake, "method"),
+        }
         self._people: dict[str, list[NDArray[np.int64]]] = {}
         for rows in self.crops_real:
             self._people.setdefault(self._person(rows), []).append(rows)
@@ -122,11 +139,27 @@ class Faces:
         return [np.asarray(group.index) for _, group in part.groupby(keys, sort=True)]
 
     def draw(self, pool: list[NDArray[np.int64]], rng: np.random.Generator) -> NDArray[np.int64]:
-        """One clip of a pool, by the table's column `weight` where it has one."""
-        if self._weights is None:
+        """One clip of a pool: of videos, sources or methods evenly; of others, by the table's
+        column `weight` where it has one."""
+        weights = self._chances.get(id(pool))
+        if weights is None and self._weights is not None:
+            weights = self._weights[[rows[0] for rows in pool]]
+        if weights is None:
             return pool[int(rng.integers(len(pool)))]
-        weights = self._weights[[rows[0] for rows in pool]]
         return pool[int(rng.choice(len(pool), p=weights / weights.sum()))]
+
+    def _evenly(self, pool: list[NDArray[np.int64]], column: str) -> Floats:
+        """A clip's weight, so that a group of n clips is drawn in proportion to the root of n:
+        between every group alike, which drowns the common ones, and every clip alike, by which one
+        group of 48 would be a quarter of all fakes."""
+        names = [_same_method(str(self.table[column].iloc[rows[0]])) for rows in pool]
+        _, place, counts = np.unique(names, return_inverse=True, return_counts=True)
+        return np.asarray(1 / np.sqrt(counts[place]), np.float64) if names else np.zeros(0)
+
+    def same_source(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The real videos of the source that `rows` come from; empty where there are none."""
+        source = self.table["dataset"].iloc[rows[0]]
+        return [clip for clip in self.videos_real if self.table["dataset"].iloc[clip[0]] == source]
 
     def _person(self, rows: NDArray[np.int64]) -> str:
         return str(self.table["identity"].iloc[rows[0]])
@@ -134,6 +167,12 @@ class Faces:
     def same_person(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The real crops of whom `rows` show; empty where there are none."""
         return self._people.get(self._person(rows), [])
+
+    def read_originals(self, rows: NDArray[np.int64]) -> Clip:
+        """The real pictures (T, H, W, 3) that `rows` of the pool `neural` were redrawn from."""
+        part = self.table.iloc[rows]
+        places = zip(part["of_shard"], part["of_place"].astype(int), strict=True)
+        return np.stack([self._pixels[shard][place] for shard, place in places])
 
     def read(self, rows: NDArray[np.int64]) -> tuple[RealClip, Floats]:
         """Some frames: the clip, and its boxes (T, 3) as side, centre x, centre y."""
@@ -170,6 +209,11 @@ class Pairs(Dataset[Pair]):
             fake = faces.draw(faces.crops_fake, rng)
             twins = faces.same_person(fake) if rng.random() < SAME_PERSON else []
             return self._two(faces.draw(twins or faces.crops_real, rng), fake, rng)
+        if recipe == "video":
+            fake = faces.draw(faces.videos_fake, rng)
+            twins = faces.same_source(fake) if rng.random() < SAME_SOURCE else []
+            real = faces.draw(twins or faces.videos_real, rng)
+            return self._two(real, fake, rng, "video")
         if recipe == "generated":
             real = faces.draw(faces.stills_real, rng)
             return self._two(real, faces.draw(faces.generated, rng), rng, "generated")
@@ -186,7 +230,7 @@ class Pairs(Dataset[Pair]):
         first, first_boxes = self._window(real, rng)
         first = self._worn(first, rng)
         second, second_boxes = self._window(fake, rng)
-        view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
+        view, history = draw_view(rng), self._history(rng)
         images = np.stack(
             [
                 self._finish(first.images, first_boxes, view, rng, history=history),
@@ -198,16 +242,22 @@ class Pairs(Dataset[Pair]):
         fakes = np.zeros(images.shape[:2], np.float32)
         fakes[1] = 1
         masks = np.zeros((2, MASK_SIZE, MASK_SIZE), np.float32)
-        family = np.array([-1, FAMILIES.index(FAMILY_OF[recipe])])
-        return Pair(images, fakes, masks, np.array([1, 0], np.float32), family)
+        kind = FAMILIES.index(FAMILY_OF[recipe]) if FAMILY_OF[recipe] else -1
+        return Pair(images, fakes, masks, np.array([1, 0], np.float32), np.array([-1, kind]))
 
     def _twins(self, family: str, rng: np.random.Generator) -> Pair:
         """One real clip, and the pseudo-fake made of it."""
-        pool = self._real_pool(rng)
-        real, boxes = self._read(pool, rng)
-        other = self._read(pool, rng)[0] if family == "swap" else None
-        fake = make_fake(real, family, rng, other)
-        view, history = draw_view(rng), draw_degradation(rng, self._config.uploads)
+        if family == "neural":
+            rows = self._rows(self._faces.draw(self._faces.neural, rng), rng)
+            drawn, boxes = self._faces.read(rows)
+            real = replace(drawn, images=self._faces.read_originals(rows))
+            fake = neural(real, drawn.images, rng)
+        else:
+            pool = self._real_pool(rng)
+            real, boxes = self._read(pool, rng)
+            other = self._read(pool, rng)[0] if family == "swap" else None
+            fake = make_fake(real, family, rng, other)
+        view, history = draw_view(rng), self._history(rng)
         images = np.stack(
             [
                 self._finish(self._worn(real, rng).images, boxes, view, rng, history=history),
@@ -221,6 +271,11 @@ class Pairs(Dataset[Pair]):
             images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32), np.array([-1, kind])
         )
 
+    def _history(self, rng: np.random.Generator) -> Degradation:
+        if rng.random() >= self._config.altered:
+            return Degradation()
+        return draw_degradation(rng, self._config.uploads)
+
     def _worn(self, real: RealClip, rng: np.random.Generator) -> RealClip:
         """Now and then a real face has one upload more behind it than its fake: whatever draws
         fakes smooths them, and without such pairs "smoother" alone would mean "fake"."""
@@ -230,7 +285,7 @@ class Pairs(Dataset[Pair]):
 
     def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         faces = self._faces
-        pools = [(faces.videos_real, 0.4), (faces.stills_real, 0.3), (faces.crops_real, 0.3)]
+        pools = [(faces.videos_real, 0.5), (faces.stills_real, 0.3), (faces.crops_real, 0.2)]
         if self._config.frames > 1:
             pools[0] = (faces.videos_real, 1.5)
         filled = [(pool, weight) for pool, weight in pools if pool]
@@ -248,10 +303,16 @@ class Pairs(Dataset[Pair]):
         if len(rows) == 1:
             clip, boxes = self._faces.read(rows)
             return _animate(clip, T, rng), np.repeat(boxes, T, axis=0)
-        step = int(rng.integers(1, max(2, min(3, len(rows) // T) + 1)))
+        return self._faces.read(self._rows(rows, rng))
+
+    def _rows(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """As many of a clip's frames as are asked for: neighbours as in the product, now and then
+        further apart, as at half or a third of the frame rate."""
+        T = self._config.frames
+        apart = rng.random() < APART
+        step = int(rng.integers(1, max(2, min(3, len(rows) // T) + 1))) if apart else 1
         start = int(rng.integers(0, max(len(rows) - step * (T - 1), 1)))
-        chosen = np.minimum(start + step * np.arange(T), len(rows) - 1)
-        return self._faces.read(rows[chosen])
+        return rows[np.minimum(start + step * np.arange(T), len(rows) - 1)]
 
     def _finish(
         self,
@@ -284,11 +345,22 @@ def _possible(mix: Mapping[str, float], faces: Faces) -> dict[str, float]:
     crops = bool(faces.crops_real and faces.crops_fake)
     stills = bool(faces.stills_real and faces.generated)
     real = bool(faces.crops_real or faces.stills_real or faces.videos_real)
-    there = {"labelled": crops, "generated": stills}
+    video = bool(faces.videos_real and faces.videos_fake)
+    there = {
+        "labelled": crops,
+        "video": video,
+        "neural": bool(faces.neural),
+        "generated": stills,
+    }
     left = {name: share for name, share in mix.items() if there.get(name, real)}
     if not left:
         raise DataError("there are no real faces to train on in this split")
     return left
+
+
+def _same_method(name: str) -> str:
+    """FaceForensics++ stands under two names, by where its copies came from."""
+    return name.replace("FFpp-", "FF++-")
 
 
 @dataclass(frozen=True, slots=True)

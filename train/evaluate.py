@@ -1,19 +1,18 @@
 """Accuracy, measured on the product itself: videos go through `Detector.analyze`.
 
-    python -m train.evaluate --run runs/fast --shards shards --videos clips/labels.csv \\
-        --group "talking heads=EDTalk,AniPortrait" --out runs/fast/results.json
+    python -m train.evaluate --run runs/fast --shards shards --videos clips/val/labels.csv \\
+        --out runs/fast/results.json
 
-Calibration and thresholds are fitted on the face crops of the split `val`, as they are and after an
-upload, on one half of its people; the other half says how good it is. Which part of a video speaks
-for it is chosen on pseudo-fakes of people in `val`. Nothing is chosen on the videos.
+Calibration, threshold and pooling are fitted on the labelled videos of the split `val`, as they are
+and after an upload; figures that depend on them are cross-fitted by source (`train.protocol`).
+Without videos they are fitted on the face crops, on one half of the people for the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from detector.errors import VideoError
-from detector.inference import Cut, Network
 from detector.model.cnn_lstm import CnnLstm
 from detector.model.model_card import Card
 from detector.model.weights import UNTRAINED, Loaded
-from detector.pipeline import Detector
-from detector.records import Image, Person, Report, Status, Verdict, verdict_name
+from detector.records import Image
 from detector.scoring.calibration import ScoringRules, calibrate
-from detector.settings import Settings
-from train.augment import degrade, draw_upload, social_media
+from train.augment import degrade, draw_upload
 from train.clips import Faces
 from train.controls import student, untrained
 from train.families import family_scores
@@ -49,11 +43,11 @@ from train.metrics import (
     summary,
 )
 from train.perturbations import perturbed_crops
-from train.pooling import pooling_areas
+from train.protocol import choose_share, fit_rules, report
 from train.run import load_run
 from train.sequences import read_sequences, time_matters
-from train.transcode import write_altered
-from train.verbs import DataError, verb
+from train.verbs import verb
+from train.videos import SHARES, ShuffledRecorder, answers, uploaded
 
 Floats = NDArray[np.floating[Any]]
 
@@ -121,6 +115,16 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     return results, rules
 
 
+def at_rules(model: CnnLstm, faces: Faces, rules: ScoringRules) -> dict[str, Any]:
+    """Results on the labelled crops under rules that were fitted elsewhere."""
+    judged = [judge_crops(model, faces), judge_crops(model, faces, alter=uploads())]
+    parts = [
+        of_crops(each.fake, each.clip, calibrate(each.clip, rules), each.identity, rules)
+        for each in judged
+    ]
+    return parts[0] | {"uploaded": parts[1], "auc_still": auc(judged[0].fake, judged[0].still)}
+
+
 def of_crops(
     labels: Floats, logits: Floats, p: Floats, people: Sequence[str], rules: ScoringRules
 ) -> dict[str, Any]:
@@ -144,18 +148,6 @@ def uploads() -> Callable[[Image], Image]:
     return alter
 
 
-class Shuffled(Network):
-    """A network that sees the frames of each clip in a random order."""
-
-    def score(self, cuts: Sequence[Cut], **options: Any) -> Any:
-        rng = np.random.default_rng(0)
-        mixed = []
-        for cut in cuts:
-            order = rng.permutation(len(cut.crops))
-            mixed.append(replace(cut, crops=tuple(cut.crops[k] for k in order)))
-        return super().score(mixed, **options)
-
-
 def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
     """What `Detector` needs, around weights that are not published yet."""
     card = Card(id="run", model=model.config, rules=rules, trained=True)
@@ -163,170 +155,97 @@ def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
     return Loaded(card=card, model=model.eval(), info=info, source="run")
 
 
-def watch_videos(
-    detector: Detector, table: pd.DataFrame, frames: int, *, alter: bool = False
-) -> pd.DataFrame:
-    """`table` with the product's answer to each video: `fake`, `still` (mean pooling) and
-    `status`. With `alter`, each is re-uploaded to a social network first."""
-    rows = []
-    settings = Settings(frames=frames, heat=False)
-    with tempfile.TemporaryDirectory() as folder:
-        for path in tqdm(table["path"], unit="video", desc=f"{frames} frames"):
-            file = Path(path)
-            if alter:
-                file = write_altered(file, Path(folder) / "altered.mp4", social_media)
-            try:
-                rows.append(answer(detector.analyze(file, settings)))
-            except VideoError as error:
-                rows.append({"fake": np.nan, "still": np.nan, "status": error.status.value})
-    return table.reset_index(drop=True).join(pd.DataFrame(rows))
-
-
-def answer(report: Report) -> dict[str, Any]:
-    """What one row of results keeps of a report."""
-    people = [person for person in report.people if person.status is Status.OK]
-    still = max((mean_pooled(person) for person in people), default=np.nan)
-    return {
-        "fake": np.nan if report.fake is None else report.fake,
-        "still": still,
-        "status": report.status.value,
-        "verdict": verdict_name(report.verdict),
-    }
-
-
-def mean_pooled(person: Person) -> float:
-    """Mean of the log-odds of single frames: what there is without time."""
-    p = np.clip([score.still for score in person.scores if score.usable], 1e-6, 1 - 1e-6)
-    return float(np.mean(np.log(p / (1 - p))))
-
-
-def results_of(
-    table: pd.DataFrame, groups: Mapping[str, Sequence[str]], threshold: float
-) -> dict[str, Any]:
-    """Metrics over all videos, per group of methods and per method, each against all reals; and
-    per source, its fakes against its own reals, where it has both."""
-    judged = table[table["fake"].notna()]
-    real = judged[judged["label"] == "REAL"]
-    fake = judged[judged["label"] == "FAKE"]
-    sets = {"all": fake} | {
-        name: fake[fake["method"].isin(methods)] for name, methods in groups.items()
-    }
-    sets |= {str(method): part for method, part in fake.groupby("method")}
-    results: dict[str, Any] = {"unanswered": int(len(table) - len(judged))}
-    for name, part in sets.items():
-        if len(part) and len(real):
-            both = pd.concat([real, part])
-            labels = (both["label"] == "FAKE").to_numpy(float)
-            results[name] = summary(labels, both["fake"], both["identity"], threshold)
-            results[name] |= abstention(both)
-            results[name]["auc_mean_pooling"] = auc(labels, both["still"].to_numpy(float))
-    return results | {"sources": by_source(judged)}
-
-
-def by_source(judged: pd.DataFrame) -> dict[str, Any]:
-    """AUC within each source that has real and fake videos: no difference between sources helps."""
-    areas = {}
-    for name, part in judged.groupby("dataset"):
-        labels = (part["label"] == "FAKE").to_numpy(float)
-        if 0 < labels.sum() < len(labels):
-            real, fake = int((labels == 0).sum()), int(labels.sum())
-            area = auc(labels, part["fake"].to_numpy(float))
-            areas[str(name)] = {"real": real, "fake": fake, "auc": area}
-    return areas
-
-
-def abstention(table: pd.DataFrame) -> dict[str, float]:
-    """The share of scored videos answered "undecided", and of the others, how many wrongly."""
-    undecided = table["verdict"] == Verdict.UNDECIDED.value
-    answered = table[~undecided]
-    wrong = (answered["verdict"] == Verdict.FAKE.value) != (answered["label"] == "FAKE")
-    return {
-        "abstained": float(undecided.mean()),
-        "error_answered": float(wrong.mean()) if len(answered) else 0.0,
-    }
-
-
-def parse_groups(texts: Iterable[str]) -> dict[str, list[str]]:
-    """ "name=method,method" each. Raises ValueError for another form."""
-    groups = {}
-    for text in texts:
-        name, sign, methods = text.partition("=")
-        if not sign:
-            raise DataError(f"a group is NAME=METHOD,METHOD, not {text!r}")
-        groups[name] = methods.split(",")
-    return groups
-
-
 SETS = {
     "videos": "videos",
     "videos_10": "videos, 10 frames",
     "videos_100": "videos, 100 frames",
-    "social": "videos after a transcode",
-    "shuffled": "videos, frames shuffled",
+    "social": "videos after an upload",
+    "history": "videos by history",
 }
 
 
 def as_table(results: Mapping[str, Any]) -> str:
-    """The rows for the README, in Markdown; mean pooling and the controls below."""
+    """The rows for the README, in Markdown; the controls below."""
     lines = [
-        "| set | real / fake | AUC (95 %) | EER | false alarms | misses | ECE (by chance) |",
-        "|---|---|---|---|---|---|---|",
+        "| set | real / fake | AUC (95 %) | called fake, of the real | missed, of the fake | ECE |",
+        "|---|---|---|---|---|---|",
     ]
     crops = results.get("crops", {})
     rows = {"face crops": crops, "face crops after an upload": crops.get("uploaded", {})}
     for key, told in SETS.items():
-        for name, row in results.get(key, {}).items():
-            if isinstance(row, Mapping) and "auc_interval" in row:
-                rows[f"{told}: {name}"] = row
+        rows |= {f"{told}: {name}": row for name, row in results.get(key, {}).items()}
     lines += [_table_row(name, row) for name, row in rows.items() if row]
-    for name, row in results.get("videos", {}).items():
-        if isinstance(row, Mapping) and "auc_mean_pooling" in row and name == "all":
-            lines.append(f"| videos, mean pooling instead | | {row['auc_mean_pooling']:.3f} |||||")
     if "untrained" in results:
-        lines.append(f"| face crops, untrained | | {results['untrained']['auc']:.3f} |||||")
+        lines.append(f"| face crops, untrained | | {results['untrained']['auc']:.3f} ||||")
     for name, row in results.get("student", {}).items():
-        lines.append(f"| the usual student project: {name} | | {row['auc']:.3f} |||||")
+        lines.append(f"| the usual student project: {name} | | {row['auc']:.3f} ||||")
     return "\n".join(lines)
 
 
 def _table_row(name: str, row: Mapping[str, Any]) -> str:
-    low, high = row["auc_interval"]
+    low, high = row.get("auc_interval_sources", row["auc_interval"])
     area = f"{row['auc']:.3f} ({low:.2f}–{high:.2f})"
-    errors = f"{row['eer']:.2f} | {row['false_alarms']:.2f} | {row['misses']:.2f}"
-    calibration = f"{row['ece']:.3f} ({row['ece_floor']:.3f})"
-    return f"| {name} | {row['real']} / {row['fake']} | {area} | {errors} | {calibration} |"
+    errors = f"{row['false_alarms']:.1%} | {row['misses']:.0%}"
+    return f"| {name} | {row['real']} / {row['fake']} | {area} | {errors} | {row['ece']:.3f} |"
 
 
 def evaluate_videos(
-    model: CnnLstm, rules: ScoringRules, table: pd.DataFrame, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Results on videos: as they are, for each number of frames; re-uploaded; shuffled."""
+    model: CnnLstm, table: pd.DataFrame, options: argparse.Namespace
+) -> tuple[dict[str, Any], ScoringRules]:
+    """Results on videos, and the rules fitted on them: as they are and after an upload, for each
+    number of frames, and with the frames of each clip shuffled."""
+    table = table.rename(columns={"dataset": "source"}).reset_index(drop=True)
+    rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL)
     loaded = load_unpublished(model, rules)
-    detector = Detector(loaded, "cpu")
-    groups = parse_groups(options.group)
-    results = {}
-    for frames in options.frames:
-        name = "videos" if frames == options.frames[0] else f"videos_{frames}"
-        seen = watch_videos(detector, table, frames)
-        seen.to_csv(options.out.with_name(f"{options.out.stem}.{name}.csv"), index=False)
-        results[name] = results_of(seen, groups, rules.threshold)
-    if options.social:
-        seen = watch_videos(detector, table, options.frames[0], alter=True)
-        results["social"] = results_of(seen, groups, rules.threshold)
-    detector.network = Shuffled(loaded, "cpu")
-    seen = watch_videos(detector, table, options.frames[0])
-    return results | {"shuffled": results_of(seen, groups, rules.threshold)}
+    plain = table.join(answers(loaded, table, options.frames[0]))
+    copies = uploaded(table, options.uploads or options.out.parent / "uploads")
+    after = answers(loaded, copies, options.frames[0])
+    share = choose_share(plain, SHARES)
+    column = f"share {share['best']}"
+    plain = plain.assign(logit=plain[column], uploaded=after[column])
+    plain.to_csv(options.out.with_suffix(".videos.csv"), index=False)
+    rules = replace(rules, share=share["best"])
+    told = report(plain, rules)
+    results = {
+        "videos": told["copies"]["logit"],
+        "social": told["copies"]["uploaded"],
+        "history": told["history"],
+        "within_sources": told["within_sources"],
+        "unanswered": told["unanswered"],
+        "pooling": share,
+        "ranking": {
+            "single_frames": ranking(plain, f"still {share['best']}"),
+            "lstm": ranking(plain, column),
+        },
+    }
+    for frames in options.frames[1:]:
+        other = table.join(answers(loaded, table, frames))
+        other = other.assign(logit=other[column], uploaded=after[column])
+        results[f"videos_{frames}"] = report(other, rules)["copies"]["logit"]
+    if options.shuffled:
+        mixed = table.join(answers(loaded, table, options.frames[0], recorder=ShuffledRecorder))
+        results["ranking"]["lstm_shuffled"] = ranking(mixed, column)
+    fake = (plain["label"] == "FAKE").to_numpy(float)
+    return results, fit_rules(fake, plain[["logit", "uploaded"]].to_numpy(float), rules)
+
+
+def ranking(table: pd.DataFrame, column: str) -> float:
+    """AUC of the videos that were answered."""
+    seen = table[table[column].notna()]
+    return auc((seen["label"] == "FAKE").to_numpy(float), seen[column].to_numpy(float))
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of train.fit")
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
-    parser.add_argument("--videos", type=Path, help="CSV or folder of labelled videos")
+    parser.add_argument(
+        "--videos", type=Path, nargs="+", default=[], help="CSVs or folders of labelled videos"
+    )
     parser.add_argument("--split", help="take only the videos of this split")
     parser.add_argument("--frames", type=int, nargs="+", default=[20])
-    parser.add_argument("--group", action="append", default=[], metavar="NAME=METHOD,...")
-    parser.add_argument("--social", action="store_true", help="also after a transcode")
+    parser.add_argument("--uploads", type=Path, help="folder for copies after an upload")
+    parser.add_argument("--shuffled", action="store_true", help="also with frames shuffled")
     parser.add_argument("--perturb", type=int, metavar="N", help="perturb each N-th crop of val")
     parser.add_argument("--controls", type=Path, metavar="IMAGENET", help="train controls too")
     parser.add_argument("--threads", type=int, default=2)
@@ -340,22 +259,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     model = load_run(options.run)
     faces = Faces(options.shards, "val")
-    crops, rules = evaluate_crops(model, faces)
-    pooling = pooling_areas(model, faces)
-    rules = replace(rules, share=pooling.get("best", rules.share))
-    results: dict[str, Any] = {"crops": crops, "rules": asdict(rules), "pooling": pooling}
-    results["family"] = family_scores(model, faces)
+    table = pd.DataFrame()
+    if options.videos:
+        table = pd.concat([read_source(path, "video") for path in options.videos])
+        if options.split:
+            table = table[table["split"] == options.split]
+        results, rules = evaluate_videos(model, table, options)
+        results["crops"] = at_rules(model, faces, rules)
+    else:
+        crops, rules = evaluate_crops(model, faces)
+        results = {"crops": crops}
+    results |= {"rules": asdict(rules), "family": family_scores(model, faces)}
     if options.perturb:
         results["perturbed"] = perturbed_crops(model, faces, options.perturb)
     clips = options.run / "features" / "val"
     if clips.exists():
         results["time"] = time_matters(model, read_sequences(clips))
-    table = pd.DataFrame()
-    if options.videos:
-        table = read_source(options.videos, "video")
-        if options.split:
-            table = table[table["split"] == options.split]
-        results |= evaluate_videos(model, rules, table, options)
     if options.controls:
         results["untrained"] = untrained(model, faces)
         results["student"] = student(options.controls, Faces(options.shards, "train"), faces, table)

@@ -118,6 +118,21 @@ def swap(real: RealClip, other: RealClip, rng: np.random.Generator) -> FakeClip:
     return FakeClip(np.stack(images), np.stack(masks), np.ones(len(masks), bool), "swap")
 
 
+def neural(real: RealClip, drawn: Clip, rng: np.random.Generator) -> FakeClip:
+    """`real` with what a network drew of it, `drawn`, of the same shape: half of the time the whole
+    picture, else the face or a part of it."""
+    count, size = len(real.images), real.images.shape[1]
+    kind = rng.random()
+    if kind < 0.5:
+        mask = np.ones((count, size, size), np.float32)
+        return FakeClip(drawn, mask, np.ones(count, bool), "neural")
+    paint = face_mask if kind < 0.85 else local_mask
+    base = paint(real.landmarks[0], size, rng)
+    masks = [move(base, similarity(real.landmarks[0], points)) for points in real.landmarks]
+    images = [blend(*parts) for parts in zip(drawn, real.images, masks, strict=True)]
+    return FakeClip(np.stack(images), np.stack(masks), np.ones(count, bool), "neural")
+
+
 def warp(real: RealClip, rng: np.random.Generator) -> FakeClip:
     """What early deepfakes leave: a face drawn at a fixed small size and warped into place
     (Li & Lyu, "Exposing DeepFake Videos By Detecting Face Warping Artifacts", arXiv 1811.00656).

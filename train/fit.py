@@ -12,19 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from detector.model.cnn_lstm import CnnLstm, pool
-from train.clips import CLIP_MIX, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
-from train.judge import judge_crops
+from train.clips import CLIP_MIX, FAMILY_OF, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
+from train.judge import judge_crops, judge_videos
 from train.metrics import auc
 from train.run import (
     FAST,
@@ -32,6 +32,7 @@ from train.run import (
     Run,
     config_of,
     cross_entropy,
+    load_cnn,
     load_earlier,
     load_hub,
     load_imagenet,
@@ -70,14 +71,17 @@ def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
 
 def fit_frames(run: Run, faces: Faces, judges: Faces, workers: int) -> None:
     """Stage one: single faces."""
-    steps = steps_of(run, faces, clip_config(run.config, 1, FRAME_MIX), workers)
+    steps = steps_of(run, faces, clip_config(run.config, 1, run.config.mix or FRAME_MIX), workers)
     train_on(run, steps, lambda model: judged_auc(model, judges))
 
 
 def judged_auc(model: CnnLstm, judges: Faces) -> float:
-    """AUC of single crops of the split kept for judging."""
-    judged = judge_crops(model, judges)
-    return auc(judged.fake, judged.still)
+    """Mean AUC over single crops and over videos of the split kept for judging."""
+    crops = judge_crops(model, judges, every=4)
+    videos = judge_videos(model, judges)
+    areas = [auc(part.fake, part.still) for part in (crops, videos) if len(set(part.fake)) == 2]
+    print(json.dumps({"auc of crops and videos": [round(area, 4) for area in areas]}), flush=True)
+    return float(np.mean(areas))
 
 
 def steps_of(run: Run, faces: Faces, clip: ClipConfig, workers: int) -> Iterator[list[Batch]]:
@@ -104,9 +108,9 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     if run.step == 0:
         if not stage_one.exists():
             raise DataError(f"{stage_one} does not exist; run --stage frames first.")
-        run.model.load_state_dict(load_file(stage_one))
+        load_cnn(run.model, stage_one)
     config, folder = run.config, run.folder / "features"
-    clip = clip_config(config, config.frames, CLIP_MIX)
+    clip = clip_config(config, config.frames, config.mix or CLIP_MIX)
     some = Pairs(judges, clip, max(count // 5, 4))
     if config.cnn_rate:
         best = fit_together(
@@ -127,16 +131,18 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
 
 def beside_crops(encoder: CnnLstm, val: Sequences, judges: Faces) -> list[Sequences]:
     """What judges stage two: clips, and labelled crops, where there are any, as clips of one."""
-    if not judges.crops_fake:
+    # One frame shows no motion, and such an LSTM adds nothing to it.
+    if not judges.crops_fake or encoder.config.motion:
         return [val]
     crops = judge_crops(encoder, judges)
-    return [val, Sequences(crops.features[:, None].clone(), torch.tensor(crops.fake)[:, None])]
+    single = crops.features[:, None]
+    return [val, Sequences(single.clone(), torch.tensor(crops.fake)[:, None])]
 
 
 def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> ClipConfig:
     """The examples of a run, `frames` long."""
     model = config.model
-    histories = config.uploads, config.real_uploads
+    histories = config.uploads, config.real_uploads, config.altered
     return ClipConfig(model.size, model.margin, frames, config.seed, *histories, mix)
 
 
@@ -150,6 +156,26 @@ def begin(model: CnnLstm, init: str | None) -> None:
         load_imagenet(model, Path(init))
 
 
+def share_of(text: str) -> tuple[str, float]:
+    """One recipe and how often it is drawn, as in video=0.4. Raises ArgumentTypeError else."""
+    name, _, share = text.partition("=")
+    if name not in FAMILY_OF:
+        raise argparse.ArgumentTypeError(f"a recipe is one of {', '.join(FAMILY_OF)}, not {name!r}")
+    return name, float(share)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """What `ModelConfig` is made of."""
+    parser.add_argument("--backbone", default=FAST.backbone, help="timm name")
+    parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
+    parser.add_argument("--margin", type=float, default=FAST.margin, help="of the crop")
+    parser.add_argument(
+        "--motion", type=int, nargs="*", default=[], help="early stages whose change the LSTM sees"
+    )
+    parser.add_argument("--dropout", type=float, default=FAST.dropout)
+    parser.add_argument("--hidden", type=int, default=FAST.hidden, help="the LSTM's width")
+
+
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
@@ -160,12 +186,12 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="hub (timm's ImageNet weights), a file with an ImageNet state dict, or .safetensors "
         "of an earlier run; from scratch without it",
     )
-    parser.add_argument("--backbone", default=FAST.backbone, help="timm name")
-    parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
     parser.add_argument("--steps", type=int, default=FitConfig.steps)
     parser.add_argument("--pairs", type=int, default=FitConfig.pairs, help="pairs per step")
     parser.add_argument("--rate", type=float, default=FitConfig.rate)
     parser.add_argument("--freeze", type=int, default=FitConfig.freeze, help="stages kept as is")
+    _add_network(parser)
+    parser.add_argument("--tune", choices=("all", "vectors"), default="all", help="see FitConfig")
     parser.add_argument("--clips", type=int, default=1500, help="pairs of clips in stage two")
     parser.add_argument("--frames", type=int, default=FitConfig.frames, help="frames per clip")
     parser.add_argument(
@@ -173,6 +199,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=0.0,
         help="stage two: how fast the CNN goes on learning, of --rate; 0 is frozen",
+    )
+    parser.add_argument(
+        "--mix", type=share_of, nargs="+", metavar="RECIPE=SHARE", help="see train.clips"
     )
     parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
     parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
@@ -184,6 +213,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--real-uploads", type=float, default=0.0, help="share of pairs: the real face alone"
     )
+    parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
@@ -196,8 +226,15 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
     torch.set_num_threads(options.threads)
-    model = config_of(options.backbone, options.size)
+    model = replace(
+        config_of(options.backbone, options.size),
+        margin=options.margin,
+        motion=tuple(options.motion),
+        hidden=options.hidden,
+        dropout=options.dropout,
+    )
     names = {each.name for each in fields(FitConfig)}
+    options.mix = dict(options.mix) if options.mix else None
     asked = {name: value for name, value in vars(options).items() if name in names}
     config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)

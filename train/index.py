@@ -25,7 +25,7 @@ from train.verbs import DataError, verb, whole
 
 COLUMNS = [
     *("path", "row", "kind", "label", "method", "dataset", "compression"),
-    *("identity", "target", "split"),
+    *("identity", "target", "split", "history"),
 ]
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     table["label"] = labels_of(table["label"], path)
     if "row" not in table:
         table["row"] = -1
-    for column in ("method", "identity", "target", "split", "compression"):
+    for column in ("method", "identity", "target", "split", "compression", "history"):
         filled = table[column].fillna("").astype(str).str.strip() if column in table else ""
         table[column] = filled
     table["split"] = splits_of(table["split"], path)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from detector.faces.crops import CropSettings, cut_face, to_tensor
 from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import Box, FloatArray, Image
-from train.clips import Faces
+from train.clips import PLAIN_VIEW, Faces
 
 
 class Judged(NamedTuple):
@@ -63,3 +64,35 @@ def judge_crops(
         clip=np.array(clip, np.float32),
         identity=[str(faces.table["identity"].iloc[rows[0]]) for rows in crops],
     )
+
+
+class JudgedVideos(NamedTuple):
+    """N videos of a split: rows of the table, `fake` (N,) in {0, 1}, and of each the mean
+    log-odds `still` (N,) of some of its frames."""
+
+    table: pd.DataFrame
+    fake: FloatArray
+    still: FloatArray
+
+
+@torch.inference_mode()
+def judge_videos(
+    model: CnnLstm, faces: Faces, frames: int = 4, *, margin: float | None = None
+) -> JudgedVideos:
+    """The stored labelled videos of a split, `frames` of each, evenly over what is stored."""
+    clips = faces.videos_real + faces.videos_fake
+    config = model.config
+    settings = CropSettings(config.size, config.margin if margin is None else margin)
+    still = []
+    for rows in clips:
+        chosen = rows[np.linspace(0, len(rows) - 1, min(frames, len(rows))).astype(int)]
+        clip, boxes = faces.read(chosen)
+        cut = [
+            cut_face(image, PLAIN_VIEW.box(box), settings)
+            for image, box in zip(clip.images, boxes, strict=True)
+        ]
+        images = to_tensor(cut).to(model.mean.device, memory_format=torch.channels_last)
+        still.append(float(model.still(pool(model.encode(images))).mean()))
+    fake = np.repeat([0.0, 1.0], [len(faces.videos_real), len(faces.videos_fake)])
+    table = faces.table.iloc[[rows[0] for rows in clips]].reset_index(drop=True)
+    return JudgedVideos(table, fake.astype(np.float32), np.array(still, np.float32))

@@ -33,10 +33,12 @@ from detector.records import Face, FloatArray, Image, Quality
 from train.frame_folders import FRAME_RATE, frames_in
 from train.verbs import DataError, verb, whole
 
-SIZE = 224
-"""Side of a stored face in pixels."""
-MARGIN = 0.2
+SIZE = 288
+"""Side of a stored face in pixels: at `MARGIN`, a face box of 206 px is stored as it is."""
+MARGIN = 0.4
 """Stored faces are cut wider than the network sees them, so that training can move and zoom."""
+CROP_SIZE = 224
+"""Side of a stored picture that came as a crop; DFDC's are no larger."""
 
 PICKS = ("first", "consecutive", "even")
 CODECS = {"mjpeg": ("mjpeg", "yuvj420p", {"qscale": "2"}), "ffv1": ("ffv1", "bgr0", {})}
@@ -115,10 +117,11 @@ def decode_picture(data: bytes) -> Image:
 
 
 def _as_crop(picture: Image) -> StoredFace:
-    image = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    box = np.array(_CROP_BOX, np.float32) * SIZE
+    side = CROP_SIZE
+    image = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    box = np.array(_CROP_BOX, np.float32) * side
     return StoredFace(
-        image.astype(np.uint8), 0.0, box, np.array(_CROP_LANDMARKS, np.float32) * SIZE
+        image.astype(np.uint8), 0.0, box, np.array(_CROP_LANDMARKS, np.float32) * side
     )
 
 

@@ -39,19 +39,27 @@ FAST = ModelConfig(
 )
 
 
+TRANSFORMER_DEPTHS = (3, 7, 11)
+"""Blocks of a small vision transformer whose tokens are used: what decoders and blends leave is
+texture, which late blocks no longer carry."""
+
 Loss = Callable[[CnnLstm, Any, "FitConfig"], Tensor]
 """A batch of tensors, what the model says about it, and how wrong that is."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """`freeze` counts the backbone's first stages that keep their weights, stem included;
+    """`freeze` counts the backbone's first stages that keep their weights, stem included; of the
+    others "all" weights are tuned, or `tune` "vectors" only: the norms' scales and all biases,
+    which keeps what a large backbone knows of pictures (arXiv 2508.06248 tunes the norms).
     `average` is the decay of the running mean of weights that is judged and kept. A step learns
     from `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
     after `patience` judgements without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
-    that went through a social network, `real_uploads` that in which the real face did so alone.
+    that went through a social network, `real_uploads` that in which the real face did so alone;
+    only a share of `altered` has any history.
+    `mix` is how often each recipe of `train.clips` is drawn, None for the stage's own.
     `precision` is "float32", "bf16", or "auto": bf16 where
     there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once."""
@@ -68,6 +76,7 @@ class FitConfig:
     family_weight: float = 0.2
     correction_price: float = 0.1
     freeze: int = 2
+    tune: str = "all"
     average: float = 0.997
     judge_every: int = 400
     accumulate: int = 1
@@ -78,9 +87,11 @@ class FitConfig:
     fake_weight: float = 1.0
     uploads: float = 0.2
     real_uploads: float = 0.0
+    altered: float = 1.0
     cnn_rate: float = 0.0
     precision: str = "auto"
     seed: int = 0
+    mix: dict[str, float] | None = None
     model: ModelConfig = field(default_factory=lambda: FAST)
 
 
@@ -276,6 +287,9 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     for module in frozen:
         module.requires_grad_(False)
         module.eval()
+    if config.tune == "vectors":
+        for parameter in model.encoder.parameters():
+            parameter.requires_grad_(parameter.requires_grad and parameter.ndim == 1)
 
 
 def is_cnn(name: str) -> bool:
@@ -284,7 +298,8 @@ def is_cnn(name: str) -> bool:
 
 
 def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
-    """The stem and the first `count` - 1 stages or blocks after it, by timm's names."""
+    """The stem and the first `count` stages or blocks after it, by timm's names. Raises DataError
+    where a backbone names them otherwise: nothing would be frozen."""
     if count == 0:
         return []
     parts = dict(model.encoder.named_children())
@@ -292,8 +307,12 @@ def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
     blocks = parts.get("blocks")
     if isinstance(blocks, nn.Sequential):
         stages = list(blocks)
+    if not stages:
+        raise DataError(
+            f"{model.config.backbone} has no stages that could be frozen; use --freeze 0."
+        )
     names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
-    stem = [parts[name] for name in names if name in parts]
+    stem = [parts[name] for name in (*names, "patch_embed") if name in parts]
     return [*stem, *stages[:count]]
 
 
@@ -305,7 +324,10 @@ def config_of(backbone: str, size: int) -> ModelConfig:
     if known is None:
         raise DataError(f"timm knows no backbone {backbone!r}.")
     mean, std = tuple(known.mean), tuple(known.std)
-    return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=256)
+    depths = TRANSFORMER_DEPTHS if backbone.startswith("vit_small") else ()
+    return replace(
+        FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=128, depths=depths
+    )
 
 
 def load_hub(model: CnnLstm) -> None:
@@ -329,15 +351,30 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
 
 
 def load_earlier(model: CnnLstm, path: Path) -> None:
-    """The weights of an earlier run, at any input size. A family head for other families than
-    `model`'s stays out. Raises ValueError if anything else does not fit."""
+    """The weights of an earlier run, at any input size, or of the backbone alone under timm's
+    names. A family head for other families than `model`'s stays out. Raises ValueError if anything
+    else does not fit."""
     weights = load_file(path)
+    if set(weights) == set(model.encoder.state_dict()):
+        model.encoder.load_state_dict(weights)
+        return
     own = model.state_dict()
     fits = {k: v for k, v in weights.items() if not k.startswith("family.") or _same(own, k, v)}
     answer = model.load_state_dict(fits, strict=False)
     wrong = [*answer.unexpected_keys, *(k for k in answer.missing_keys if "family." not in k)]
     if wrong:
         raise DataError(f"{path.name} is of another network: {wrong[0]} does not fit.")
+
+
+def load_cnn(model: CnnLstm, path: Path) -> None:
+    """All of an earlier run but what follows the CNN, which may have another shape here."""
+    after = tuple(f"{name}." for name in ("narrow", "lstm", "frame", "clip", "norm"))
+    weights = load_file(path)
+    kept = {k: v for k, v in weights.items() if not k.startswith((*after, "change_"))}
+    missing = model.load_state_dict(kept, strict=False).missing_keys
+    wrong = [k for k in missing if not k.startswith((*after, "change_"))]
+    if wrong:
+        raise DataError(f"{path.name} is of another network: {wrong[0]} is missing.")
 
 
 def _same(own: Mapping[str, Tensor], name: str, value: Tensor) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from detector.model.cnn_lstm import CnnLstm, pool
+from detector.model.cnn_lstm import CnnLstm
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
 from train.run import FitConfig, Run, cross_entropy, note, train_on
@@ -74,17 +74,19 @@ def encode(model: CnnLstm, clips: Tensor) -> Tensor:
     """Clips (B, T, 3, S, S) uint8  ->  pooled features (B, T, C)."""
     B, T = clips.shape[:2]
     images = clips.flatten(0, 1).to(model.mean.device).float() / 255
-    features = pool(model.encode(images.to(memory_format=torch.channels_last)))
-    return features.view(B, T, -1).cpu()
+    seen = model.encode_with_early(images.to(memory_format=torch.channels_last))
+    return model.describe(seen, (B, T)).cpu()
 
 
 def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> None:
     """Train what follows the CNN, on clips of random length. The best by the mean AUC over `judges`
-    is kept, as loud as is best for them."""
+    is kept, weighed against the frames' own logits as is best for them."""
+    if run.config.model.motion and run.step == 0:
+        measure_change(run.model, train)
     begin_silent(run, lambda model: judge_sequences(model, judges))
     train_on(run, windows(run, train), lambda model: judge_sequences(model, judges))
     if run.leads:
-        set_voice(run.folder / "clips.best.safetensors", run.averaged(), judges)
+        set_weight(run.folder / "clips.best.safetensors", run.averaged(), judges)
 
 
 def fit_together(
@@ -102,9 +104,16 @@ def fit_together(
     best = run.averaged()
     if run.leads:
         best.load_state_dict(load_file(path))
-        set_voice(path, best, judges(best))
+        set_weight(path, best, judges(best))
         best.load_state_dict(load_file(path))
     return best
+
+
+def measure_change(model: CnnLstm, clips: Sequences) -> None:
+    """Mean and deviation of each channel of change, by which the LSTM's input is normalised."""
+    change = clips.features[..., model.width :].flatten(0, 1)
+    model.change_mean.copy_(change.mean(dim=0))
+    model.change_std.copy_(change.std(dim=0) + 1e-6)
 
 
 def begin_silent(run: Run, judge: Callable[[CnnLstm], float]) -> None:
@@ -119,15 +128,17 @@ def begin_silent(run: Run, judge: Callable[[CnnLstm], float]) -> None:
     note(run, None, judge)
 
 
-VOICES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0)
+MOTION_FACTORS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""What the LSTM's outputs may be multiplied by; those of motion are smaller than a frame's."""
 WORTH = 0.005
-"""Voices whose AUC differs by less are equals."""
+"""Factors whose AUC differs by less are equals."""
 
 
-def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
+def set_weight(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
     """Multiplies the LSTM's outputs in the weights at `path` by the factor that the judges rank
-    best, the smallest of equals: trained half of the time without the frame's own logit, it speaks
-    louder than it should beside it."""
+    best, the smallest of equals: trained without the frame's own logit, they have no common scale
+    with it."""
     weights = load_file(path)
     outputs = [name for name in weights if name.startswith(("frame.", "clip."))]
 
@@ -138,9 +149,10 @@ def set_voice(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
         model.load_state_dict(at(factor))
         return round(judge_sequences(model, judges), 4)
 
-    areas = {factor: area(factor) for factor in VOICES}
-    best = min(factor for factor in VOICES if areas[factor] >= max(areas.values()) - WORTH)
-    print(json.dumps({"voice": best, "auc": areas}), flush=True)
+    factors = MOTION_FACTORS if model.config.motion else FACTORS
+    areas = {factor: area(factor) for factor in factors}
+    best = min(factor for factor in factors if areas[factor] >= max(areas.values()) - WORTH)
+    print(json.dumps({"weight of the LSTM": best, "auc": areas}), flush=True)
     with whole(path) as place:
         save_file({name: value.contiguous() for name, value in at(best).items()}, place)
 
@@ -171,9 +183,15 @@ def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
     mean pooling.
 
     For half of the clips the frames' own logits are left out. They are right about nearly everybody
-    whom the CNN was trained on, so beside them the LSTM would have nothing to learn.
+    whom the CNN was trained on, so beside them the LSTM would have nothing to learn. An LSTM whose
+    input is motion learns without them: its evidence is of another kind, and is weighed against
+    theirs afterwards (`set_weight`).
     """
     logits = model.judge(clips.features)
+    if model.config.motion:
+        own = logits.clip - logits.still.mean(dim=1)
+        whole = cross_entropy(own, clips.fake.amax(dim=1), config)
+        return whole + cross_entropy(logits.frame - logits.still, clips.fake, config)
     heard = torch.rand(len(clips.fake), 1, device=clips.fake.device) < 0.5
     silent = logits.still * ~heard  # (B, T)
     whole = cross_entropy(logits.clip - silent.mean(dim=1), clips.fake.amax(dim=1), config)
@@ -186,7 +204,7 @@ def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
     """`clip_loss` of clips that the CNN sees now."""
     B, T = batch.clips.shape[:2]
     images = batch.clips.flatten(0, 1).to(memory_format=torch.channels_last).float() / 255
-    features = pool(model.encode(images)).view(B, T, -1)
+    features = model.describe(model.encode_with_early(images), (B, T))
     return clip_loss(model, Sequences(features, batch.fake), config)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -34,20 +36,23 @@ def whole(path: Path) -> Iterator[Path]:
 
     Raises DiskError where the disk is full or may not be written to.
     """
-    part = path.parent / ".parts" / path.name  # apart: nobody who lists the folder finds it
+    # A hidden name of this process's own: no listing shows it, no sibling removes it.
+    part = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
     except (OSError, SafetensorError) as error:
+        way_out = " Make room and give the same command again." * (_errno(error) == errno.ENOSPC)
         raise DiskError(
-            f"{path} could not be written ({error}). Nothing that was there is lost; make room and "
-            "give the same command again."
+            f"{path} could not be written ({error}). What was there before is unchanged.{way_out}"
         ) from error
     finally:
         part.unlink(missing_ok=True)
-        with suppress(OSError):  # others may be writing, too
-            part.parent.rmdir()
+
+
+def _errno(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
 
 
 def verb(main: Main) -> Verb:

@@ -17,6 +17,7 @@ from detector.errors import VideoError
 from detector.explain.occlusion import explain_moment, judge_of
 from detector.faces.crops import CropSettings, cut_face
 from detector.inference import Cut, LoadedDetector
+from detector.language import lazy
 from detector.model.cnn_lstm import ModelConfig
 from detector.progress import Stopwatch, Watch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
@@ -26,6 +27,7 @@ from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
 from detector.video import DecodeNotes
 from detector.video.sampling import Look
+from detector.video.turning import turned
 
 
 def explain_frame(
@@ -73,14 +75,14 @@ def _read_clip(
 ) -> list[Frame]:
     """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)
-    with read.opened(path, detector.limits) as file:
+    with read.opened(path, detector.limits, track=report.video.track) as file:
         if file.info.sha256 != report.video.sha256:
-            raise VideoError("This is another file than the one that was analysed.")
+            raise VideoError(lazy("This is another file than the one that was analysed."))
         with closing(file.clips([look], DecodeNotes())) as clips:
             for clip in clips:
                 watch.check()
-                return list(clip)
-    raise VideoError("The file could not be read a second time.")
+                return [turned(frame, report.turns) for frame in clip]
+    raise VideoError(lazy("The file could not be read a second time."))
 
 
 def _look_at(report: Report, person: Person, second: float) -> Look:

@@ -120,7 +120,7 @@ class _Asked:
         seen = pool(self.network.encode(versions))
         features = torch.from_numpy(self.clip.features).to(seen)
         again = features.repeat(len(versions), 1, 1)
-        again[:, self.at] = seen
+        again[:, self.at, : seen.shape[1]] = seen  # the change between frames stays as it was
         lengths = torch.full((len(versions),), len(features))
         judged = self.network.judge(again, lengths)
         logits = (judged.frame[:, self.at] if self.of == "frame" else judged.clip).float().cpu()

@@ -15,6 +15,13 @@ def iou(a: Box, b: Box) -> float:
     return shared / (a.area + b.area - shared)
 
 
+def share_of_smaller(a: Box, b: Box) -> float:
+    """The intersection's share of the smaller box, in [0, 1]."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return max(width, 0.0) * max(height, 0.0) / max(min(a.area, b.area), 1e-9)
+
+
 def square_around(box: Box, margin: float) -> Box:
     """The square that shares `box`'s centre; its side is the longer one times 1 + `margin`."""
     cx, cy = box.centre

@@ -18,7 +18,7 @@ from detector.records import Box, Face, FloatArray, Frame, Image
 
 Find = Callable[[Sequence[Image]], list[list[Face]]]
 
-_MAX_GAP = 0.5  # seconds between two looks; a head does not turn unseen in less
+MAX_GAP = 0.5  # seconds between two looks; a head does not turn unseen in less
 _SAME_FACE = 0.3  # least IoU of one person's boxes in two looks
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
 _MEMORY = 2  # clips for which someone out of sight is remembered
@@ -131,7 +131,7 @@ class PeopleTracker:
                 sightings.setdefault(person, {})[index] = face
         seconds = np.array([frame.second for frame in frames])
         return [
-            ClipTrack(person, *smooth_track(at, seconds, max_gap=_MAX_GAP))
+            ClipTrack(person, *smooth_track(at, seconds, max_gap=MAX_GAP))
             for person, at in sightings.items()
         ]
 
@@ -158,7 +158,7 @@ class _Known:
         """The box moved on at its last speed, so that two who cross keep their ids."""
         last, box = self.places[-1]
         before, earlier = self.places[0]
-        if not (0 < last - before <= _MAX_GAP and 0 <= second - last <= _MAX_GAP):
+        if not (0 < last - before <= MAX_GAP and 0 <= second - last <= MAX_GAP):
             return box
         ahead = (second - last) / (last - before)
         dx = (box.centre[0] - earlier.centre[0]) * ahead
@@ -180,30 +180,22 @@ class _Past:
 
 def _look(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:
     """The faces of every frame that was looked at, by frame index in order."""
-    looks = {shot: _spread(frames, shot) for shot in shots}
-    first = [index for indices in looks.values() for index in indices]
-    seen = dict(zip(first, find([frames[index].image for index in first]), strict=True))
-    rest = [
-        index
-        for shot, indices in looks.items()
-        if not _agree([[face.box for face in seen[k]] for k in indices])
-        for index in shot
-        if index not in seen
-    ]
-    if rest:
-        seen.update(zip(rest, find([frames[index].image for index in rest]), strict=True))
+    seen: dict[int, list[Face]] = {}
+    for shot in shots:
+        looks = _spread(frames, shot)
+        seen |= dict(zip(looks, find([frames[index].image for index in looks]), strict=True))
+        rest = [index for index in shot if index not in seen]
+        if rest and not _agree([[face.box for face in seen[k]] for k in looks]):
+            seen |= dict(zip(rest, find([frames[index].image for index in rest]), strict=True))
     return dict(sorted(seen.items()))
 
 
 def _spread(frames: Sequence[Frame], shot: range) -> list[int]:
-    """First, last, and as few between as keep neighbours at most `_MAX_GAP` seconds apart."""
+    """First, last, and as few between as keep neighbours at most `MAX_GAP` seconds apart."""
     chosen = [shot.start]
     for index in shot[1:]:
         following = min(index + 1, shot.stop - 1)
-        if (
-            frames[following].second - frames[chosen[-1]].second > _MAX_GAP
-            or index == shot.stop - 1
-        ):
+        if frames[following].second - frames[chosen[-1]].second > MAX_GAP or index == shot.stop - 1:
             chosen.append(index)
     return chosen
 

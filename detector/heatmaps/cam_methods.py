@@ -130,8 +130,9 @@ class _Among(nn.Module):
         self.model, self.features, self.t, self.of = model, features, t, of
 
     def forward(self, images: Tensor) -> Tensor:
-        pictures = images * self.model.std + self.model.mean  # which `encode` normalises again
-        seen = pool(self.model.encode(pictures.contiguous(memory_format=torch.channels_last)))
+        seen = pool(
+            self.model.encode_normalised(images.contiguous(memory_format=torch.channels_last))
+        )
         clips = self.features.repeat(len(images), 1, 1)
         clips[:, self.t] = seen
         logits = self.model.judge(clips)

@@ -20,7 +20,11 @@ class ModelConfig:
     `backbone` is a timm name. `size` is the side of the square crop in pixels and `margin` how
     much wider than the face box it is cut. `mean` and `std` normalise RGB in [0, 1]. `hidden`
     is the LSTM's width per direction. `families` names the kinds of manipulation that the
-    family head tells apart (none: no head).
+    family head tells apart (none: no head). `depths` are the blocks of a vision transformer,
+    counted from 0, whose patch tokens become the maps, side by side; empty for a CNN.
+    `motion` are early stages of a CNN, counted as timm counts them: how much their maps change
+    from frame to frame is the LSTM's input. Empty: its input is how the pooled features depart
+    from their mean over the clip.
     """
 
     backbone: str = "efficientnet_b0"
@@ -31,6 +35,8 @@ class ModelConfig:
     hidden: int = 128
     dropout: float = 0.2
     families: tuple[str, ...] = ()
+    depths: tuple[int, ...] = ()
+    motion: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,6 +66,14 @@ class Logits(NamedTuple):
     family: Tensor
 
 
+class Encoded(NamedTuple):
+    """N images as the CNN sees them: `maps` (N, C, h, w) of its end, and `early` maps of the stages
+    in `ModelConfig.motion`, each (N, C_k, h_k, w_k)."""
+
+    maps: Tensor
+    early: tuple[Tensor, ...]
+
+
 class CnnLstm(nn.Module):
     """A CNN looks at every frame, a bidirectional LSTM at their order.
 
@@ -73,17 +87,29 @@ class CnnLstm(nn.Module):
 
     mean: Tensor
     std: Tensor
+    change_mean: Tensor
+    change_std: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        # A transformer takes any size, its positions interpolated.
+        options: dict[str, Any] = {"dynamic_img_size": True} if config.depths else {}
         self.encoder = timm.create_model(
-            config.backbone, pretrained=False, num_classes=0, global_pool=""
+            config.backbone, pretrained=False, num_classes=0, global_pool="", **options
         )
         width = int(self.encoder.num_features)  # type: ignore[arg-type]
+        width *= max(len(config.depths), 1)
         self.still = nn.Linear(in_features=width, out_features=1)
+        self.width = width
+        stages: Any = self.encoder.feature_info
+        change = sum(int(stages[k]["num_chs"]) for k in config.motion)
+        if config.motion:
+            self.norm = nn.LayerNorm(change)
+            self.register_buffer("change_mean", torch.zeros(change))
+            self.register_buffer("change_std", torch.ones(change))
         # Narrow before the LSTM: its cost, and that of explaining it, then hardly counts.
-        self.narrow = nn.Linear(in_features=width, out_features=config.hidden)
+        self.narrow = nn.Linear(in_features=change or width, out_features=config.hidden)
         self.lstm = nn.LSTM(
             input_size=config.hidden,
             hidden_size=config.hidden,
@@ -105,42 +131,88 @@ class CnnLstm(nn.Module):
     def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Logits:
         """`lengths` (B,) counts the real frames of each clip; what follows them is ignored."""
         B, T = clips.shape[:2]
-        maps = self.encode(clips.flatten(0, 1))  # (B * T, C, h, w)
-        features = pool(maps).view(B, T, -1)  # (B, T, C)
+        features = self.describe(self.encode_with_early(clips.flatten(0, 1)), (B, T))
         return self.judge(features, lengths)
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB in [0, 1]  ->  the last convolutional maps (N, C, h, w)."""
-        maps: Tensor = self.encoder((images - self.mean) / self.std)
-        return maps
+        """(N, 3, H, W) RGB in [0, 1]  ->  maps (N, C, h, w): the last convolutional ones, or the
+        normalised patch tokens of the chosen blocks."""
+        return self.encode_normalised((images - self.mean) / self.std)
+
+    def encode_normalised(self, images: Tensor) -> Tensor:
+        """`encode` for images that `mean` and `std` have normalised."""
+        if not self.config.depths:
+            maps: Tensor = self.encoder(images)
+            return maps
+        tokens: list[Tensor] = self.encoder.forward_intermediates(  # type: ignore[operator]
+            images, indices=list(self.config.depths), norm=True, intermediates_only=True
+        )
+        return torch.cat(tokens, dim=1)
+
+    def encode_with_early(self, images: Tensor) -> Encoded:
+        """`encode`, with the early maps that motion is read from."""
+        if not self.config.motion:
+            return Encoded(self.encode(images), ())
+        maps, early = self.encoder.forward_intermediates(  # type: ignore[operator]
+            (images - self.mean) / self.std, indices=list(self.config.motion)
+        )
+        return Encoded(maps, tuple(early))
+
+    def describe(self, encoded: Encoded, shape: tuple[int, int]) -> Tensor:
+        """B * T images of B clips  ->  features (B, T, C + M): the pooled maps, and the change from
+        the frame before in M channels of early maps, as the logarithm of its mean size.
+
+        A clip's first frame repeats the change of its second. M is 0 for a network without motion,
+        and for clips of one frame.
+        """
+        B, T = shape
+        parts = [pool(encoded.maps).view(B, T, -1)]
+        for maps in encoded.early if T > 1 else ():
+            clips = maps.float().view(B, T, *maps.shape[1:])
+            change = (clips[:, 1:] - clips[:, :-1]).abs().mean(dim=(3, 4))  # (B, T - 1, C_k)
+            parts.append(torch.cat([change[:, :1], change], dim=1).add(1e-3).log())
+        return torch.cat(parts, dim=-1)
 
     def judge(self, features: Tensor, lengths: Tensor | None = None) -> Logits:
-        """(B, T, C) pooled features  ->  `Logits`; differentiable in `features`.
+        """(B, T, C + M) features  ->  `Logits`; differentiable in `features`.
 
-        Frames beyond `lengths` get the logit of their own features, and sway no other.
+        Frames beyond `lengths` get the logit of their own features, and affect no other. Where
+        a network with motion is given no change (M = 0), or a clip of one frame, the LSTM adds
+        nothing.
         """
         B, T = features.shape[:2]
-        features = self.dropout(features)
+        change = features[..., self.width :]
+        features = self.dropout(features[..., : self.width])
         real = lengths if lengths is not None else torch.full((B,), T)
         here = (torch.arange(T)[None] < real.cpu()[:, None]).to(features)  # (B, T)
         count = here.sum(1)  # (B,)
         middle = (features * here[..., None]).sum(1) / count[:, None]  # (B, C)
-        packed = pack_padded_sequence(
-            self.narrow(features - middle[:, None]),
-            real.cpu(),
-            batch_first=True,
-            enforce_sorted=False,
-        )
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=T
-        )  # (B, T, 2D)
-        states = self.dropout(states)
         still = self.still(features).squeeze(-1)  # (B, T)
-        frame = still + self.frame(states).squeeze(-1)  # (B, T)
+        timed = here  # where the LSTM adds to the frame's own logit
+        if self.config.motion:
+            timed = here * ((count > 1) & bool(change.shape[-1])).to(here)[:, None]
+        states = self._states(features - middle[:, None], change, real)  # (B, T, 2D)
+        frame = still + self.frame(states).squeeze(-1) * timed  # (B, T)
         summary = (states * here[..., None]).sum(1) / count[:, None]  # (B, 2D)
-        clip = (frame * here).sum(1) / count + self.clip(summary).squeeze(-1)  # (B,)
+        clip = (frame * here).sum(1) / count + self.clip(summary).squeeze(-1) * timed[:, 0]  # (B,)
         family = middle[:, :0] if self.family is None else self.family(middle)  # (B, F)
         return Logits(frame=frame, still=still, clip=clip, family=family)
+
+    def _states(self, departures: Tensor, change: Tensor, real: Tensor) -> Tensor:
+        """The LSTM's states (B, T, 2D): of the change in a network with motion, where it is known,
+        else of the departures."""
+        T = departures.shape[1]
+        if not self.config.motion:
+            narrow = self.narrow(departures)
+        else:
+            unknown = self.change_mean.expand(*departures.shape[:2], -1)
+            known = change if change.shape[-1] else unknown
+            series = self.norm((known - self.change_mean) / self.change_std)
+            narrow = torch.tanh(self.narrow(self.dropout(series)))
+        packed = pack_padded_sequence(narrow, real.cpu(), batch_first=True, enforce_sorted=False)
+        padded = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=T)
+        states: Tensor = self.dropout(padded[0])
+        return states
 
 
 def pool(maps: Tensor) -> Tensor:

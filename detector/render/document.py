@@ -31,6 +31,7 @@ from detector.render.json import (
     number,
     robustness_json,
     signal_json,
+    source_json,
 )
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
@@ -112,6 +113,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "heat": _heat(report) if report.heat_scale > 0 else None,
         "robustness": robustness_json(report.robustness),
         "signals": [signal_json(signal) for signal in report.signals],
+        "source": source_json(report),
         "retelling": asdict(report.retelling) if report.retelling else None,
         "warnings": [warning.value for warning in report.warnings],
         "model": _model(report),
@@ -197,6 +199,7 @@ def error_json(error: VideoError, name: str) -> dict[str, Any]:
         "heat": None,
         "robustness": None,
         "signals": [],
+        "source": None,
         "retelling": None,
         "warnings": [],
         "model": None,

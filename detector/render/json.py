@@ -13,6 +13,7 @@ from detector.records import (
     Moment,
     Person,
     Quality,
+    Report,
     SeenFace,
     Status,
     verdict_name,
@@ -55,6 +56,17 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
         "frames": found.frames,
         "copies": copies,
         "largest_change": number(found.largest_change, 4),
+    }
+
+
+def source_json(report: Report) -> dict[str, Any]:
+    """What of the file was judged, and how it was turned for that."""
+    return {
+        "track": report.video.track,
+        "tracks": [asdict(track) for track in report.video.tracks],
+        "turned": [
+            {"start": number(turn.start, 3), "degrees": turn.degrees} for turn in report.turns
+        ],
     }
 
 

@@ -16,6 +16,7 @@ from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_fra
 from detector.sandbox.reader import reader
 from detector.text.summary import percent
 from detector.video import VideoWriter
+from detector.video.turning import turned_all
 
 LONG_SIDE = 1280
 # A heat map belongs to its own frame; it is shown around it just long enough to be seen.
@@ -127,7 +128,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
     sound = read.read_sound(path, info=info) if info.has_audio else None
     with ExitStack() as stack:
         frames = stack.enter_context(closing(read.read_all(path, info=info)))
-        first, shown = timed_frames(frames, path)
+        first, shown = timed_frames(as_judged(frames, report), path)
         height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
         annotator = Annotator(report, margin=margin, heat=heat)
         total = STILL_FRAMES if info.is_still else max(info.frames, 1)
@@ -136,6 +137,11 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
             writer.write(annotator.draw(frame), second)
             watch.tell("Drawing the videos", min(done, total), total)
     return writer.path
+
+
+def as_judged(frames: Iterator[Frame], report: Report) -> Iterator[Frame]:
+    """The file's frames turned as they were when they were judged, all of one size."""
+    return turned_all(frames, report.turns, (report.video.width, report.video.height))
 
 
 def timed_frames(

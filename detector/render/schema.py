@@ -85,6 +85,11 @@ _FACE = _object(
     frames=_list(_FRAME),
 )
 
+_SOURCE = _object(
+    track=_COUNT,
+    tracks=_list(_object(number=_COUNT, codec=_TEXT, width=_COUNT, height=_COUNT)),
+    turned=_list(_object(start=_SECOND, degrees={"enum": [0, 90, 180, 270]})),
+)
 _SIGNAL = _object(
     kind=_TEXT,
     title=_TEXT,
@@ -153,6 +158,7 @@ SCHEMA: Schema = {
             )
         ),
         signals=_list(_SIGNAL),
+        source=_or_null(_SOURCE),
         retelling=_or_null(_object(outcome={"enum": list(RETELLING)}, text=_TEXT, model=_TEXT)),
         warnings=_WARNINGS,
         model=_or_null(

@@ -17,7 +17,7 @@ import numpy as np
 
 from detector.progress import Watch
 from detector.records import Frame, Image
-from detector.render.movie import Annotator, Layers, timed_frames
+from detector.render.movie import Annotator, Layers, as_judged, timed_frames
 from detector.render.overlay import shrink, to_jpeg
 from detector.sandbox.reader import Reader
 from detector.video import VideoWriter
@@ -59,7 +59,7 @@ def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, wat
     report = annotator.report
     artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
     with closing(read.read_all(path, info=report.video)) as frames:
-        first, rest = timed_frames(frames, path)
+        first, rest = timed_frames(as_judged(frames, report), path)
         if report.video.is_still:
             made = artist.pictures(first[1])
         else:

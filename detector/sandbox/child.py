@@ -66,7 +66,7 @@ class _Answer:
         if asked == "nothing":
             pass
         elif asked == "survey":
-            looked = reading.look(self.path, limits)
+            looked = reading.look(self.path, limits, track=self.request["track"])
             protocol.send(self.channel, protocol.info_message(looked.info))
             self._show_clips(looked, notes)
         elif asked == "origin":
@@ -75,10 +75,9 @@ class _Answer:
         elif asked == "sound":
             self._play()
         else:
-            start = self.request["start"]
-            every = reading.read_all(self.path, start=start, limits=limits, notes=notes)
-            self._show(enumerate(every))
-        protocol.send(self.channel, {"end": notes.damaged})
+            source = reading.source_of(self.path, limits, notes, track=self.request["track"])
+            self._show(enumerate(reading.frames_from(source, self.request["start"])))
+        protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
     def _show_clips(self, looked: reading.Looked, notes: DecodeNotes) -> None:
         """Show clips as often as they are asked for. Raises EOFError once nobody asks any more."""
@@ -86,7 +85,7 @@ class _Answer:
             more = protocol.receive(self.channel)
             allow(more["cpu_seconds"])
             self._show(looked.members([protocol.look_of(look) for look in more["looks"]], notes))
-            protocol.send(self.channel, {"end": notes.damaged})
+            protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
     def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
@@ -109,7 +108,7 @@ class _Answer:
             self.channel.recv_bytes(1)
 
     def _play(self) -> None:
-        for block in read_sound(self.path):
+        for block in read_sound(self.path, track=self.request["track"]):
             protocol.send(
                 self.channel, {"second": block.second, "channels": block.samples.shape[1]}
             )

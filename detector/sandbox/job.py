@@ -83,7 +83,7 @@ class Job:
             with self.distrust():
                 message = self.receive()
                 if "end" in message:
-                    notes.damaged |= message["end"] is True
+                    notes.add(protocol.notes_of(message["end"]))
                     return
                 clip = protocol.whole(message["clip"])
                 frame = self._frame(message, count)

@@ -14,10 +14,12 @@ from typing import Any
 
 from detector.errors import VideoError, shown
 from detector.findings import Credentials, Origin
-from detector.records import Status, VideoInfo
+from detector.records import Status, Track, VideoInfo
+from detector.settings import MOST_TRACKS
 from detector.video import reading
 from detector.video.container import FACTS
 from detector.video.opening import Limits
+from detector.video.packets import DecodeNotes
 from detector.video.sampling import Look
 
 LONGEST = 64 * 1024  # bytes of one message
@@ -58,15 +60,13 @@ def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInf
     width, height = whole(message["width"]), whole(message["height"])
     if not 0 < width * height <= max(limits.max_pixels, limits.max_still_pixels):
         raise ValueError("no file that is accepted is of this size")
-    codec = str(message["codec"])
-    if not (codec.isascii() and codec.replace("_", "").isalnum() and len(codec) < 32):
-        raise ValueError("no codec has such a name")
+    tracks = tuple(_track(track) for track in message["tracks"][:MOST_TRACKS])
     return VideoInfo(
         name=shown(path.name),
         bytes=path.stat().st_size,
         sha256="",
         container=kind,
-        codec=codec,
+        codec=_codec(message["codec"]),
         seconds=real(message["seconds"]),
         frames=whole(message["frames"], limits.max_frames),
         fps=real(message["fps"]),
@@ -74,7 +74,30 @@ def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInf
         height=height,
         rotation=whole(message["rotation"], 270),
         has_audio=message["has_audio"] is True,
+        track=whole(message["track"], MOST_TRACKS),
+        tracks=tracks,
     )
+
+
+def _track(message: Message) -> Track:
+    numbers = (whole(message[name]) for name in ("number", "width", "height"))
+    number, width, height = numbers
+    return Track(number, _codec(message["codec"]), width, height)
+
+
+def _codec(name: Any) -> str:
+    named = str(name)
+    if not (named.isascii() and named.replace("_", "").isalnum() and len(named) < 32):
+        raise ValueError("no codec has such a name")
+    return named
+
+
+def notes_message(notes: DecodeNotes) -> Message:
+    return asdict(notes)
+
+
+def notes_of(message: Message) -> DecodeNotes:
+    return DecodeNotes(**{name: message[name] is True for name in asdict(DecodeNotes())})
 
 
 def origin_message(path: Path, limits: Limits) -> Message:

@@ -70,7 +70,7 @@ class Reader(Protocol):
     """What `reading` and `IsolatedReader` have in common."""
 
     def opened(
-        self, path: Path, limits: Limits = ...
+        self, path: Path, limits: Limits = ..., *, track: int = ...
     ) -> AbstractContextManager[OpenFile, bool | None]: ...
 
     def probe(self, path: Path, limits: Limits = ...) -> VideoInfo: ...
@@ -144,11 +144,13 @@ class IsolatedReader:
             return file.info
 
     @contextmanager
-    def opened(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Iterator[_Opened]:
+    def opened(
+        self, path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0
+    ) -> Iterator[_Opened]:
         """As `reading.opened`, by one process that looks once."""
         kind = check_file(path, limits)
         bounds = replace(self.bounds(None), most_cpu_seconds=MOST_CPU_SECONDS)
-        with self._job(path, limits, bounds, asked="survey") as job:
+        with self._job(path, limits, bounds, asked="survey", track=track) as job:
             sha256 = reading.sha256_of(path)
             with job.distrust():
                 found = protocol.info_of(job.receive(), path, kind, limits)
@@ -165,14 +167,16 @@ class IsolatedReader:
         notes: DecodeNotes | None = None,
     ) -> Generator[Frame, None, None]:
         """`info`, if known, tells what may be spent."""
-        with self._job(path, limits, self.bounds(info), asked="all", start=start) as job:
+        asked = {"asked": "all", "start": start, "track": info.track if info else 0}
+        with self._job(path, limits, self.bounds(info), **asked) as job:
             for _, frame in job.frames(notes or DecodeNotes()):
                 yield frame
 
     def read_sound(
         self, path: Path, *, info: VideoInfo | None = None
     ) -> Generator[Block, None, None]:
-        with self._job(path, PRODUCT_LIMITS, self.bounds(info), asked="sound") as job:
+        track = info.track if info else 1
+        with self._job(path, PRODUCT_LIMITS, self.bounds(info), asked="sound", track=track) as job:
             yield from job.blocks()
 
     def read_origin(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from detector.errors import CancelledError, VideoError
+from detector.language import Message, lazy
 from detector.progress import OnProgress, ShouldStop
 from detector.records import Report, Status
 from detector.requests import (
@@ -84,15 +85,21 @@ class Admission:
         """Raises VideoError if the line is full, or the visitor's share is used up."""
         if len(self.line) > self.terms.longest_line:
             raise self._refusal(
-                f"{self.terms.longest_line} people are waiting already, which is all that this "
-                "machine can serve in reasonable time.",
+                lazy(
+                    "{count} people are waiting already, which is all that this machine can "
+                    "serve in reasonable time.",
+                    count=self.terms.longest_line,
+                ),
                 Status.BUSY,
             )
         seconds = self.jobs.take(current_visitor())
         if seconds:
             raise self._refusal(
-                "You have asked for many analyses in a short time. "
-                f"The next one is possible in {math.ceil(seconds)} seconds.",
+                lazy(
+                    "You have asked for many analyses in a short time. "
+                    "The next one is possible in {seconds} seconds.",
+                    seconds=math.ceil(seconds),
+                ),
                 Status.QUOTA_USED,
             )
 
@@ -137,14 +144,17 @@ class Admission:
             if time.monotonic() > end:
                 minutes = f"{self.terms.job_seconds / 60:g}"
                 raise VideoError(
-                    f"This took longer than the {minutes} minutes that one job may take here.",
+                    lazy(
+                        "This took longer than the {minutes} minutes that one job may take here.",
+                        minutes=minutes,
+                    ),
                     Status.TIMED_OUT,
                 )
             return should_stop is not None and should_stop()
 
         return stop_or_raise
 
-    def _refusal(self, sentence: str, status: Status) -> VideoError:
+    def _refusal(self, sentence: Message, status: Status) -> VideoError:
         self.turned_away(status.value)
         return VideoError(sentence, status)
 

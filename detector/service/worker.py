@@ -20,6 +20,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from detector.errors import CancelledError, VideoError, WeightsError
+from detector.language import lazy
 from detector.records import Report, Status
 from detector.requests import Hooks
 from detector.service.event_log import note
@@ -29,7 +30,9 @@ START_SECONDS = 120.0
 # Between two looks into the pipe the worker may be inside one decode or one forward pass.
 GRACE_SECONDS = 5.0
 UNDER_WAY = ("step", "partial")  # messages that are no answer yet
-BROKEN_OFF = "The analysis broke off on our side and was not finished. Send the file once more."
+BROKEN_OFF = lazy(
+    "The analysis broke off on our side and was not finished. Send the file once more."
+)
 
 Load = Callable[[], Mapping[str, Any]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from detector.heat_methods import DEFAULT_METHOD
@@ -16,6 +17,18 @@ EXIT_CODES = (
     "report does not hold, 7 an output could not be written, 130 interrupted. With several files "
     "the highest counts."
 )
+
+
+def moment(text: str) -> float:
+    """Seconds of `83.5`, `1:23.5` or `0:01:23.5`. Raises ValueError, as argparse expects."""
+    seconds = 0.0
+    parts = text.strip().split(":")
+    for place, part in enumerate(parts):
+        value = float(part)
+        if not 0 <= value < (60 if place else math.inf):
+            raise ValueError(text)
+        seconds = seconds * 60 + value
+    return seconds
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,9 +62,21 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
         help="or as many as the length asks for, twice where doubt is left",
     )
     parser.add_argument(
+        "--from",
+        dest="start",
+        type=moment,
+        default=0.0,
+        metavar="TIME",
+        help="look from here, as 83.5 or 1:23.5",
+    )
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="and up to here")
+    parser.add_argument(
         "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
     )
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
+    parser.add_argument(
+        "--track", type=int, default=0, metavar="N", help="video track to judge (0: the default)"
+    )
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
     parser.add_argument(
         "--heat-method", choices=HEAT_METHODS, default=DEFAULT_METHOD, help="how they are made"
@@ -152,11 +177,14 @@ def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         return Settings(
             frames=options.frames or 0,
             preset=options.preset,
+            start=options.start,
+            end=options.end,
             threshold=options.threshold,
             max_faces=options.max_faces,
             heat=not options.no_heat,
             heat_method=options.heat_method,
             heat_of=options.heat_of,
+            track=options.track,
         )
     except ValueError as error:
         parser.error(str(error))

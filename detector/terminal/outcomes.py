@@ -13,6 +13,7 @@ from typing import Any
 from detector.errors import VideoError, shown
 from detector.records import Report, Status
 from detector.render.document import answer_json, summary_row
+from detector.render.rows import row_of
 from detector.terminal.inputs import Input
 
 ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS = 0, 3, 4, 5
@@ -20,13 +21,14 @@ ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS = 0, 3, 4, 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`row` is the file's line in the table, `answer` its JSON, `clips` a line per person and run
-    of frames. `again` says that another try may end otherwise."""
+    """`row` is the file's line in the CSV, `summary` in the printed table, `answer` its JSON, and
+    `clips` has a line per person and run of frames. `again`: another try may end otherwise."""
 
     label: str
     path: str
     code: int
     row: dict[str, Any]
+    summary: dict[str, Any]
     answer: dict[str, Any]
     clips: list[dict[str, Any]] = field(default_factory=list)
     fake: float | None = None
@@ -37,15 +39,23 @@ class Outcome:
 def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
     path = str(file.path)
     if isinstance(result, VideoError):
-        answer, row = answer_json(result, file.label), summary_row(result, file.label)
-        return Outcome(file.label, path, BAD_FILE, row | {"path": path}, answer, again=True)
+        return Outcome(
+            label=file.label,
+            path=path,
+            code=BAD_FILE,
+            row=asdict(row_of(result, file.label)) | {"path": path},
+            summary=summary_row(result, file.label),
+            answer=answer_json(result, file.label),
+            again=True,
+        )
     codes = {Status.OK: ANSWERED, Status.UNTRAINED: NO_WEIGHTS}
     named = replace(result, video=replace(result.video, name=shown(file.label)))
     return Outcome(
         label=file.label,
         path=path,
         code=codes.get(result.status, NO_ANSWER),
-        row=summary_row(named, file.label) | {"path": path},
+        row=asdict(row_of(named, file.label)) | {"path": path},
+        summary=summary_row(named, file.label),
         answer=answer_json(named, file.label),
         clips=list(clip_rows(named)),
         fake=result.fake if result.status is Status.OK else None,

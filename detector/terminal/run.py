@@ -165,8 +165,8 @@ class Run:
         evaluation = self.evaluation()
         texts = {
             "json": _json(answers if self.many else answers[0]),
-            "csv": rows_to_csv(rows).encode(),
-            "clips": rows_to_csv(clips).encode(),
+            "csv": _csv(rows),
+            "clips": _csv(clips),
             "evaluation": _json(evaluation.to_json()) if evaluation else b"",
         }
         for kind, text in texts.items():
@@ -176,7 +176,7 @@ class Run:
         if self.outputs.out is not None:
             self._write_out(self.outputs.out, texts, answers)
         if len(done) > 1:
-            self.console.say("\n" + "\n".join(table_lines([shown_row(row) for row in rows])))
+            self.console.say("\n" + "\n".join(table_lines([one.summary for one in done])))
         if evaluation is not None:
             self.console.say("\n" + "\n".join(evaluation_lines(evaluation)))
 
@@ -185,7 +185,7 @@ class Run:
         self.write(out / "results.csv", texts["csv"])
         self.write(out / "clips.csv", texts["clips"])
         skipped = [{"path": str(one.path), "reason": one.reason} for one in self.skipped]
-        self.write(out / "skipped.csv", rows_to_csv(skipped).encode())
+        self.write(out / "skipped.csv", _csv(skipped))
         if texts["evaluation"]:
             self.write(out / "evaluation.json", texts["evaluation"])
 
@@ -235,6 +235,11 @@ def _json(content: object) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    """A path may hold bytes that are no text; they are written as escapes."""
+    return rows_to_csv(rows).encode("utf-8", "backslashreplace")
+
+
 def answer_lines(path: Path, report: Report) -> Iterator[str]:
     yield shown_path(path)
     yield f"  {headline(report)}"
@@ -245,10 +250,6 @@ def answer_lines(path: Path, report: Report) -> Iterator[str]:
         yield f"  In other words: {retelling_text(report.retelling)}"
     model = report.model
     yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
-
-
-def shown_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != "path"}
 
 
 def table_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

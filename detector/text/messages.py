@@ -117,6 +117,30 @@ WARNINGS = {
         "Parts of the file are damaged and were skipped; "
         "analyse a complete copy if you can get one."
     ),
+    Warn.RETIMED: lazy(
+        "The clock of the file restarts or jumps, as after joining recordings; "
+        "its parts are timed here one after the other, so another player may show other times."
+    ),
+    Warn.OTHER_TRACKS: lazy(
+        "The file has several video tracks, and only one of them was judged; "
+        "choose another track to have that one judged."
+    ),
+    Warn.TONE_MAPPED: lazy(
+        "The pictures have a high dynamic range or wide colours and were converted to those of an "
+        "ordinary screen; an original without them is judged more reliably."
+    ),
+    Warn.DEINTERLACED: lazy(
+        "The video is interlaced, so only one of two moments in each picture was judged, at half "
+        "the height; a progressive original is judged better."
+    ),
+    Warn.TURNED: lazy(
+        "The faces lay on their side or upside down, so the pictures were turned until the faces "
+        "stood upright, and all that is said and shown is about the turned pictures."
+    ),
+    Warn.LYING_FACES: lazy(
+        "Some faces lie on their side or upside down beside others that do not, and were not "
+        "judged; turn the video so that they stand upright to have them judged."
+    ),
     Warn.PARTLY_SEEN: lazy(
         "Most of this video lies between the frames that were looked at; a short manipulated "
         "stretch may have been missed."

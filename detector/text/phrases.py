@@ -8,7 +8,7 @@ from __future__ import annotations
 from detector.findings import RegionShare, Robustness
 from detector.heat_methods import HEAT_METHODS
 from detector.language import Message, _, joined, lazy
-from detector.records import ModelInfo, Moment
+from detector.records import ModelInfo, Moment, VideoInfo
 from detector.settings import Settings
 
 REGION_NAMES = {
@@ -156,3 +156,17 @@ def robustness_text(found: Robustness) -> str:
         return joined(far, _("The answer stays the same."))
     changes = [str(COPY_TURNS[copy.kind]) for copy in turned]
     return joined(far, *changes)
+
+
+def tracks_text(video: VideoInfo) -> str:
+    """Which of several video tracks was judged, and which were not."""
+    named = {
+        track.number: f"{track.number} ({track.width} x {track.height}, {track.codec})"
+        for track in video.tracks
+    }
+    judged = named.pop(video.track, str(video.track))
+    return _(
+        "Video track {judged} was judged; the file also has {others}.",
+        judged=judged,
+        others=", ".join(named.values()),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from detector.coverage import SHORT_INSERT, Coverage, coverage_of
+from detector.coverage import SHORT_INSERT, Coverage, coverage_of, stretch_of
 from detector.language import _
 from detector.records import Report, Status
 from detector.text.figures import clock, length_text, percent
@@ -28,6 +28,14 @@ def seen_texts(report: Report) -> list[tuple[str, float | None]]:
         frames=report.frames_sampled,
     )
     said: list[tuple[str, float | None]] = [(text, None)]
+    begin, end = stretch_of(report.settings, report.video)
+    if begin > 0 or end < report.video.seconds:
+        part = _(
+            "Only the part from {start} to {end} was looked at, as asked.",
+            start=clock(begin),
+            end=clock(end),
+        )
+        said.append((part, begin))
     if report.status is Status.OK and seen.missed >= WORTH_SAYING:
         said.append((missed_text(seen), None))
     gap = longest_gap(report)

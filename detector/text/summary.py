@@ -24,7 +24,7 @@ from detector.text.messages import (
     LIMIT_VIDEO,
     STATUS,
 )
-from detector.text.phrases import families_text, region_text, robustness_text
+from detector.text.phrases import families_text, region_text, robustness_text, tracks_text
 from detector.text.phrases import family_text as family_text
 from detector.text.seen import seen_texts
 from detector.text.statements import (
@@ -159,6 +159,8 @@ def sentences(report: Report) -> list[Sentence]:
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
     found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
+    if len(report.video.tracks) > 1:
+        found.append(Sentence(tracks_text(report.video)))
     found.extend(Sentence(text, second) for text, second in seen_texts(report))
     found.extend(_warnings(report))
     if report.status is Status.OK:

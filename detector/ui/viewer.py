@@ -146,7 +146,7 @@ def viewer_data(
     Until they are drawn, the inspector shows the square of the face, not of the network's crop.
     """
     video, margin = report.video, views.margin if views else 0.0
-    people = [_person(person, report, margin) for person in report.people]
+    people = [_person(person, report, margin, so_far=bool(note)) for person in report.people]
     peak = peak_of(report.suspect) if report.suspect else None
     return ViewerData(
         picture=video.is_still,
@@ -194,7 +194,7 @@ def _file(path: Path) -> FileData:
     return FileData(path=str(path), orig_name=path.name)
 
 
-def _person(person: Person, report: Report, margin: float) -> ViewedPerson:
+def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> ViewedPerson:
     size = report.video.width, report.video.height
     runs = BoxPath(person, sorted(report.sampled_seconds)).runs()
     faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
@@ -204,15 +204,21 @@ def _person(person: Person, report: Report, margin: float) -> ViewedPerson:
         colour=colour_name(person.id),
         dash=dash_of(person.id),
         verdict=verdict_name(person.verdict) or "none",
-        told=f"{percent(person.fake)} · {verdict_text(person.verdict)}"
-        if person.fake is not None
-        else "No score",
+        told=_told(person, so_far=so_far),
         frames=[_frame(face, size, margin) for face in sorted(faces, key=lambda face: face.second)],
         boxes=[
             [[knot.second, *_shares(knot.box, size), float(knot.steady)] for knot in run]
             for run in runs
         ],
     )
+
+
+def _told(person: Person, *, so_far: bool) -> str:
+    """What a person's chip says; while scoring goes on, that it may still change."""
+    if person.fake is None:
+        return "No score"
+    said = f"{percent(person.fake)} · {verdict_text(person.verdict)}"
+    return f"{said} · so far" if so_far else said
 
 
 def _frame(face: FaceScore | SeenFace, size: tuple[int, int], margin: float) -> JudgedFrame:

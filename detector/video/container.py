@@ -16,8 +16,9 @@ from PIL import ExifTags
 
 from detector.errors import VideoError, shown
 from detector.video.boxes import edits, read_boxes, written_times
-from detector.video.opening import PICTURES, Limits, open_container, video_stream
+from detector.video.opening import PICTURES, Limits, open_container
 from detector.video.pictures import DAMAGE, open_picture
+from detector.video.streams import video_stream
 
 FACTS = (
     "device",

@@ -15,8 +15,6 @@ from typing import BinaryIO
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
 from detector.errors import VideoError
 from detector.records import Status
@@ -33,6 +31,11 @@ DEMUXERS = {
 }
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+# A stream that was cut out of a longer one begins anywhere in a packet; a whole one follows soon.
+TS_PACKETS, TS_SYNC, TS_IN_A_ROW = (188, 192, 204), 0x47, 5
+PACK_START = b"\x00\x00\x01\xba"
+MPEG_SUFFIXES = (".mpg", ".mpeg", ".vob")
+HEAD, CUT_HEAD = 400, 64 * 1024  # bytes in which a kind, or a stream cut anywhere, is recognised
 EBML = b"\x1a\x45\xdf\xa3"
 PLAYLISTS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<smoothstreaming", b"[playlist]")
 SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9")
@@ -85,7 +88,7 @@ def check_file(path: Path, limits: Limits) -> str:
 
 
 def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
-    head = file.read(400)
+    head = file.read(HEAD)
     kind = _video_kind(head) or _picture_kind(head)
     if kind:
         return kind
@@ -98,6 +101,9 @@ def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
         raise VideoError(
             f"{path.name} holds only sound. Send a file with a picture.", Status.NO_VIDEO
         )
+    kind = _cut_stream(head + file.read(CUT_HEAD - HEAD), path.suffix.lower())
+    if kind:
+        return kind
     playlist = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PLAYLISTS)
     if playlist or path.suffix.lower() not in limits.suffixes:
         raise VideoError(
@@ -123,6 +129,15 @@ def _video_kind(head: bytes) -> str:
         "mpeg": head.startswith(b"\x00\x00\x01\xba"),
     }
     return next((kind for kind, found in marks.items() if found), "")
+
+
+def _cut_stream(start: bytes, suffix: str) -> str:
+    """The kind of an MPEG stream that begins in mid-packet, or an empty string."""
+    for size in TS_PACKETS:
+        row = size * TS_IN_A_ROW
+        if any(set(start[at : at + row : size]) == {TS_SYNC} for at in range(size)):
+            return "mpegts" if len(start) > row else ""
+    return "mpeg" if suffix in MPEG_SUFFIXES and PACK_START in start else ""
 
 
 def _picture_kind(head: bytes) -> str:
@@ -153,32 +168,6 @@ def open_container(path: Path, kind: str) -> Iterator[InputContainer]:
         ) from error
     with container:
         yield container
-
-
-def video_stream(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
-    """The first moving picture, not the cover of an album, ready to be decoded.
-
-    Raises VideoError if there is none, it is of an unknown kind, or its frames are too large.
-    """
-    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not moving:
-        raise VideoError(
-            f"{path.name} has no picture, only sound. Send a file with a picture.",
-            Status.NO_VIDEO,
-        )
-    stream = moving[0]
-    if stream.codec_context is None:
-        raise VideoError(
-            f"{path.name} is coded in a way that is not known here. Convert it to H.264 MP4.",
-            Status.UNSUPPORTED,
-        )
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if not width or not height:
-        raise VideoError(f"{path.name} is damaged: not even its size can be read.")
-    check_pixels(path, (width, height), limits.max_pixels)
-    # A stream may announce a small picture and turn into a huge one; the decoder then refuses.
-    stream.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
-    return stream
 
 
 def check_pixels(path: Path, size: tuple[int, int], most: int) -> None:

@@ -11,10 +11,10 @@ still refer back across it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -23,6 +23,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+
+from detector.video.clock import AnyPacket, Clock
 
 # One packet is one shown frame with its own time. Not so in VP8 (packets that show nothing),
 # MPEG-4 in AVI (two frames in one packet) or transport streams (fields, times left out).
@@ -37,9 +39,21 @@ class DecodeNotes:
     """What happened while a file was read; the caller makes one, passes it in, looks after.
 
     `damaged`: some part did not decode, or its end is missing; what did decode was used.
+    `retimed`: the clock of the file restarts or jumps, and times were counted on across that.
+    `tone_mapped`: the pictures have a high dynamic range or wide colours, and were converted.
+    `deinterlaced`: pictures consist of two moments, and one of them was taken.
     """
 
     damaged: bool = False
+    retimed: bool = False
+    tone_mapped: bool = False
+    deinterlaced: bool = False
+
+    def add(self, other: DecodeNotes) -> None:
+        """Note what the other noted, too."""
+        for field in fields(self):
+            noted = getattr(self, field.name) or getattr(other, field.name)
+            setattr(self, field.name, noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +103,20 @@ class PacketIndex:
 
 
 def packets_of(
-    container: InputContainer, stream: AnyStream, notes: DecodeNotes
+    container: InputContainer, stream: AnyStream, notes: DecodeNotes, clock: Clock
 ) -> Iterator[Packet[AnyStream]]:
-    """The stream's packets as far as the file holds them."""
-    packets = container.demux(stream)
+    """The stream's packets as far as the file holds them, their times moved by `clock`."""
+    for packet in cast("Iterator[Packet[AnyStream]]", demuxed(container, (stream,), notes)):
+        clock.move(packet)
+        notes.retimed |= clock.jumps > 0
+        yield packet
+
+
+def demuxed(
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream], notes: DecodeNotes
+) -> Iterator[AnyPacket]:
+    """The packets of all the streams, in the order of the file."""
+    packets = container.demux(*streams)
     while True:
         try:
             packet = next(packets)
@@ -103,7 +127,7 @@ def packets_of(
             return
         notes.damaged |= packet.is_corrupt
         if packet.size:  # an empty one would tell the decoder that the video ends here
-            yield packet
+            yield cast("AnyPacket", packet)
 
 
 def read_index(

@@ -26,6 +26,7 @@ TO_UPRIGHT = {
     8: Pillow.Transpose.ROTATE_90,
 }
 COUNTER_CLOCKWISE = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}  # the turn in it
+ONE_PICTURE = ("JPEG", "MPO")
 SHORTEST_MS, USUAL_MS = 10, 100  # browsers show a frame of up to 10 ms for 100 ms
 DAMAGE = (OSError, SyntaxError, ValueError, struct.error, Pillow.DecompressionBombError)
 
@@ -46,7 +47,7 @@ def open_picture(path: Path, kind: str, limits: Limits) -> Iterator[Pillow.Image
     except DAMAGE as error:
         raise VideoError(f"{path.name} is damaged and cannot be opened. Send it again.") from error
     with picture:
-        moving = getattr(picture, "n_frames", 1) > 1
+        moving = _count(picture) > 1
         check_pixels(path, picture.size, limits.max_pixels if moving else limits.max_still_pixels)
         yield picture
 
@@ -62,7 +63,7 @@ def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float
     Ends early, and says so in `notes`, where the file is damaged.
     """
     milliseconds = 0
-    for number in range(getattr(picture, "n_frames", 1)):
+    for number in range(_count(picture)):
         try:
             picture.seek(number)
             picture.load()
@@ -72,6 +73,12 @@ def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float
         yield milliseconds / 1000, picture
         shown_for = int(picture.info.get("duration", 0))
         milliseconds += shown_for if shown_for > SHORTEST_MS else USUAL_MS
+
+
+def _count(picture: Pillow.Image) -> int:
+    """How many pictures are shown, one after the other. What a JPEG holds besides the first (for
+    the other eye, a preview, a map of depth or of brightness) is not."""
+    return 1 if picture.format in ONE_PICTURE else getattr(picture, "n_frames", 1)
 
 
 def to_rgb(picture: Pillow.Image) -> Image:

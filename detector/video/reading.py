@@ -17,11 +17,12 @@ from detector.records import Frame, VideoInfo
 from detector.video.container import read_facts
 from detector.video.credentials import read_credentials, trust_anchors
 from detector.video.decode import Shown, Source, Survey, nothing_decoded
-from detector.video.opening import PRODUCT_LIMITS, Limits, check_file, check_length
+from detector.video.opening import PICTURES, PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes, PacketIndex
 from detector.video.pictures import frames_of, open_picture, turned_by
 from detector.video.sampling import Indices, Look, Seconds, plan_looks
 from detector.video.sound import read_sound
+from detector.video.streams import default_track
 
 __all__ = ["opened", "probe", "read_all", "read_clips", "read_origin", "read_sound"]
 
@@ -43,14 +44,17 @@ class Looked:
 
     def members(self, looks: Sequence[Look], notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
         """As `clips`, one frame at a time, each with the number of its clip."""
-        notes.damaged |= self.source.notes.damaged
+        notes.add(self.source.notes)
         return _members(replace(self.source, notes=notes), looks, self.index)
 
 
 @contextmanager
-def opened(path: Path, limits: Limits = PRODUCT_LIMITS) -> Iterator[Looked]:
-    """The file for whoever wants to know of it and to see its clips. Raises as `probe` does."""
-    looked = look(path, limits)
+def opened(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> Iterator[Looked]:
+    """The file for whoever wants to know of it and to see its clips. Raises as `probe` does.
+
+    `track` is the number of the video track to be read, from 1; with 0 it is the default one.
+    """
+    looked = look(path, limits, track=track)
     yield replace(looked, info=replace(looked.info, sha256=sha256_of(path)))
 
 
@@ -67,9 +71,9 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
     return replace(look(path, limits).info, sha256=sha256_of(path))
 
 
-def look(path: Path, limits: Limits = PRODUCT_LIMITS) -> Looked:
+def look(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> Looked:
     """As `opened`, without the hash: `sha256` is empty."""
-    source = Source(path, check_file(path, limits), limits, DecodeNotes())
+    source = source_of(path, limits, DecodeNotes(), track=track)
     if source.is_picture:
         return Looked(source, _probe_picture(source), None)
     survey = source.survey()
@@ -89,16 +93,33 @@ def read_clips(
     Frames are exactly those of a full decode, pixels and times, though most of an H.264 file
     is not decoded. The first shown frame is second 0, wherever the container lets it start.
     A damaged stretch makes clips shorter or leaves them out, and `notes` says so. Frames that
-    change size in mid-stream are scaled to the first size. Non-square pixels are taken as
-    square; HDR is not tone-mapped. Holds one clip at a time. Where packets do not tell how
-    many frames there are (AVI, MPEG, VP8, animated WebP), the file is decoded once to count.
+    change size in mid-stream are scaled to the first size; pixels are made square, HDR and wide
+    colours brought to an ordinary screen's, and of interlaced pictures one moment is taken. Times
+    are counted on where the file's clock restarts or jumps. Holds one clip at a time. Where packets
+    do not tell how many frames there are (AVI, MPEG, VP8, animated WebP), the file is decoded once
+    to count.
 
     `info` is what `probe` said, if it was asked; it spares another look at the first bytes.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
-    kind = info.container if info else check_file(path, limits)
-    source = Source(path, kind, limits, notes or DecodeNotes())
+    source = source_of(path, limits, notes or DecodeNotes(), info=info)
     yield from gathered(_members(source, [Look(frames)], None))
+
+
+def source_of(
+    path: Path,
+    limits: Limits,
+    notes: DecodeNotes,
+    *,
+    info: VideoInfo | None = None,
+    track: int = 0,
+) -> Source:
+    """The file, checked as far as `info` does not vouch for it."""
+    kind = info.container if info else check_file(path, limits)
+    track = info.track if info else track
+    if not track and kind not in PICTURES:
+        track = default_track(path, kind)
+    return Source(path, kind, limits, notes, max(track, 1))
 
 
 def _members(
@@ -137,15 +158,18 @@ def read_all(
     `info` is what `probe` said, if it was asked.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
-    kind = info.container if info else check_file(path, limits)
-    source = Source(path, kind, limits, notes or DecodeNotes())
+    yield from frames_from(source_of(path, limits, notes or DecodeNotes(), info=info), start)
+
+
+def frames_from(source: Source, start: float) -> Generator[Frame, None, None]:
+    """As `read_all`."""
     decoded = False
     for second, draw in source.in_order():
         decoded = True
         if second >= start:
             yield Frame(second, draw())
     if not decoded:
-        raise nothing_decoded(path)
+        raise nothing_decoded(source.path)
 
 
 def read_origin(path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
@@ -186,6 +210,8 @@ def _info_of(source: Source, survey: Survey) -> VideoInfo:
         height=survey.size[survey.turn % 180 != 90],
         rotation=survey.turn,
         has_audio=survey.has_audio,
+        track=source.track,
+        tracks=survey.tracks,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -16,11 +17,15 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from detector.records import VideoInfo
+from detector.video.clock import Clock, SoundClock
 from detector.video.opening import DEMUXERS, Limits, check_file, open_container
-from detector.video.packets import DecodeNotes, packets_of
+from detector.video.packets import DecodeNotes, demuxed
+from detector.video.streams import moving_pictures
 
 SOUND_RATE = 48_000  # samples a second of everything that `read_sound` gives
 LONGEST = 8192  # samples in one block
@@ -36,11 +41,14 @@ class Block:
     samples: Samples
 
 
-def read_sound(path: Path, *, info: VideoInfo | None = None) -> Generator[Block, None, None]:
+def read_sound(
+    path: Path, *, info: VideoInfo | None = None, track: int = 1
+) -> Generator[Block, None, None]:
     """The sound of a video, mono or stereo, block by block; nothing if there is none.
 
     What lies before the first picture is left out; damaged stretches are gaps.
-    `info` is what `probe` said, if it was asked. Raises VideoError if the file cannot be opened.
+    `info` is what `probe` said, if it was asked; else `track` is the number of the video track.
+    Raises VideoError if the file cannot be opened.
     """
     kind = info.container if info else check_file(path, Limits(max_bytes=sys.maxsize))
     if kind not in DEMUXERS:
@@ -48,15 +56,18 @@ def read_sound(path: Path, *, info: VideoInfo | None = None) -> Generator[Block,
     with open_container(path, kind) as container:
         streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
         if streams:
-            yield from _blocks(container, streams[0])
+            picture = moving_pictures(container)[(info.track if info else track) - 1 :][:1]
+            yield from _blocks(container, _default(streams), picture, kind)
 
 
-def _blocks(container: InputContainer, sound: AudioStream) -> Generator[Block, None, None]:
-    start = _start(container)
+def _blocks(
+    container: InputContainer, sound: AudioStream, picture: list[VideoStream], kind: str
+) -> Generator[Block, None, None]:
+    start = _start(picture)
     mono = sound.codec_context.layout.nb_channels == 1
     channels = 1 if mono else 2
     resampler = AudioResampler("s16", "mono" if mono else "stereo", SOUND_RATE)
-    for packet in packets_of(container, sound, DecodeNotes()):
+    for packet in _packets(container, sound, picture, kind):
         for frame in _heard(sound, packet, resampler):
             if frame.pts is None:
                 continue
@@ -68,10 +79,28 @@ def _blocks(container: InputContainer, sound: AudioStream) -> Generator[Block, N
                     yield Block(moment, samples[at : at + LONGEST])
 
 
-def _start(container: InputContainer) -> Fraction:
+def _default(streams: list[AudioStream]) -> AudioStream:
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0])
+
+
+def _packets(
+    container: InputContainer, sound: AudioStream, picture: list[VideoStream], kind: str
+) -> Iterator[Packet[AudioStream]]:
+    """Those of the sound, on one clock with the picture."""
+    seen = Clock(kind)
+    heard = SoundClock(kind, seen)
+    for packet in demuxed(container, (*picture, sound), DecodeNotes()):
+        if packet.stream_index == sound.index:
+            heard.move(packet)
+            yield cast("Packet[AudioStream]", packet)
+        else:
+            seen.move(packet)
+
+
+def _start(picture: list[VideoStream]) -> Fraction:
     """When the first picture is shown, by the clock of the file."""
-    for picture in container.streams.video[:1]:
-        return Fraction((picture.start_time or 0) * (picture.time_base or 0))
+    for stream in picture:
+        return Fraction((stream.start_time or 0) * (stream.time_base or 0))
     return Fraction(0)
 
 

@@ -1,0 +1,119 @@
+"""Which way is up, by the faces: pictures in which they lie are turned before anything else.
+
+Messengers turn pixels without saying so, and a face that lies looks manipulated to a network that
+learned from upright ones. So a picture is looked at as it is; only where no face in it is clearly
+upright is it also looked at turned by 90, 180 and 270 degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detector.faces.mtcnn import FaceFinder
+from detector.records import Face, Frame, Image
+
+QUARTERS = (0, 90, 180, 270)
+# A face is plainly upright that is detected so clearly, whose mouth is below its eyes within so
+# many degrees, and which turned by any quarter looks less like a face by so much (log-odds).
+# Measured on 96 real and generated clips: upright all but two pass, turned none.
+CLEAR, TILTED, BETTER = 0.95, 45.0, 1.0
+# The log-odds of the faces that a picture must show when it is turned, and by how much they must
+# exceed those that it shows as it is.
+ENOUGH, CLEARLY_MORE = 3.0, 2.0
+LYING = 3.0  # log-odds by which a face is more of a face when turned
+LYING_TILT = 60.0  # degrees
+
+
+@dataclass
+class Upright:
+    """Turns the pictures of one video; feed it the clips in their order."""
+
+    finder: FaceFinder
+    turn: int = 0  # degrees, counter-clockwise, of the last picture
+    lying: bool = False  # whether a face was found to lie beside others that do not
+    # Of the present clip: pictures made by turning one, and what was seen in which.
+    _made: dict[tuple[int, int], Image] = field(default_factory=dict)
+    _seen: dict[int, list[Face]] = field(default_factory=dict)
+
+    def stand(self, clip: Sequence[Frame]) -> tuple[list[Frame], list[int]]:
+        """The frames turned so that faces stand upright, and the degrees by which each was."""
+        self._made.clear()
+        self._seen.clear()
+        if not clip:
+            return [], []
+        first = self._turn_of(clip[0].image)
+        last = self._turn_of(clip[-1].image) if len(clip) > 1 else first
+        turns = [first] * len(clip)
+        if first != last:
+            turns = [first, *(self._turn_of(frame.image) for frame in clip[1:-1]), last]
+        frames = [
+            Frame(frame.second, self._turned(frame.image, turn))
+            for frame, turn in zip(clip, turns, strict=True)
+        ]
+        return frames, turns
+
+    def find(self, images: Sequence[Image]) -> list[list[Face]]:
+        """As `FaceFinder.find`; images that were looked at already are not looked at again."""
+        return self.finder.find(images, [self._seen.get(id(image)) for image in images])
+
+    def lies(self, image: Image, face: Face) -> bool:
+        """Whether this face lies, in an image that was turned so that others stand."""
+        odds = self.finder.uprightness(image, [face.box])[0]
+        lies = bool(odds[1:].max() - odds[0] > LYING) or _tilt(face) > LYING_TILT
+        self.lying |= lies
+        return lies
+
+    def _turn_of(self, image: Image) -> int:
+        """How far to turn this image: as the last one, unless its faces clearly say otherwise."""
+        now = self._turned(image, self.turn)
+        faces = self._look(now)
+        if self._plain(now, faces):
+            return self.turn
+        evidence = {self.turn: _evidence(faces)}
+        for turn in QUARTERS:
+            if turn not in evidence:
+                evidence[turn] = _evidence(self._look(self._turned(image, turn)))
+        best = max(evidence, key=lambda turn: evidence[turn])
+        if evidence[best] > max(ENOUGH, evidence[self.turn] + CLEARLY_MORE):
+            self.turn = best
+        return self.turn
+
+    def _plain(self, image: Image, faces: Sequence[Face]) -> bool:
+        """Whether at least one face is upright beyond doubt."""
+        clear = [face for face in faces if face.detection >= CLEAR and _tilt(face) < TILTED]
+        odds = self.finder.uprightness(image, [face.box for face in clear])
+        return bool((odds[:, :1] - odds[:, 1:] >= BETTER).all(axis=1).any())
+
+    def _turned(self, image: Image, turn: int) -> Image:
+        """The same array every time, so that what was seen in it is known."""
+        if turn == 0:
+            return image
+        key = id(image), turn
+        if key not in self._made:
+            self._made[key] = np.ascontiguousarray(np.rot90(image, turn // 90))
+        return self._made[key]
+
+    def _look(self, image: Image) -> list[Face]:
+        if id(image) not in self._seen:
+            self._seen[id(image)] = self.finder.look([image])[0]
+        return self._seen[id(image)]
+
+
+def _evidence(faces: Sequence[Face]) -> float:
+    """How much speaks for the largest clear face standing upright, as log-odds."""
+    odds = [
+        np.log(max(face.detection, 1e-6) / max(1 - face.detection, 1e-5))
+        * np.cos(np.radians(min(_tilt(face), 90.0)))
+        for face in faces
+    ]
+    return float(max(odds, default=0.0))
+
+
+def _tilt(face: Face) -> float:
+    """Degrees, 0 to 180, between the line from the eyes to the mouth and straight down."""
+    left_eye, right_eye, _, left_mouth, right_mouth = face.landmarks.astype(np.float64)
+    down = (left_mouth + right_mouth - left_eye - right_eye) / 2
+    return float(np.degrees(np.arctan2(abs(down[0]), down[1])))

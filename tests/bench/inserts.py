@@ -1,0 +1,116 @@
+"""How often a short manipulated insert in a long video is found, at what cost in frames.
+
+    python -m tests.bench.inserts
+
+The network is drawn: every frame's logit is a random number, low in the video and high in the
+insert, as far apart as in the example clips. What is measured is where is looked, how often, and
+what the answer makes of it, by the product's own rules; decoding and faces take no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from detector.coverage import (
+    ROUNDS,
+    first_look,
+    frames_again,
+    heated,
+    runs_of,
+    second_looks,
+)
+from detector.findings import Verdict
+from detector.records import Box, Person, Quality, VideoInfo
+from detector.scoring.calibration import ScoringRules
+from detector.scoring.judge import ScoredClip, judge_person
+from detector.settings import PRESETS, Settings
+from detector.video.sampling import Look, plan_looks
+
+FPS = 25.0
+LENGTHS, INSERTS = (30.0, 120.0, 600.0), (1.0, 2.0, 4.0)
+REAL, FAKE = (-3.0, 0.6), (2.6, 0.6)  # mean and deviation of the logits of the example clips
+RULES = ScoringRules(
+    temperature=1.3, bias=-0.68, calibrated=True, threshold=0.778, undecided=(0.459, 0.778)
+)
+CLEAR = Quality(size=200.0, sharpness=200.0, frontal=0.9, detection=0.99)
+BASELINE = Settings(frames=20)
+
+
+def judge(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
+    """The answer about a video whose frames have these logits, and how many were looked at."""
+    seconds = np.arange(len(logits)) / FPS
+    info = _video(len(logits))
+    looks = [first_look(settings, info)]
+    left = frames_again(settings, looks[0].frames)
+    clips: list[ScoredClip] = []
+    for attempt in range(1 + ROUNDS):
+        clips += _scored(seconds, logits, looks)
+        clips.sort(key=lambda clip: clip.seconds[0])
+        person = judge_person(1, clips, RULES)
+        seen = [second for clip in clips for second in clip.seconds]
+        runs = heated(runs_of(seen, 1 / FPS), [person], RULES)
+        looks = second_looks(runs, info, left, gaps_too=attempt == 0) if left else []
+        left -= sum(look.frames for look in looks)
+        if not looks:
+            break
+    return person, len(seen)
+
+
+def _scored(seconds: np.ndarray, logits: np.ndarray, looks: Sequence[Look]) -> list[ScoredClip]:
+    return [_clip(seconds[chosen], logits[chosen]) for chosen in plan_looks(seconds, looks)]
+
+
+def _clip(seconds: np.ndarray, logits: np.ndarray) -> ScoredClip:
+    count = len(seconds)
+    return ScoredClip(
+        logit=float(logits.mean()),
+        frame_logits=logits.astype(np.float32),
+        still_logits=logits.astype(np.float32),
+        seconds=[float(second) for second in seconds],
+        boxes=[Box(0, 0, 200, 200)] * count,
+        landmarks=np.zeros((count, 5, 2), np.float32),
+        qualities=[CLEAR] * count,
+    )
+
+
+def _video(frames: int) -> VideoInfo:
+    empty = VideoInfo("drawn.mp4", 0, "", "mp4", "h264", 0.0, 0, FPS, 640, 480, 0, has_audio=False)
+    return replace(empty, seconds=frames / FPS, frames=frames)
+
+
+def drawn(random: np.random.Generator, seconds: float, insert: float) -> np.ndarray:
+    """The logits of a video with one insert at a random place; none where `insert` is 0."""
+    logits = random.normal(*REAL, size=round(seconds * FPS))
+    start = random.integers(len(logits) - round(insert * FPS) + 1)
+    end = start + round(insert * FPS)
+    logits[start:end] = random.normal(*FAKE, size=end - start)
+    return logits
+
+
+def row(settings: Settings, seconds: float, insert: float, trials: int) -> tuple[float, float]:
+    """The share of videos called manipulated, and the mean number of frames."""
+    random = np.random.default_rng(0)
+    answers = [judge(settings, drawn(random, seconds, insert)) for _ in range(trials)]
+    called = [person.verdict is Verdict.FAKE for person, _ in answers]
+    return float(np.mean(called)), float(np.mean([frames for _, frames in answers]))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.inserts", description=__doc__)
+    parser.add_argument("--trials", type=int, default=40)
+    trials = parser.parse_args(arguments).trials
+    asked = {"20 frames": BASELINE} | {name: Settings(preset=name) for name in PRESETS}
+    print("| video | insert | " + " | ".join(asked) + " |\n|" + "---|" * (2 + len(asked)))
+    for seconds, insert in itertools.product(LENGTHS, (0.0, *INSERTS)):
+        cells = [row(settings, seconds, insert, trials) for settings in asked.values()]
+        told = " | ".join(f"{100 * found:.0f} % · {frames:.0f}" for found, frames in cells)
+        print(f"| {seconds:.0f} s | {f'{insert:.0f} s' if insert else 'none'} | {told} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""What labelled videos of unseen people and sources say about a network, cross-fitted by source.
+
+Calibration, threshold and the range of "undecided" are fitted on videos. Each figure that depends
+on them is of videos whose source had no part in the fit: the sources are dealt into folds, and each
+fold is judged by the rules that the others give. The rules that are released come from all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.scoring.calibration import ScoringRules, calibrate
+from train.groups import TALKING_HEADS, group_of
+from train.metrics import (
+    auc,
+    bootstrap,
+    calibration_error,
+    calibration_floor,
+    equal_error_rate,
+    fit_calibration,
+    reliability,
+    tpr_at_fpr,
+)
+
+Floats = NDArray[np.float64]
+
+FALSE_ALARMS = 0.05
+"""Of real videos so many may be called fake, as they are and, counted apart, after an upload."""
+MISSES = 0.20
+"""Of fake videos, so many may be told "no sign"; what lies between is undecided."""
+FOLDS = 5
+COPIES = ("logit", "uploaded")
+"""Columns of a table of videos: the pooled log-odds as they are, and after an upload."""
+
+
+def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules:
+    """`rules` with temperature, bias, threshold and undecided range from labelled videos.
+
+    fake    (N,)    in {0, 1}
+    logits  (N, K)  of K copies of each video, NaN where one gave no score
+
+    The threshold is the smallest at which, in each copy, (n + 1) * FALSE_ALARMS - 1 of n real
+    scores lie above it: then the expected rate on new videos like these is at most FALSE_ALARMS
+    (conformal risk control, Angelopoulos et al. 2022, arXiv 2208.02814), where a plain quantile
+    exceeds it.
+    """
+    labels = np.repeat(fake, logits.shape[1])
+    seen = np.isfinite(logits.ravel())
+    temperature, bias = fit_calibration(labels[seen], logits.ravel()[seen])
+    fitted = replace(rules, temperature=temperature, bias=bias)
+    edge = max(_edge(column[(fake == 0) & np.isfinite(column)]) for column in logits.T)
+    # Rounded up, so that the score at the edge stays below it.
+    p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
+    threshold = float(np.clip(p, 0.5, 0.995))
+    fakes = calibrate(logits.ravel()[seen & (labels == 1)], fitted)
+    low = min(threshold, round(float(np.quantile(fakes, MISSES)), 3))
+    return replace(
+        rules,
+        temperature=temperature,
+        bias=bias,
+        calibrated=True,
+        threshold=threshold,
+        undecided=(low, threshold),
+    )
+
+
+def _edge(real: Floats) -> float:
+    """The highest log-odds that are not called fake, of (n,) real ones."""
+    allowed = max(int(np.floor((len(real) + 1) * FALSE_ALARMS - 1)), 0)
+    return float(np.sort(real)[len(real) - 1 - allowed])
+
+
+def folds_of(sources: Sequence[str], fake: Floats, count: int = FOLDS) -> NDArray[np.int64]:
+    """A fold for each video; a source is in one fold, and folds have alike numbers of both labels.
+
+    The largest sources are dealt first, each to the fold that has the fewest videos of the label
+    that the source has most of."""
+    table = pd.DataFrame({"source": list(sources), "fake": np.asarray(fake)})
+    counts = table.groupby("source")["fake"].agg(["size", "sum"])
+    order = counts.sort_values(["size"], ascending=False, kind="stable").index
+    held = np.zeros((count, 2))
+    fold: dict[str, int] = {}
+    for name in order:
+        size, fakes = counts.loc[name, "size"], counts.loc[name, "sum"]
+        own = np.array([size - fakes, fakes])
+        fold[str(name)] = int(np.argmin(held @ (own / own.sum())))
+        held[fold[str(name)]] += own
+    return np.array([fold[str(name)] for name in table["source"]])
+
+
+def cross_fit(table: pd.DataFrame, rules: ScoringRules) -> pd.DataFrame:
+    """`table` with, for each of `COPIES`, columns `p_*` (probability), `called_*` (at or above the
+    threshold) and `open_*` (undecided), by rules of the other folds' sources.
+
+    `table` has a row per video: `label` (REAL or FAKE), `source`, and the log-odds in `COPIES`.
+    """
+    fake = (table["label"] == "FAKE").to_numpy(float)
+    logits = table[list(COPIES)].to_numpy(float)
+    folds = folds_of(table["source"].tolist(), fake)
+    result = table.copy()
+    for fold in np.unique(folds):
+        here = folds == fold
+        fitted = fit_rules(fake[~here], logits[~here], rules)
+        for place, copy in enumerate(COPIES):
+            known = np.isfinite(logits[here, place])
+            p = np.full(int(here.sum()), np.nan)
+            p[known] = calibrate(logits[here, place][known], fitted)
+            result.loc[here, f"p_{copy}"] = p
+            result.loc[here, f"called_{copy}"] = (p >= fitted.undecided[1]).astype(float)
+            result.loc[here, f"open_{copy}"] = (
+                (p >= fitted.undecided[0]) & (p < fitted.undecided[1])
+            ).astype(float)
+    return result
+
+
+def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
+    """All figures of videos: overall, by group of methods, by history, within sources, and after an
+    upload; ranking by the log-odds, the rest cross-fitted."""
+    judged = cross_fit(table[table["logit"].notna()].reset_index(drop=True), rules)
+    judged["group"] = [
+        group_of(method) if label == "FAKE" else "real"
+        for method, label in zip(judged["method"], judged["label"], strict=True)
+    ]
+    fake = judged["label"] == "FAKE"
+    parts = {"all": fake} | {
+        name: judged["group"] == name for name in sorted(set(judged["group"]) - {"real"})
+    }
+    parts["talking heads"] = judged["group"].isin(TALKING_HEADS)
+    results: dict[str, Any] = {
+        "unanswered": int(table["logit"].isna().sum()),
+        "copies": {
+            copy: {name: figures(judged[~fake | part], copy) for name, part in parts.items()}
+            for copy in COPIES
+        },
+        "history": {
+            str(name): figures(part, "logit")
+            for name, part in judged.groupby("history")
+            if part["label"].nunique() == 2
+        },
+        "within_sources": within_sources(judged),
+    }
+    return results
+
+
+def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]:
+    """Which part of a person's clips should decide: the best on all sources, and, to say what the
+    choice itself is worth, the AUC on each half of the sources by the share that is best on the
+    other half. Columns `share 0.25` ... hold the log-odds."""
+    fake = (table["label"] == "FAKE").to_numpy(float)
+    logits = {share: table[f"share {share}"].to_numpy(float) for share in shares}
+    seen = np.isfinite(logits[shares[0]])
+
+    def best(chosen: NDArray[np.bool_]) -> float:
+        return max(shares, key=lambda share: auc(fake[chosen], logits[share][chosen]))
+
+    first = folds_of(table["source"].tolist(), fake, 2) == 0
+    crossed = [auc(fake[b & seen], logits[best(a & seen)][b & seen]) for a, b in halves(first)]
+    return {
+        "best": best(seen),
+        "auc": {str(share): auc(fake[seen], logits[share][seen]) for share in shares},
+        "auc_crossed": crossed,
+    }
+
+
+def halves(first: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """What is chosen on, and what is reported: both ways round."""
+    return [(first, ~first), (~first, first)]
+
+
+def figures(part: pd.DataFrame, copy: str) -> dict[str, Any]:
+    """The figures of some videos in one of `COPIES`; empty without both labels."""
+    part = part[part[copy].notna()]
+    labels = (part["label"] == "FAKE").to_numpy(float)
+    if not 0 < labels.sum() < len(labels):
+        return {}
+    scores, p = part[copy].to_numpy(float), part[f"p_{copy}"].to_numpy(float)
+    called, undecided = part[f"called_{copy}"], part[f"open_{copy}"]
+    return {
+        "real": int((labels == 0).sum()),
+        "fake": int(labels.sum()),
+        "auc": auc(labels, scores),
+        "auc_interval": bootstrap(auc, labels, scores, part["identity"]),
+        "auc_interval_sources": bootstrap(auc, labels, scores, part["source"]),
+        "eer": equal_error_rate(labels, scores),
+        "tpr_at_5": tpr_at_fpr(labels, scores, 0.05),
+        "false_alarms": float(called[labels == 0].mean()),
+        "misses": float(1 - called[labels == 1].mean()),
+        "undecided_real": float(undecided[labels == 0].mean()),
+        "undecided_fake": float(undecided[labels == 1].mean()),
+        "ece": calibration_error(labels, p),
+        "ece_floor": calibration_floor(p),
+        "reliability": reliability(labels, p),
+    }
+
+
+def within_sources(judged: pd.DataFrame) -> dict[str, Any]:
+    """How often a fake scores above a real of its own source, over all such pairs: no camera and no
+    codec tells the two apart."""
+    above, pairs, sources = 0.0, 0, 0
+    for _, part in judged.groupby("source"):
+        real = part[part["label"] == "REAL"]["logit"].to_numpy(float)
+        fake = part[part["label"] == "FAKE"]["logit"].to_numpy(float)
+        if len(real) and len(fake):
+            above += float((fake[:, None] > real).sum() + 0.5 * (fake[:, None] == real).sum())
+            pairs += len(real) * len(fake)
+            sources += 1
+    return {"auc": above / pairs if pairs else None, "pairs": pairs, "sources": sources}
+
+
+def as_lines(results: Mapping[str, Any]) -> list[str]:
+    """The rows for the README, in Markdown."""
+    lines = [
+        "| videos | real / fake | AUC (95 %, over sources) | called fake, of the real "
+        "| missed, of the fake | ECE |",
+        "|---|---|---|---|---|---|",
+    ]
+    for copy, told in zip(COPIES, ("", ", after an upload"), strict=True):
+        for name, row in results["copies"][copy].items():
+            if row:
+                low, high = row["auc_interval_sources"]
+                lines.append(
+                    f"| {name}{told} | {row['real']} / {row['fake']} "
+                    f"| {row['auc']:.3f} ({low:.2f}–{high:.2f}) "
+                    f"| {row['false_alarms']:.1%} | {row['misses']:.0%} | {row['ece']:.3f} |"
+                )
+    return lines

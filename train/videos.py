@@ -1,0 +1,111 @@
+"""Labelled videos through the product: each person's clips as log-odds, pooled in several ways.
+
+A video is analysed once as it is and once after an upload. What is recorded is every clip's logit,
+so that calibration and pooling can be fitted afterwards without another pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from detector.errors import VideoError
+from detector.inference import Cut, Network
+from detector.model.weights import Loaded
+from detector.pipeline import Detector
+from detector.records import Status
+from detector.scoring.calibration import ScoringRules, pool_logits, status_of
+from detector.scoring.judge import ScoredClip, weigh_clips
+from detector.settings import Settings
+from train.augment import social_media
+from train.transcode import write_altered
+from train.verbs import whole
+
+SHARES = (0.25, 0.5, 1.0)
+"""Candidates for `ScoringRules.share`: which part of a person's clips decides."""
+
+
+class Recorder(Network):
+    """A network that keeps the scored clips of the video that is being analysed, by person."""
+
+    def __init__(self, loaded: Loaded, device: str) -> None:
+        super().__init__(loaded, device)
+        self.clips: dict[int, list[ScoredClip]] = {}
+
+    def score(self, cuts: Sequence[Cut], **options: Any) -> Iterator[tuple[int, ScoredClip]]:
+        for person, clip in super().score(cuts, **options):
+            self.clips.setdefault(person, []).append(clip)
+            yield person, clip
+
+
+class ShuffledRecorder(Recorder):
+    """The same, with the frames of each clip in a random order."""
+
+    def score(self, cuts: Sequence[Cut], **options: Any) -> Iterator[tuple[int, ScoredClip]]:
+        rng = np.random.default_rng(0)
+        mixed = []
+        for cut in cuts:
+            order = rng.permutation(len(cut.crops))
+            mixed.append(replace(cut, crops=tuple(cut.crops[k] for k in order)))
+        return super().score(mixed, **options)
+
+
+def answers(
+    loaded: Loaded, table: pd.DataFrame, frames: int, *, recorder: type[Recorder] = Recorder
+) -> pd.DataFrame:
+    """A row per video of `table`: its `status`, and its log-odds pooled by each of `SHARES`
+    (`share 0.25` ...), of the LSTM, and of single frames alone (`still 0.25` ...); NaN where nobody
+    could be judged."""
+    detector = Detector(loaded, "cpu")
+    detector.network = network = recorder(loaded, "cpu")
+    settings = Settings(frames=frames, heat=False)
+    rows: list[dict[str, Any]] = []
+    for path in tqdm(table["path"], unit="video", desc=f"{frames} frames"):
+        network.clips = {}
+        try:
+            status = detector.analyze(Path(path), settings).status.value
+        except VideoError as error:
+            status = error.status.value
+        rows.append({"status": status} | pooled(network.clips, loaded.card.rules))
+    columns = [f"{name} {share}" for name in ("share", "still") for share in SHARES]
+    return pd.DataFrame(rows, index=table.index, columns=["status", *columns])
+
+
+def uploaded(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """`table` with each path replaced by a copy of the video after an upload, made in `folder`
+    where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for path in tqdm(table["path"], unit="video", desc="uploads"):
+        copy = folder / f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.mp4"
+        if not copy.exists():
+            with whole(copy) as part:
+                write_altered(Path(path), part, social_media)
+        paths.append(str(copy))
+    return table.assign(path=paths)
+
+
+def pooled(people: dict[int, list[ScoredClip]], rules: ScoringRules) -> dict[str, float]:
+    """The most suspicious person's log-odds, for each of `SHARES`."""
+    found: dict[str, float] = {}
+    for clips in people.values():
+        qualities = [quality for clip in clips for quality in clip.qualities]
+        if status_of(qualities, rules, still=False) is not Status.OK:
+            continue
+        usable, weights = weigh_clips(clips, rules)
+        logits = {
+            "share": np.array([clip.logit for clip in usable], np.float64),
+            "still": np.array([np.mean(clip.still_logits) for clip in usable], np.float64),
+        }
+        for name, values in logits.items():
+            for share in SHARES:
+                logit = float(pool_logits(values, weights, share))
+                found[f"{name} {share}"] = max(found.get(f"{name} {share}", -np.inf), logit)
+    return found
