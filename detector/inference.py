@@ -30,6 +30,11 @@ from detector.video import Limits
 BATCH = {"cpu": 10, "cuda": 160}
 
 
+# Three frames at 25 a second, the widest step that the LSTM was trained on, and some slack. Frames
+# further apart differ by more than motion: there it is given no change.
+WIDEST_STEP = 0.15
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One person's T faces in one clip, ready for the network.
@@ -42,6 +47,11 @@ class Cut:
     faces: tuple[Face, ...]
     crops: tuple[Image, ...]
     qualities: tuple[Quality, ...]
+
+    @property
+    def step(self) -> float:
+        """The usual time between two neighbours in seconds; 0 for a single face."""
+        return float(np.median(np.diff(self.seconds))) if len(self.seconds) > 1 else 0.0
 
 
 class LoadedDetector(Protocol):
@@ -88,6 +98,8 @@ class Network:
             early = tuple(_padded(maps, lengths).flatten(0, 1) for maps in seen.early)
             shape = (len(lengths), int(lengths.max()))
             features = self.model.describe(Encoded(padded.flatten(0, 1), early), shape)
+            sparse = [index for index, cut in enumerate(cuts) if cut.step > WIDEST_STEP]
+            features[sparse, :, self.model.width :] = torch.nan
             logits = self.judge(features, lengths)
         heats = None
         if settings.heat:

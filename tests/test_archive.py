@@ -151,8 +151,8 @@ def test_rows_lie_in_a_folder_per_verdict(tmp_path: Path) -> None:
     store.add(record_of(row_of(reports.two_people(), "fake.mp4"), entry(1)))
     store.flush()
     folders = sorted(path.name for path in (tmp_path / "rows").iterdir())
-    assert folders == ["verdict=fake", "verdict=undecided"]
-    assert [row["verdict"] for row in rows(tmp_path)] == ["undecided", "fake"]
+    assert folders == ["verdict=fake", "verdict=none"]
+    assert [row["verdict"] for row in rows(tmp_path)] == ["none", "fake"]
 
 
 def test_what_was_given_up_can_be_tried_again(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_missing_file_is_a_row_of_its_own(job: Job) -> None:
     worker = Worker(job, SCHEMA.empty_table(), "cpu")
     for uri in ("/not/there.mp4", "file:///not/there.mp4"):
         row = worker.answer(Entry(uri, None, None))
-        assert (row["verdict"], row["p_fake"]) == ("none", None)
+        assert (row["verdict"], row["p_fake"]) == (None, None)
         assert "there.mp4" in str(row["headline"])
 
 

@@ -176,3 +176,17 @@ def test_a_vision_transformer_gives_maps_of_its_patches() -> None:
         assert maps.shape[1] == 2 * model.encoder.num_features
         assert maps.shape[2] == maps.shape[3] > 1
         assert model(clips(2)).clip.shape == (2,)
+
+
+@torch.no_grad()
+def test_a_change_that_is_not_known_adds_nothing(moving: CnnLstm) -> None:
+    """As of pictures seconds apart; the clip beside it is judged as ever."""
+    batch = clips(2)
+    features = moving.describe(moving.encode_with_early(batch.flatten(0, 1)), (2, 6))
+    both = moving.judge(features)
+    features[0, :, moving.width :] = torch.nan
+    half = moving.judge(features)
+    torch.testing.assert_close(half.clip[0], half.still[0].mean())
+    torch.testing.assert_close(half.clip[1], both.clip[1])
+    without = moving.judge(features[..., : moving.width])
+    torch.testing.assert_close(without.clip, without.still.mean(1))

@@ -14,7 +14,7 @@ from detector.service import folder_lock
 ROOT = Path(__file__).parent.parent
 WITHOUT = "import sys; sys.modules['fcntl'] = sys.modules['resource'] = None\n"
 MACOS = (  # what others import by the system's name comes first
-    "import sys, os, av, cv2, PIL.Image, torch, torchvision, timm, facenet_pytorch\n"
+    "import sys, os, av, c2pa, cv2, PIL.Image, torch, torchvision, timm, facenet_pytorch\n"
     "sys.platform = 'darwin'; del os.memfd_create\n"
 )
 

@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,15 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from detector.errors import VideoError
 from detector.faces.crops import CropSettings, cut_face
 from detector.faces.geometry import between, square_around
 from detector.faces.mtcnn import FaceFinder
 from detector.faces.quality import quality_of
-from detector.records import Face, FloatArray, Image, Quality
+from detector.faces.upright import Upright
+from detector.records import Face, FloatArray, Frame, Image, Quality
+from detector.video import DecodeNotes, reading
+from detector.video.opening import PRODUCT_LIMITS
 from train.frame_folders import FRAME_RATE, frames_in
 from train.verbs import DataError, verb, whole
 
@@ -138,6 +143,10 @@ def _store(picture: Image, second: float, face: Face) -> StoredFace:
 
 def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
     seconds, pictures = _frames_of_video(path, config)
+    frames, _ = Upright(finder).stand(
+        [Frame(*pair) for pair in zip(seconds, pictures, strict=True)]
+    )
+    pictures = [frame.image for frame in frames]
     looked = list(range(0, len(pictures), 1 if config.pick == "even" else config.every))
     found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in looked])]
     seen = {k: face for k, face in zip(looked, found, strict=True) if face is not None}
@@ -154,16 +163,10 @@ def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], li
     if path.is_dir():
         return _frames_of_folder(path, config)
     wanted = _wanted(config.frames if config.pick == "first" else _count_frames(path), config)
-    seconds: list[float] = []
-    pictures: list[Image] = []
-    with av.open(str(path)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index > wanted[-1]:
-                break
-            if index in wanted:
-                pictures.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
-                seconds.append(float(frame.time or 0.0))
-    return seconds, pictures
+    source = reading.source_of(path, PRODUCT_LIMITS, DecodeNotes())
+    chosen = islice(enumerate(source.in_order()), wanted[-1] + 1)
+    frames = [(second, draw()) for index, (second, draw) in chosen if index in wanted]
+    return [second for second, _ in frames], [picture for _, picture in frames]
 
 
 def _frames_of_folder(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
@@ -183,8 +186,7 @@ def _wanted(count: int, config: PrepareConfig) -> range:
 
 
 def _count_frames(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return max(sum(packet.size > 0 for packet in container.demux(video=0)), 1)
+    return max(reading.look(path).info.frames, 1)
 
 
 def write_video(path: Path, faces: Sequence[StoredFace], codec: str) -> None:
@@ -223,7 +225,7 @@ def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[
         record = {**row.to_dict(), "clip": int(str(index))}
         try:
             faces = prepare_row(record, finder, config)
-        except (ValueError, OSError, av.FFmpegError) as error:
+        except (ValueError, OSError, VideoError, av.FFmpegError) as error:
             failed += 1
             entries.append({**record, "status": str(error), "place": -1})
             continue

@@ -129,8 +129,8 @@ def analyse_all(entries: Sequence[Entry], store: Store, crew: Crew) -> Iterator[
 def given_up(entry: Entry) -> Record:
     """The record of a video that no worker survived."""
     error = VideoError(
-        f"{entry.name} made every worker fail that analysed it, {2 * (RETRIES + 1)} times in all, "
-        "and was given up. Analyse it on its own to see why.",
+        f"{entry.name} made every worker fail that analysed it, and was given up. "
+        "Analyse it on its own to see why.",
         Status.UNSAFE,
     )
     return record_of(row_of(error, entry.name), entry)

@@ -176,9 +176,9 @@ class CnnLstm(nn.Module):
     def judge(self, features: Tensor, lengths: Tensor | None = None) -> Logits:
         """(B, T, C + M) features  ->  `Logits`; differentiable in `features`.
 
-        Frames beyond `lengths` get the logit of their own features, and affect no other. Where
-        a network with motion is given no change (M = 0), or a clip of one frame, the LSTM adds
-        nothing.
+        Frames beyond `lengths` get the logit of their own features, and affect no other. In a
+        network with motion the LSTM adds nothing to a clip of one frame, nor where the change is
+        not known: M = 0, or NaN.
         """
         B, T = features.shape[:2]
         change = features[..., self.width :]
@@ -190,7 +190,11 @@ class CnnLstm(nn.Module):
         still = self.still(features).squeeze(-1)  # (B, T)
         timed = here  # where the LSTM adds to the frame's own logit
         if self.config.motion:
-            timed = here * ((count > 1) & bool(change.shape[-1])).to(here)[:, None]
+            if change.shape[-1] == 0:
+                change = torch.full((B, T, len(self.change_mean)), torch.nan).to(features)
+            known = change[:, 0].isfinite().all(dim=1)  # (B,)
+            change = torch.where(known[:, None, None], change, self.change_mean)
+            timed = here * ((count > 1) & known).to(here)[:, None]
         states = self._states(features - middle[:, None], change, real)  # (B, T, 2D)
         frame = still + self.frame(states).squeeze(-1) * timed  # (B, T)
         summary = (states * here[..., None]).sum(1) / count[:, None]  # (B, 2D)
@@ -199,16 +203,14 @@ class CnnLstm(nn.Module):
         return Logits(frame=frame, still=still, clip=clip, family=family)
 
     def _states(self, departures: Tensor, change: Tensor, real: Tensor) -> Tensor:
-        """The LSTM's states (B, T, 2D): of the change in a network with motion, where it is known,
-        else of the departures."""
+        """The LSTM's states (B, T, 2D): of the change in a network with motion, else of the
+        departures."""
         T = departures.shape[1]
-        if not self.config.motion:
-            narrow = self.narrow(departures)
-        else:
-            unknown = self.change_mean.expand(*departures.shape[:2], -1)
-            known = change if change.shape[-1] else unknown
-            series = self.norm((known - self.change_mean) / self.change_std)
+        if self.config.motion:
+            series = self.norm((change - self.change_mean) / self.change_std)
             narrow = torch.tanh(self.narrow(self.dropout(series)))
+        else:
+            narrow = self.narrow(departures)
         packed = pack_padded_sequence(narrow, real.cpu(), batch_first=True, enforce_sorted=False)
         padded = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=T)
         states: Tensor = self.dropout(padded[0])

@@ -15,7 +15,8 @@ from detector.text.summary import headline, peak_of
 class Row:
     """`file` is the name as it is shown. `verdict`, `p_fake`, its 95 % interval and `band` are None
     unless `status` is "ok"; what is only known of a file that was opened is None where it was not.
-    `person` and `peak_second` say who and when looks most manipulated."""
+    `person` and `peak_second` say who and when looks most manipulated;
+    `signals` what other evidence says, as `kind=status`."""
 
     file: str
     status: str
@@ -34,6 +35,7 @@ class Row:
     frames_sampled: int | None = None
     frames_with_face: int | None = None
     warnings: str = ""
+    signals: str = ""
     sha256: str | None = None
     model: str | None = None
     model_sha256: str | None = None
@@ -72,6 +74,7 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
         frames_sampled=answer.frames_sampled,
         frames_with_face=answer.frames_with_face,
         warnings=" ".join(warning.value for warning in answer.warnings),
+        signals=" ".join(f"{one.kind}={one.status.value}" for one in answer.signals),
         sha256=answer.video.sha256 or None,
         model=answer.model.id,
         model_sha256=answer.model.sha256,
