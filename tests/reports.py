@@ -131,7 +131,7 @@ def report(people: tuple[Person, ...], sampled: list[float], *, video: VideoInfo
     seen = {score.second for one in people for score in one.scores}
     return Report(
         status=Status.OK if worst else Status.NO_FACE,
-        verdict=worst.verdict if worst else Verdict.UNDECIDED,
+        verdict=worst.verdict if worst else None,
         fake=worst.fake if worst else None,
         interval=worst.interval if worst else None,
         band=_band(worst.fake) if worst and worst.fake is not None else None,
@@ -264,7 +264,7 @@ def untrained() -> Report:
     """A face was found, and there are no weights that could judge it."""
     sampled = [round(0.5 * k, 3) for k in range(20)]
     seen = tuple(SeenFace(s, Box(400, 180, 600, 400), GOOD) for s in sampled)
-    nobody = Person(1, Status.UNTRAINED, None, None, Verdict.UNDECIDED, (), seen=seen)
+    nobody = Person(1, Status.UNTRAINED, None, None, None, (), seen=seen)
     return replace(
         report((nobody,), sampled),
         status=Status.UNTRAINED,
@@ -277,7 +277,7 @@ def too_blurred() -> Report:
     """Faces were scored, and none of the frames was clear enough to count."""
     sampled = [round(0.5 * k, 3) for k in range(20)]
     scores = tuple(score_at(s, 0.4, usable=False) for s in sampled)
-    blurred = Person(1, Status.TOO_BLURRED, None, None, Verdict.UNDECIDED, scores)
+    blurred = Person(1, Status.TOO_BLURRED, None, None, None, scores)
     return replace(report((blurred,), sampled), status=Status.TOO_BLURRED)
 
 
