@@ -225,9 +225,11 @@ def test_metadata_appear_nowhere(boastful: Path, detector: Detector, tmp_path: P
 def test_the_longest_name_does_not_stop_a_batch(
     boastful: Path, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    other = boastful.with_name(boastful.name.replace("x", "y"))
+    other.write_bytes(boastful.read_bytes())
     out = tmp_path / "out"
     options = ["--weights", str(weights / "tiny.safetensors"), "--html", str(out), "--video"]
-    code = cli([str(boastful), str(boastful), *options, str(out)])
+    code = cli([str(boastful), str(other), *options, str(out)])
     assert code == 4
     assert {path.suffix for path in out.iterdir()} == {".html", ".mp4"}
 

@@ -63,7 +63,10 @@ class Outputs:
         kinds = self.named()
         if list(kinds.values()).count(STDOUT) > 1:
             raise OutputError("only one of the outputs can go to standard output (-)")
-        places = [os.path.realpath(path) for path in self.written()]
+        # Pages and videos of many files share a folder: their suffixes tell them apart.
+        shared = {self.html, self.video} if many and self.html == self.video else set()
+        alone = [path for path in self.written() if path not in shared]
+        places = [os.path.realpath(path) for path in [*alone, *(shared - {None})]]
         if len(set(places)) < len(places):
             raise OutputError("two outputs have the same name; the second would replace the first")
         for kind, path in kinds.items():

@@ -177,7 +177,8 @@ def viewer_data_in(data: ViewerData, language: str) -> ViewerData:
 
     def person(one: ViewedPerson) -> ViewedPerson:
         frames = [frame.model_copy(update=said(frame, "text")) for frame in one.frames]
-        return one.model_copy(update=said(one, "name", "told") | {"frames": frames})
+        told = " · ".join(say(part, language) for part in one.told.split(" · "))
+        return one.model_copy(update=said(one, "name") | {"told": told, "frames": frames})
 
     stretches = [part.model_copy(update=said(part, "text")) for part in data.stretches]
     return data.model_copy(
