@@ -63,10 +63,11 @@ class Outputs:
         kinds = self.named()
         if list(kinds.values()).count(STDOUT) > 1:
             raise OutputError("only one of the outputs can go to standard output (-)")
-        # Pages and videos of many files share a folder: their suffixes tell them apart.
-        shared = {self.html, self.video} if many and self.html == self.video else set()
-        alone = [path for path in self.written() if path not in shared]
-        places = [os.path.realpath(path) for path in [*alone, *(shared - {None})]]
+        # Pages and videos of many files may share a folder: their suffixes tell them apart.
+        written = self.written()
+        if many and self.html is not None and self.html == self.video:
+            written.remove(self.html)
+        places = [os.path.realpath(path) for path in written]
         if len(set(places)) < len(places):
             raise OutputError("two outputs have the same name; the second would replace the first")
         for kind, path in kinds.items():
