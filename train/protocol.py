@@ -160,17 +160,15 @@ def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]
         return max(shares, key=lambda share: auc(fake[chosen], logits[share][chosen]))
 
     first = folds_of(table["source"].tolist(), fake, 2) == 0
-    crossed = [auc(fake[b & seen], logits[best(a & seen)][b & seen]) for a, b in halves(first)]
+    crossed = [
+        auc(fake[b & seen], logits[best(a & seen)][b & seen])
+        for a, b in ((first, ~first), (~first, first))
+    ]
     return {
         "best": best(seen),
         "auc": {str(share): auc(fake[seen], logits[share][seen]) for share in shares},
         "auc_crossed": crossed,
     }
-
-
-def halves(first: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """What is chosen on, and what is reported: both ways round."""
-    return [(first, ~first), (~first, first)]
 
 
 def figures(part: pd.DataFrame, copy: str) -> dict[str, Any]:

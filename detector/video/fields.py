@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 TOOTH = 5
 COLUMNS = 4  # every so many are looked at
 CELL, TEETH = 16, 8  # of so many points one above the other so many are combed at a moving edge
-# The share of such cells. In 500 progressive clips it is 0 in all but one; stripes and tiles could
+# The share of such cells. In progressive clips it was 0 but for one; stripes and tiles could
 # comb some, so without a flag more is needed to believe it.
 FLAGGED, UNFLAGGED = 0.0001, 0.001
 
