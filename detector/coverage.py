@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
@@ -44,8 +45,13 @@ def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
         return 0.0, info.seconds
     if settings.start >= info.seconds > 0 and settings.start > 0:
         raise VideoError(
-            f"{info.name} is {info.seconds:.1f} s long; nothing of it lies at {settings.start:g} s "
-            "or later. Choose an earlier part."
+            lazy(
+                "{file} is {length} s long; nothing of it lies at {start} s or later. "
+                "Choose an earlier part.",
+                file=info.name,
+                length=f"{info.seconds:.1f}",
+                start=f"{settings.start:g}",
+            )
         )
     return settings.start, min(info.seconds if settings.end is None else settings.end, info.seconds)
 

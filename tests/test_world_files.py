@@ -16,6 +16,7 @@ from av.stream import Disposition
 from PIL import Image as Pillow
 
 from detector.errors import VideoError
+from detector.language import speaking
 from detector.records import Frame, Image, Status
 from detector.sandbox.reader import IsolatedReader
 from detector.video import DecodeNotes, probe, read_all, read_clips, read_sound, reading
@@ -38,10 +39,18 @@ def flat(clips: Iterator[list[Frame]]) -> list[Frame]:
     return [frame for clip in clips for frame in clip]
 
 
-def part(path: Path, first: int, count: int, start: float = 0.0, **more: object) -> bytes:
+def part(
+    path: Path,
+    first: int,
+    count: int,
+    start: float = 0.0,
+    *,
+    size: tuple[int, int] = SIZE,
+    **more: object,
+) -> bytes:
     """A stream of numbered pictures whose clock begins at `start`."""
     seconds = start + np.arange(count) / 25
-    write_clip(path, numbered(first, count), seconds=seconds, **more)  # type: ignore[arg-type]
+    write_clip(path, numbered(first, count, size), seconds=seconds, **more)  # type: ignore[arg-type]
     return path.read_bytes()
 
 
@@ -65,12 +74,26 @@ def test_joined_parts_follow_each_other_in_time(tmp_path: Path, suffix: str, sta
     every = list(read_all(path, notes=notes))
     gaps = np.diff([frame.second for frame in every])
     assert notes.retimed
+    assert not notes.damaged
     assert probe(path).seconds == pytest.approx(6.0, abs=0.4)
     assert (gaps > 0).all()
     assert gaps.max() < 0.3
     assert {number // 100 for number in numbers(every)} == {0, 1}
     sampled = numbers(flat(read_clips(path, 20)))
     assert sum(number >= 100 for number in sampled) == pytest.approx(10, abs=2)
+
+
+@pytest.mark.parametrize("lost", [7, 20])
+def test_a_stream_that_lost_packets_is_damaged_though_its_clock_runs_on(
+    tmp_path: Path, lost: int
+) -> None:
+    whole = part(tmp_path / "whole.ts", 0, 75, options={"g": "25"}, size=(480, 320))
+    middle = len(whole) // 188 // 2 * 188
+    path = tmp_path / "lost.ts"
+    path.write_bytes(whole[:middle] + whole[middle + 188 * lost :])
+    notes = DecodeNotes()
+    list(read_all(path, notes=notes))
+    assert (notes.damaged, notes.retimed) == (True, False)
 
 
 def test_a_jump_by_hours_is_taken_out(tmp_path: Path) -> None:
@@ -177,6 +200,10 @@ def test_another_track_can_be_chosen(tmp_path: Path, way: reading | IsolatedRead
     with pytest.raises(VideoError, match="no video track 3") as error, way.opened(path, track=3):  # type: ignore[attr-defined]
         pass
     assert error.value.status is Status.NO_VIDEO
+    with speaking("de"):
+        assert str(error.value) == (
+            "two.mkv hat keine Videospur 3; die letzte ist 2. Wählen Sie eine andere."
+        )
 
 
 # --- pictures -----------------------------------------------------------------------------------

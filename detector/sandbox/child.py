@@ -38,7 +38,7 @@ def serve(connection: int, memory: int, *, offline: bool) -> int:
     except EOFError:
         pass  # nobody asks any more
     except VideoError as error:
-        protocol.send(channel, {"error": str(error), "status": error.status})
+        protocol.send(channel, protocol.error_message(error))
     except MemoryError:
         return OUT_OF_MEMORY
     except Exception as error:  # noqa: BLE001 - hostile files raise what nobody foresaw

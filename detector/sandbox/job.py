@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from detector.errors import VideoError
+from detector.language import Message, lazy
 from detector.records import Frame, Status
 from detector.sandbox import protocol
 from detector.sandbox.child import OUT_OF_MEMORY
@@ -24,6 +25,7 @@ from detector.video.sound import Block
 # What taking a message apart raises when the other side is gone or was taken over.
 NONSENSE = (EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
 log = logging.getLogger(__name__)
+BROKE_DOWN = lazy("the decoder broke down")
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Job:
             raise protocol.error_of(message)
         if "failed" in message:
             log.warning("the decoding process failed: %.80r", message["failed"])
-            raise self.unsafe("the decoder broke down")
+            raise self.unsafe(BROKE_DOWN)
         if "ended" in message:
             raise self.unsafe(_how_it_ended(message["ended"]))
         return message
@@ -57,7 +59,7 @@ class Job:
     def _wait(self) -> None:
         before = time.monotonic()
         if not wait(self.connection, before + self.patience, self.pulse):
-            raise self.unsafe("it took too long")
+            raise self.unsafe(lazy("it took too long"))
         self.patience -= time.monotonic() - before
 
     @contextmanager
@@ -66,13 +68,17 @@ class Job:
         try:
             yield
         except NONSENSE as error:
-            raise self.unsafe("the decoder broke down") from error
+            raise self.unsafe(BROKE_DOWN) from error
 
-    def unsafe(self, why: str) -> VideoError:
+    def unsafe(self, why: Message) -> VideoError:
         log.warning("a file could not be read safely: %s", why)
         return VideoError(
-            f"{self.name} could not be read safely: {why}. "
-            "Export it anew as MP4 (H.264) in a video editor, and send that.",
+            lazy(
+                "{file} could not be read safely: {why}. "
+                "Export it anew as MP4 (H.264) in a video editor, and send that.",
+                file=self.name,
+                why=why,
+            ),
             Status.UNSAFE,
         )
 
@@ -119,9 +125,9 @@ class Job:
             yield block
 
 
-def _how_it_ended(code: object) -> str:
+def _how_it_ended(code: object) -> Message:
     reasons = {
-        -signal.SIGXCPU: "it took too much processor time",
-        OUT_OF_MEMORY: "it took too much memory",
+        -signal.SIGXCPU: lazy("it took too much processor time"),
+        OUT_OF_MEMORY: lazy("it took too much memory"),
     }
-    return reasons.get(code, "the decoder broke down") if isinstance(code, int) else "?"
+    return reasons.get(code, BROKE_DOWN) if isinstance(code, int) else BROKE_DOWN

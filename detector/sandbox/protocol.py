@@ -14,6 +14,7 @@ from typing import Any
 
 from detector.errors import VideoError, shown
 from detector.findings import Credentials, Origin
+from detector.language import Message as Said
 from detector.records import Status, Track, VideoInfo
 from detector.settings import MOST_TRACKS
 from detector.video import reading
@@ -116,9 +117,20 @@ def origin_of(message: Message) -> Origin:
     return Origin(Credentials(message["credentials"]), **told, facts=known)
 
 
+def error_message(error: VideoError) -> Message:
+    said = error.message
+    text, values = (said.text, said.values) if isinstance(said, Said) else (said, {})
+    values = {name: str(value) for name, value in values.items()}
+    return {"error": text, "values": values, "status": error.status}
+
+
 def error_of(message: Message) -> VideoError:
-    """In the process's own words; `VideoError` sees to it that they do no harm."""
-    return VideoError(str(message["error"]), Status(message["status"]))
+    """In the process's own words; `VideoError` sees to it that they do no harm. They are rendered
+    here, where the language of whoever reads them is known."""
+    text, values, status = str(message["error"]), dict(message["values"]), Status(message["status"])
+    if not values:
+        return VideoError(text, status)
+    return VideoError(Said(text, {str(name): str(value) for name, value in values.items()}), status)
 
 
 def look_message(look: Look) -> Message:

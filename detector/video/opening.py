@@ -17,6 +17,7 @@ import av
 from av.container import InputContainer
 
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Status
 
 PICTURES = ("jpeg", "png", "webp")  # read by Pillow; a WebP may be animated
@@ -70,7 +71,7 @@ def check_file(path: Path, limits: Limits) -> str:
     Raises VideoError if it is missing, empty, too large, or none of these.
     """
     if not path.is_file():
-        raise VideoError(f"There is no file at {path}.")
+        raise VideoError(lazy("There is no file at {path}.", path=path))
     size = path.stat().st_size
     if size == 0:
         raise VideoError(f"{path.name} is empty (0 bytes). Send it again.", Status.EMPTY)
@@ -84,7 +85,13 @@ def check_file(path: Path, limits: Limits) -> str:
         with path.open("rb") as file:
             return _kind(path, file, limits)
     except OSError as error:
-        raise VideoError(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise VideoError(
+            lazy(
+                "{file} cannot be read: {reason}. Check that it is there and that you may open it.",
+                file=path.name,
+                reason=error.strerror,
+            )
+        ) from error
 
 
 def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:

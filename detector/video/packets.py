@@ -32,6 +32,7 @@ ONE_FRAME_PER_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "gif"}
 TIMED_CONTAINERS = {"mp4", "matroska", "webm", "gif"}
 AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
 DROPPABLE, BORDER, ORDINARY = 1, 2, 0
+JOINT = 4  # so many packets before a jump of the clock may be called incomplete because of it
 
 
 @dataclass(slots=True)
@@ -105,11 +106,21 @@ class PacketIndex:
 def packets_of(
     container: InputContainer, stream: AnyStream, notes: DecodeNotes, clock: Clock
 ) -> Iterator[Packet[AnyStream]]:
-    """The stream's packets as far as the file holds them, their times moved by `clock`."""
+    """The stream's packets as far as the file holds them, their times moved by `clock`.
+
+    A packet that the container calls incomplete is damage, unless the clock jumps right after it:
+    the counters of two joined transport streams do not fit together, though nothing is missing.
+    """
+    since = JOINT  # packets since the last incomplete one
     for packet in cast("Iterator[Packet[AnyStream]]", demuxed(container, (stream,), notes)):
+        jumps = clock.jumps
         clock.move(packet)
         notes.retimed |= clock.jumps > 0
+        since = JOINT if clock.jumps > jumps else since + 1
+        notes.damaged |= since == JOINT - 1
+        since = 0 if packet.is_corrupt else since
         yield packet
+    notes.damaged |= since < JOINT - 1
 
 
 def demuxed(
@@ -125,7 +136,6 @@ def demuxed(
         except av.FFmpegError:
             notes.damaged = True
             return
-        notes.damaged |= packet.is_corrupt
         if packet.size:  # an empty one would tell the decoder that the video ends here
             yield cast("AnyPacket", packet)
 

@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Status, Track
 from detector.settings import MOST_TRACKS
 from detector.video.opening import Limits, check_pixels, open_container
@@ -43,8 +44,12 @@ def video_stream(
         )
     if track > len(streams):
         raise VideoError(
-            f"{path.name} has no video track {track}; its last one is {len(streams)}. "
-            "Choose another one.",
+            lazy(
+                "{file} has no video track {track}; its last one is {last}. Choose another one.",
+                file=path.name,
+                track=track,
+                last=len(streams),
+            ),
             Status.NO_VIDEO,
         )
     stream = streams[max(track, 1) - 1]
