@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -168,6 +168,16 @@ class Faces:
         """The real crops of whom `rows` show; empty where there are none."""
         return self._people.get(self._person(rows), [])
 
+    def side(self, row: int) -> int:
+        """The side of a row's stored picture in pixels."""
+        return int(self._pixels[self.table["shard"].iloc[row]].shape[1])
+
+    def read_images(self, rows: NDArray[np.int64]) -> Clip:
+        """The stored pictures (T, S, S, 3) of some rows of one size."""
+        part = self.table.iloc[rows]
+        places = zip(part["shard"], part["place"], strict=True)
+        return np.stack([self._pixels[shard][place] for shard, place in places])
+
     def read_originals(self, rows: NDArray[np.int64]) -> Clip:
         """The real pictures (T, H, W, 3) that `rows` of the pool `neural` were redrawn from."""
         part = self.table.iloc[rows]
@@ -177,16 +187,16 @@ class Faces:
     def read(self, rows: NDArray[np.int64]) -> tuple[RealClip, Floats]:
         """Some frames: the clip, and its boxes (T, 3) as side, centre x, centre y."""
         part = self.table.iloc[rows]
-        images = np.stack(
-            [self._pixels[shard][k] for shard, k in zip(part["shard"], part["place"], strict=True)]
-        )
         boxes = np.stack(part["box"].to_list()).astype(np.float32)
         landmarks = np.stack(part["landmarks"].to_list()).astype(np.float32).reshape(-1, 5, 2)
-        return RealClip(images, landmarks), boxes
+        return RealClip(self.read_images(rows), landmarks), boxes
 
 
-class Pairs(Dataset[Pair]):
-    """Pair number k, drawn from a generator seeded by k alone: a restart sees what it would
+Example = TypeVar("Example", covariant=True)
+
+
+class Draws(Dataset[Example]):
+    """Example number k, drawn from a generator seeded by k alone: a restart sees what it would
     have seen, however many workers there are."""
 
     def __init__(self, faces: Faces, config: ClipConfig, count: int) -> None:
@@ -196,14 +206,14 @@ class Pairs(Dataset[Pair]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> Example:
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self._config.seed, index))
         recipes = list(self._mix)
         chances = np.array(list(self._mix.values()))
         return self._draw(str(rng.choice(recipes, p=chances / chances.sum())), rng)
 
-    def _draw(self, recipe: str, rng: np.random.Generator) -> Pair:
+    def _draw(self, recipe: str, rng: np.random.Generator) -> Example:
         faces = self._faces
         if recipe == "labelled":
             fake = faces.draw(faces.crops_fake, rng)
@@ -225,8 +235,39 @@ class Pairs(Dataset[Pair]):
         fake: NDArray[np.int64],
         rng: np.random.Generator,
         recipe: str = "labelled",
-    ) -> Pair:
+    ) -> Example:
         """A real face and a fake one; both through the same cut and the same history."""
+        raise NotImplementedError
+
+    def _twins(self, family: str, rng: np.random.Generator) -> Example:
+        """One real clip, and the pseudo-fake made of it."""
+        raise NotImplementedError
+
+    def _history(self, rng: np.random.Generator) -> Degradation:
+        if rng.random() >= self._config.altered:
+            return Degradation()
+        return draw_degradation(rng, self._config.uploads)
+
+    def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        faces = self._faces
+        pools = [(faces.videos_real, 0.5), (faces.stills_real, 0.3), (faces.crops_real, 0.2)]
+        if self._config.frames > 1:
+            pools[0] = (faces.videos_real, 1.5)
+        filled = [(pool, weight) for pool, weight in pools if pool]
+        weights = np.array([weight for _, weight in filled])
+        return filled[int(rng.choice(len(filled), p=weights / weights.sum()))][0]
+
+
+class Pairs(Draws[Pair]):
+    """Pairs whose pictures are made here, by the CPU."""
+
+    def _two(
+        self,
+        real: NDArray[np.int64],
+        fake: NDArray[np.int64],
+        rng: np.random.Generator,
+        recipe: str = "labelled",
+    ) -> Pair:
         first, first_boxes = self._window(real, rng)
         first = self._worn(first, rng)
         second, second_boxes = self._window(fake, rng)
@@ -246,7 +287,6 @@ class Pairs(Dataset[Pair]):
         return Pair(images, fakes, masks, np.array([1, 0], np.float32), np.array([-1, kind]))
 
     def _twins(self, family: str, rng: np.random.Generator) -> Pair:
-        """One real clip, and the pseudo-fake made of it."""
         if family == "neural":
             rows = self._rows(self._faces.draw(self._faces.neural, rng), rng)
             drawn, boxes = self._faces.read(rows)
@@ -271,26 +311,12 @@ class Pairs(Dataset[Pair]):
             images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32), np.array([-1, kind])
         )
 
-    def _history(self, rng: np.random.Generator) -> Degradation:
-        if rng.random() >= self._config.altered:
-            return Degradation()
-        return draw_degradation(rng, self._config.uploads)
-
     def _worn(self, real: RealClip, rng: np.random.Generator) -> RealClip:
         """Now and then a real face has one upload more behind it than its fake: whatever draws
         fakes smooths them, and without such pairs "smoother" alone would mean "fake"."""
         if rng.random() >= self._config.real_uploads:
             return real
         return replace(real, images=degrade(real.images, draw_upload(rng), rng))
-
-    def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-        faces = self._faces
-        pools = [(faces.videos_real, 0.5), (faces.stills_real, 0.3), (faces.crops_real, 0.2)]
-        if self._config.frames > 1:
-            pools[0] = (faces.videos_real, 1.5)
-        filled = [(pool, weight) for pool, weight in pools if pool]
-        weights = np.array([weight for _, weight in filled])
-        return filled[int(rng.choice(len(filled), p=weights / weights.sum()))][0]
 
     def _read(
         self, pool: list[NDArray[np.int64]], rng: np.random.Generator
@@ -406,12 +432,16 @@ def draw_view(rng: np.random.Generator) -> View:
     )
 
 
-def hide(images: Clip, rng: np.random.Generator) -> None:
-    """A grey rectangle, a sixth to a half as wide and high as the picture, over all `images`
-    (..., S, S, 3), in place."""
-    size = images.shape[-2]
+def draw_patch(size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """A rectangle x, y, width, height within `size` pixels, a sixth to a half of it."""
     width, height = rng.integers(size // 6, size // 2, 2)
     x, y = rng.integers(0, size - width), rng.integers(0, size - height)
+    return int(x), int(y), int(width), int(height)
+
+
+def hide(images: Clip, rng: np.random.Generator) -> None:
+    """A grey rectangle over all `images` (..., S, S, 3), in place."""
+    x, y, width, height = draw_patch(images.shape[-2], rng)
     images[..., y : y + height, x : x + width, :] = 127
 
 

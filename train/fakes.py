@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.augment import Clip, Colour, recolour, rescale, sharpen, to_bytes
+from train.augment import Clip, Colour, Degradation, degrade, sharpen, to_bytes
 
 Floats = NDArray[np.floating[Any]]
 
@@ -189,6 +189,29 @@ def temporal(real: RealClip, rng: np.random.Generator) -> FakeClip:
     return FakeClip(images, masks, masks.max(axis=(1, 2)) > 0.02, "temporal")
 
 
+@dataclass(frozen=True, slots=True)
+class Regrowth:
+    """How a picture is redrawn: texture smoothed by a bilateral filter of `window` pixels and
+    `edge` grey values, grown from half the size by `kernel` (4, 4), a share `keep` of the smoothed
+    one left, and sharpened by `sharpen` (0: not)."""
+
+    window: int
+    edge: float
+    kernel: Floats
+    keep: float
+    sharpen: float
+
+
+def draw_regrowth(rng: np.random.Generator) -> Regrowth:
+    return Regrowth(
+        window=int(rng.choice([3, 5, 7])),
+        edge=float(rng.uniform(12, 45)),
+        kernel=_uneven_kernel(rng),
+        keep=float(rng.uniform(0.0, 0.35)),
+        sharpen=float(rng.uniform(0.2, 1.0)) if rng.random() < 0.6 else 0.0,
+    )
+
+
 def resynthesise(real: RealClip, rng: np.random.Generator) -> FakeClip:
     """The whole picture as if a small decoder had drawn it: texture smoothed away at edges'
     expense, then grown from half size by an uneven transposed convolution.
@@ -196,17 +219,14 @@ def resynthesise(real: RealClip, rng: np.random.Generator) -> FakeClip:
     Upsampling by transposed convolution leaves a lattice in the spectrum whatever the network
     (Zhang et al., AutoGAN, arXiv 1907.06515); here it stands for talking heads and GAN faces.
     """
-    window = int(rng.choice([3, 5, 7]))
-    edge = float(rng.uniform(12, 45))
-    smooth = [cv2.bilateralFilter(image, window, edge, window) for image in real.images]
-    kernel = _uneven_kernel(rng)
-    keep = float(rng.uniform(0.0, 0.35))
-    grown = np.stack([_grow(image, kernel) for image in smooth]).astype(np.float32)
+    way = draw_regrowth(rng)
+    smooth = [cv2.bilateralFilter(i, way.window, way.edge, way.window) for i in real.images]
+    grown = np.stack([_grow(image, way.kernel) for image in smooth]).astype(np.float32)
     kept = np.stack(smooth).astype(np.float32)
-    images: Floats = grown * (1 - keep) + kept * keep
+    images: Floats = grown * (1 - way.keep) + kept * way.keep
     clip = to_bytes(images)
-    if rng.random() < 0.6:
-        clip = sharpen(clip, float(rng.uniform(0.2, 1.0)))
+    if way.sharpen:
+        clip = sharpen(clip, way.sharpen)
     mask = np.ones(clip.shape[:3], np.float32)
     return FakeClip(clip, mask, np.ones(len(clip), bool), "resynthesis")
 
@@ -232,6 +252,11 @@ def _grow(image: NDArray[np.uint8], kernel: Floats) -> NDArray[np.uint8]:
 
 
 def alter(clip: Clip, rng: np.random.Generator) -> Clip:
+    """The paper's source-target transform of a whole clip."""
+    return degrade(clip, draw_alteration(rng), rng)
+
+
+def draw_alteration(rng: np.random.Generator) -> Degradation:
     """The paper's source-target transform: colours, then a loss or a gain of sharpness."""
     colour = Colour(
         brightness=float(rng.uniform(-0.1, 0.1)),
@@ -239,15 +264,11 @@ def alter(clip: Clip, rng: np.random.Generator) -> Clip:
         saturation=float(rng.uniform(0.7, 1.3)),
         shift=tuple((rng.uniform(-20, 20, 3) / 255 * (rng.random() < 0.3)).tolist()),
     )
-    clip = recolour(clip, colour)
     if rng.random() < 0.5:
-        return rescale(
-            clip,
-            1 / float(rng.choice([1.5, 2, 4])),
-            "area",
-            str(rng.choice(["nearest", "linear", "cubic"])),
-        )
-    return sharpen(clip, float(rng.uniform(0.2, 0.7)))
+        share = 1 / float(rng.choice([1.5, 2, 4]))
+        kernel = str(rng.choice(["nearest", "linear", "cubic"]))
+        return Degradation(colour=colour, rescale=(share, "area", kernel))
+    return Degradation(colour=colour, sharpen=float(rng.uniform(0.2, 0.7)))
 
 
 @dataclass(frozen=True, slots=True)
