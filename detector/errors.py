@@ -16,12 +16,22 @@ def shown(text: str, most: int = 120) -> str:
     Characters that steer a terminal, turn the direction of reading, break the line or belong to
     no alphabet (Unicode categories C, Zl, Zp) become U+FFFD; a long middle becomes an ellipsis.
     """
-    kinds = ((letter, unicodedata.category(letter)) for letter in text)
-    clean = "".join("\ufffd" if kind[0] == "C" or kind in ("Zl", "Zp") else a for a, kind in kinds)
+    clean = "".join("\ufffd" if _steers(letter) else letter for letter in text)
     if len(clean) <= most:
         return clean
     tail = most // 4
     return f"{clean[: most - tail - 1]}…{clean[-tail:]}"
+
+
+def escaped(path: str) -> str:
+    """A whole path in one line of text, by which its file is found again: what `shown` replaces
+    becomes Python's escapes, such as \\udce9 for the byte E9 of a name that is not UTF-8."""
+    return "".join(ascii(letter)[1:-1] if _steers(letter) else letter for letter in path)
+
+
+def _steers(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    return kind[0] == "C" or kind in ("Zl", "Zp")
 
 
 class VideoError(Exception):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from detector.errors import VideoError, shown
+from detector.errors import VideoError, escaped, shown
 from detector.records import Report, Status
 from detector.render.document import answer_json, summary_row
 from detector.render.rows import row_of
@@ -43,7 +43,7 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
             label=file.label,
             path=path,
             code=BAD_FILE,
-            row=asdict(row_of(result, file.label)) | {"path": shown(path)},
+            row=asdict(row_of(result, file.label)) | {"path": escaped(path)},
             summary=summary_row(result, file.label),
             answer=answer_json(result, file.label),
             again=True,
@@ -54,7 +54,7 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
         label=file.label,
         path=path,
         code=codes.get(result.status, NO_ANSWER),
-        row=asdict(row_of(named, file.label)) | {"path": shown(path)},
+        row=asdict(row_of(named, file.label)) | {"path": escaped(path)},
         summary=summary_row(named, file.label),
         answer=answer_json(named, file.label),
         clips=list(clip_rows(named)),

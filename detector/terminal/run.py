@@ -236,8 +236,7 @@ def _json(content: object) -> bytes:
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:
-    """A path may hold bytes that are no text; they are written as escapes."""
-    return rows_to_csv(rows).encode("utf-8", "backslashreplace")
+    return rows_to_csv(rows).encode()
 
 
 def answer_lines(path: Path, report: Report) -> Iterator[str]:
