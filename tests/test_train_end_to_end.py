@@ -63,6 +63,27 @@ def test_training_learns_what_is_plain_to_see(work: Path) -> None:
     assert results["crops"]["auc"] > 0.8
 
 
+def test_a_run_goes_on_with_its_own_arguments_only(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def go_on(rate: str, steps: str) -> int:
+        asked = ["--shards", str(work / "shards"), "--out", str(work / "run"), "--steps", steps]
+        asked += ["--backbone", "test_resnet", "--size", "48", "--freeze", "0", "--pairs", "6"]
+        asked += ["--workers", "0", "--threads", "1", "--judge-every", "20", "--rate", rate]
+        return fit.main(asked)
+
+    assert go_on("1e-3", "40") == 2
+    assert "begun with rate 0.003, not 0.001" in capsys.readouterr().err
+    assert go_on("3e-3", "40") == 0
+
+
+def test_a_card_names_the_code_and_the_data_that_it_was_trained_with(work: Path) -> None:
+    card = json.loads((work / "weights" / "fast.json").read_text())
+    origin = card["data"]["stages"]["clips"]["origin"]
+    assert origin["commit"] == card["commit"]
+    assert len(origin["shards_sha256"]) == 64
+
+
 def test_the_product_scores_a_video_with_the_published_weights(work: Path, tmp_path: Path) -> None:
     head = portrait(320)
     clip = write_clip(tmp_path / "clip.mp4", [np.roll(head, k, axis=1) for k in range(12)])

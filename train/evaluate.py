@@ -32,7 +32,7 @@ from train.clips import Faces
 from train.controls import student, untrained
 from train.families import family_scores
 from train.index import read_source
-from train.judge import judge_crops
+from train.judge import Judged, judge_crops
 from train.metrics import (
     auc,
     bootstrap,
@@ -98,40 +98,43 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     make more real people fake. The calibration error is cross-fitted: each half of the people is
     judged with the rules of the other. `uploaded` are the results after the upload.
     """
-    clean, uploaded = judge_crops(model, faces), judge_crops(model, faces, alter=uploads())
-    labels, people = clean.fake, clean.identity
-    both = np.stack([clean.clip, uploaded.clip], axis=1)  # (N, 2)
+    judged = judge_twice(model, faces)
+    labels, people = judged[0].fake, judged[0].identity
+    both = np.stack([each.clip for each in judged], axis=1)  # (N, 2)
     first = halves(people)
     p = np.empty(both.shape)
     for half in (first, ~first):
         rules = calibrate_on(np.repeat(labels[half], 2), both[half].ravel())
         p[~half] = calibrate(both[~half], rules)
     rules = calibrate_on(np.repeat(labels, 2), both.ravel())
-    parts = [
-        of_crops(labels, logits, p[:, place], people, rules)
-        for place, logits in enumerate((clean.clip, uploaded.clip))
-    ]
-    results = parts[0] | {"uploaded": parts[1], "auc_still": auc(labels, clean.still)}
-    return results, rules
+    return of_crops(judged, list(p.T), rules), rules
 
 
 def at_rules(model: CnnLstm, faces: Faces, rules: ScoringRules) -> dict[str, Any]:
     """Results on the labelled crops under rules that were fitted elsewhere."""
-    judged = [judge_crops(model, faces), judge_crops(model, faces, alter=uploads())]
-    parts = [
-        of_crops(each.fake, each.clip, calibrate(each.clip, rules), each.identity, rules)
-        for each in judged
-    ]
-    return parts[0] | {"uploaded": parts[1], "auc_still": auc(judged[0].fake, judged[0].still)}
+    judged = judge_twice(model, faces)
+    return of_crops(judged, [calibrate(each.clip, rules) for each in judged], rules)
 
 
-def of_crops(
-    labels: Floats, logits: Floats, p: Floats, people: Sequence[str], rules: ScoringRules
-) -> dict[str, Any]:
+def judge_twice(model: CnnLstm, faces: Faces) -> list[Judged]:
+    """The labelled crops of a split as they are, and after an upload."""
+    return [judge_crops(model, faces), judge_crops(model, faces, alter=uploads())]
+
+
+def of_crops(judged: list[Judged], p: list[Floats], rules: ScoringRules) -> dict[str, Any]:
+    """Metrics of the crops of `judge_twice` at the probabilities `p` of both."""
+    plain, after = (
+        of_copy(each, probabilities, rules) for each, probabilities in zip(judged, p, strict=True)
+    )
+    return plain | {"uploaded": after, "auc_still": auc(judged[0].fake, judged[0].still)}
+
+
+def of_copy(judged: Judged, p: Floats, rules: ScoringRules) -> dict[str, Any]:
     """Metrics of crops; ranking by the logits, since two halves' probabilities share no scale."""
-    return summary(labels, p, people, rules.threshold) | {
+    labels, logits = judged.fake, judged.clip
+    return summary(labels, p, judged.identity, rules.threshold) | {
         "auc": auc(labels, logits),
-        "auc_interval": bootstrap(auc, labels, logits, people),
+        "auc_interval": bootstrap(auc, labels, logits, judged.identity),
         "reliability": reliability(labels, p),
         "ece_uncalibrated": calibration_error(labels, sigmoid(logits)),
     }

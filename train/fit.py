@@ -26,6 +26,7 @@ from detector.model.cnn_lstm import CnnLstm, pool
 from train.clips import CLIP_MIX, FAMILY_OF, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
 from train.judge import judge_crops, judge_videos
 from train.metrics import auc
+from train.origin import origin_of, write_config
 from train.run import (
     FAST,
     FitConfig,
@@ -238,7 +239,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = {name: value for name, value in vars(options).items() if name in names}
     config = FitConfig(model=model, **asked)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / f"{config.stage}.config.json").write_text(json.dumps(asdict(config), indent=1))
+    stage = options.out / config.stage
+    origin = origin_of(options.init, options.shards, clips=options.clips)
+    write_config(
+        stage.with_suffix(".config.json"),
+        asdict(config) | {"origin": origin},
+        goes_on=stage.with_suffix(".checkpoint.safetensors").exists(),
+    )
     after = together_loss if config.cnn_rate else clip_loss
     run = Run(options.out, config, frame_loss if config.stage == "frames" else after)
     begin(run.model, options.init)

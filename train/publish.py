@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -30,7 +29,8 @@ from detector.scoring.calibration import ScoringRules, calibrate
 from train.clips import Faces
 from train.hub_card import upload
 from train.judge import judge_crops
-from train.run import load_run
+from train.origin import commit_of_code
+from train.run import LAST_FIRST, load_run
 from train.verbs import verb
 
 ALLOWED = {"int8": 0.005, "float16": 0.002}
@@ -59,17 +59,6 @@ def choose_dtype(model: CnnLstm, rules: ScoringRules, faces: Faces) -> str:
         if shift <= ALLOWED[dtype]:
             return dtype
     return "float32"
-
-
-def commit_of_code() -> str:
-    """The commit that stands checked out; empty outside a repository."""
-    command = ["git", "rev-parse", "HEAD"]
-    where = Path(__file__).parent
-    try:
-        done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
 
 
 def rules_of(results: Mapping[str, Any]) -> ScoringRules:
@@ -102,6 +91,12 @@ def fit_settings(run: Path) -> dict[str, Any]:
     return {"stages": stages, "log": [json.loads(line) for line in lines]}
 
 
+def commit_of_training(stages: Mapping[str, Mapping[str, Any]]) -> str:
+    """That of the code which trained the last stage; empty where no run stored one."""
+    commits = [stages.get(name, {}).get("origin", {}).get("commit") for name in LAST_FIRST]
+    return next((commit for commit in commits if commit), "")
+
+
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.publish", description=__doc__)
@@ -132,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trained_on=options.trained_on,
         data=data,
         metrics=rounded({name: results[name] for name in SETS if name in results}),
-        commit=commit_of_code(),
+        commit=commit_of_training(data["stages"]) or commit_of_code(),
         revision=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
     dtype = choose_dtype(model, rules, Faces(options.shards, "val"))

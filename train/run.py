@@ -43,6 +43,9 @@ TRANSFORMER_DEPTHS = (3, 7, 11)
 """Blocks of a small vision transformer whose tokens are used: what decoders and blends leave is
 texture, which late blocks no longer carry."""
 
+LAST_FIRST = "clips", "frames"
+"""The stages of training, the last one first."""
+
 Loss = Callable[[CnnLstm, Any, "FitConfig"], Tensor]
 """A batch of tensors, what the model says about it, and how wrong that is."""
 
@@ -325,9 +328,7 @@ def config_of(backbone: str, size: int) -> ModelConfig:
         raise DataError(f"timm knows no backbone {backbone!r}.")
     mean, std = tuple(known.mean), tuple(known.std)
     depths = TRANSFORMER_DEPTHS if backbone.startswith("vit_small") else ()
-    return replace(
-        FAST, backbone=backbone, size=size, mean=mean, std=std, hidden=128, depths=depths
-    )
+    return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, depths=depths)
 
 
 def load_hub(model: CnnLstm) -> None:
@@ -464,7 +465,7 @@ def _write_note(run: Run, better: bool) -> None:
 def load_run(folder: Path) -> CnnLstm:
     """The best network of the last stage that was trained in `folder`. Raises ValueError if
     there is none."""
-    for stage in ("clips", "frames"):
+    for stage in LAST_FIRST:
         path = folder / f"{stage}.best.safetensors"
         if path.exists():
             config = json.loads((folder / f"{stage}.config.json").read_text())

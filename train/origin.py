@@ -1,0 +1,82 @@
+"""Where a run began and by what code: enough to repeat it, and to refuse to go on otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from train.verbs import DataError, whole
+
+MAY_CHANGE = frozenset({"steps", "judge_every", "patience", "stop_after", "commit"})
+"""What a run may be given anew while it is under way: how long it goes on, how often it is judged,
+and the code, of which the first is kept."""
+
+
+def commit_of_code() -> str:
+    """The commit that stands checked out, with a + where files differ from it; empty outside a
+    repository."""
+    where = Path(__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *command], cwd=where, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + "+" * bool(changes)
+
+
+def origin_of(init: str | None, shards: Path, **settings: Any) -> dict[str, Any]:
+    """The weights a run begins with, by name and SHA-256, the SHA-256 of its table of faces, the
+    commit of the code, and `settings` that its config does not hold."""
+    start = Path(init) if init and init != "hub" else None
+    tables = hashlib.sha256()
+    for path in sorted(shards.glob("*.parquet")):
+        tables.update(path.read_bytes())
+    return {
+        "init": start.name if start else init,
+        "init_sha256": _digest(start) if start else None,
+        "shards_sha256": tables.hexdigest(),
+        "commit": commit_of_code(),
+        **settings,
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> None:
+    """Store the config of a run. One that `goes_on` from a checkpoint must be asked for what it
+    was begun with, but for `MAY_CHANGE`, or DataError is raised."""
+    asked = json.loads(json.dumps(config))
+    if goes_on and path.exists():
+        begun = json.loads(path.read_text())
+        changed = sorted(_changes(begun, asked))
+        if changed:
+            raise DataError(
+                f"{path.parent} was begun with {'; '.join(changed)}. Give the same arguments to go "
+                "on, or another --out to begin anew."
+            )
+        asked["origin"] = begun.get("origin", asked["origin"])
+    with whole(path) as part:
+        part.write_text(json.dumps(asked, indent=1))
+
+
+def _changes(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What differs, each as "rate 0.1, not 0.2"; what an older run did not store is not compared."""
+    found: list[str] = []
+    for name, value in asked.items():
+        before = begun.get(name, value)
+        if isinstance(value, dict) and isinstance(before, dict):
+            found += _changes(before, value)
+        elif name not in MAY_CHANGE and before != value:
+            found.append(f"{name} {before}, not {value}")
+    return found
