@@ -71,7 +71,7 @@ def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> Non
 
 
 def _changes(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What differs, each as "rate 0.1, not 0.2"; what an older run did not store is not compared."""
+    """What differs, each as "rate 0.1, not 0.2". What was not stored is not compared."""
     found: list[str] = []
     for name, value in asked.items():
         before = begun.get(name, value)
