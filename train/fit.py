@@ -11,25 +11,41 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from detector.model.cnn_lstm import CnnLstm, pool
-from train.clips import CLIP_MIX, FAMILY_OF, FRAME_MIX, Batch, ClipConfig, Faces, Pairs, collate
+from train.clips import (
+    CLIP_MIX,
+    FAMILY_OF,
+    FRAME_MIX,
+    Batch,
+    ClipConfig,
+    Draws,
+    Faces,
+    Pairs,
+    collate,
+)
+from train.device import Pictures, render
 from train.judge import judge_crops, judge_videos
 from train.metrics import auc
 from train.origin import origin_of, write_config
+from train.plans import Plans
 from train.run import (
     FAST,
     FitConfig,
+    Loss,
     Run,
     config_of,
     cross_entropy,
@@ -49,16 +65,25 @@ from train.sequences import (
     see_clips,
     together_loss,
 )
+from train.teach import Teacher
 from train.verbs import DataError, verb
 
+MANY = 10**7
+"""Steps of a run that ends by its minutes."""
 
-def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
+
+def frame_loss(
+    model: CnnLstm, batch: Batch, config: FitConfig, teacher: Teacher | None = None
+) -> Tensor:
     """Cross-entropy of single frames, plus that of the coarse blend mask where it is known, and
-    that of the family among fakes."""
+    that of the family among fakes; and the distance from what a teacher says."""
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
     maps = model.encode(images)
     features = model.dropout(pool(maps))
-    loss = cross_entropy(model.still(features).squeeze(-1), batch.fake[:, 0], config)
+    logits = model.still(features).squeeze(-1)
+    loss = cross_entropy(logits, batch.fake[:, 0], config)
+    if teacher is not None:
+        loss = loss + config.teach * teacher.distance(maps, logits, images)
     if model.family is not None:
         kinds = functional.cross_entropy(
             model.family(features), batch.family, ignore_index=-1, reduction="sum"
@@ -70,9 +95,12 @@ def frame_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
     return loss + config.mask_weight * (wrong * known).mean()
 
 
-def fit_frames(run: Run, faces: Faces, judges: Faces, workers: int) -> None:
-    """Stage one: single faces."""
-    steps = steps_of(run, faces, clip_config(run.config, 1, run.config.mix or FRAME_MIX), workers)
+def fit_frames(
+    run: Run, faces: Faces, judges: Faces, workers: int, *, on_device: bool = False
+) -> None:
+    """Stage one: single faces, made by the CPU or on the device that trains."""
+    clip = clip_config(run.config, 1, run.config.mix or FRAME_MIX)
+    steps = (device_steps_of if on_device else steps_of)(run, faces, clip, workers)
     train_on(run, steps, lambda model: judged_auc(model, judges))
 
 
@@ -88,19 +116,44 @@ def judged_auc(model: CnnLstm, judges: Faces) -> float:
 def steps_of(run: Run, faces: Faces, clip: ClipConfig, workers: int) -> Iterator[list[Batch]]:
     """This process's batches, step by step, from the run's step on; each pair depends on its
     number alone."""
+    batches = iter(_loader(run, Pairs(faces, clip, _count(run)), collate, workers))
+    return iter(lambda: list(islice(batches, run.config.accumulate)), [])
+
+
+def device_steps_of(
+    run: Run, faces: Faces, clip: ClipConfig, workers: int
+) -> Iterator[list[Batch]]:
+    """The same, of pictures that lie in the device's memory and are altered there."""
+    device = run.accelerator.device
+    plans = iter(_loader(run, Plans(faces, clip, _count(run)), list, workers))
+    pictures = Pictures(faces, device)
+    print(json.dumps({"pictures on the device": len(pictures)}), flush=True)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    generator = torch.Generator(device)
+    while some := list(islice(plans, run.config.accumulate)):
+        generator.manual_seed(hash((run.config.seed, run.step, run.accelerator.process_index)))
+        yield [render(pictures, each, clip, generator) for each in some]
+
+
+def _count(run: Run) -> int:
+    config = run.config
+    return config.steps * config.accumulate * config.pairs * int(run.accelerator.num_processes)
+
+
+def _loader(run: Run, examples: Draws[Any], join: Callable[[Any], Any], workers: int) -> Any:
+    """This process's batches from the run's step on."""
     config, processes = run.config, int(run.accelerator.num_processes)
     blocks = range(run.step * config.accumulate, config.steps * config.accumulate)
-    starts = [(k * processes + run.accelerator.process_index) * config.pairs for k in blocks]
-    loader = DataLoader(
-        Pairs(faces, clip, config.steps * config.accumulate * processes * config.pairs),
+    starts = ((k * processes + run.accelerator.process_index) * config.pairs for k in blocks)
+    return DataLoader(
+        examples,
         config.pairs,
-        sampler=[start + k for start in starts for k in range(config.pairs)],
+        sampler=(start + k for start in starts for k in range(config.pairs)),
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=join,
         prefetch_factor=4 if workers else None,
     )
-    batches = iter(loader)
-    return iter(lambda: list(islice(batches, config.accumulate)), [])
 
 
 def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -> None:
@@ -147,6 +200,17 @@ def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> Cli
     return ClipConfig(model.size, model.margin, frames, config.seed, *histories, mix)
 
 
+def loss_of(config: FitConfig) -> Loss:
+    """What a run learns from, by its stage."""
+    if config.stage == "clips":
+        return together_loss if config.cnn_rate else clip_loss
+    return partial(frame_loss, teacher=teacher_of(config)) if config.teacher else frame_loss
+
+
+def teacher_of(config: FitConfig) -> Teacher:
+    return Teacher(Path(config.teacher), PartialState().device)
+
+
 def begin(model: CnnLstm, init: str | None) -> None:
     """Weights to start from, as `--init` names them; those of a new network without it."""
     if init == "hub":
@@ -177,6 +241,28 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hidden", type=int, default=FAST.hidden, help="the LSTM's width")
 
 
+def _add_steps(parser: argparse.ArgumentParser) -> None:
+    """How a step is taken, and when the run ends before its last."""
+    parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
+    parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
+    parser.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
+    parser.add_argument("--patience", type=int, default=2, help="judgements until a plateau ends")
+    parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
+
+
+def _add_gpu(parser: argparse.ArgumentParser) -> None:
+    """What a GPU for a few minutes needs."""
+    parser.add_argument("--minutes", type=float, default=0.0, help="end after them instead")
+    parser.add_argument(
+        "--device-data",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="stage one: pictures in the device's memory, altered there in batches; auto: on CUDA",
+    )
+    parser.add_argument("--teacher", default="", help=".safetensors whose answers are learned too")
+    parser.add_argument("--teach", type=float, default=1.0, help="the weight of that")
+
+
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
@@ -187,7 +273,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="hub (timm's ImageNet weights), a file with an ImageNet state dict, or .safetensors "
         "of an earlier run; from scratch without it",
     )
-    parser.add_argument("--steps", type=int, default=FitConfig.steps)
+    parser.add_argument("--steps", type=int, help=f"{FitConfig.steps} unless --minutes is given")
     parser.add_argument("--pairs", type=int, default=FitConfig.pairs, help="pairs per step")
     parser.add_argument("--rate", type=float, default=FitConfig.rate)
     parser.add_argument("--freeze", type=int, default=FitConfig.freeze, help="stages kept as is")
@@ -204,11 +290,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mix", type=share_of, nargs="+", metavar="RECIPE=SHARE", help="see train.clips"
     )
-    parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
-    parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
-    parser.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
-    parser.add_argument("--patience", type=int, default=2, help="judgements until a plateau ends")
-    parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
+    _add_steps(parser)
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
     parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
     parser.add_argument(
@@ -217,10 +299,14 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
+    _add_gpu(parser)
     parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.steps is None:
+        options.steps = MANY if options.minutes else FitConfig.steps
+    return options
 
 
 @verb
@@ -246,14 +332,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         asdict(config) | {"origin": origin},
         goes_on=stage.with_suffix(".checkpoint.safetensors").exists(),
     )
-    after = together_loss if config.cnn_rate else clip_loss
-    run = Run(options.out, config, frame_loss if config.stage == "frames" else after)
+    run = Run(options.out, config, loss_of(config))
+    if config.minutes and run.accelerator.num_processes > 1:
+        raise DataError("--minutes is for one process: many would not end at the same step.")
     begin(run.model, options.init)
+    if config.teacher and not options.init:
+        teacher_of(config).hand_over(run.model)
     run.start()
     faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")
     try:
         if config.stage == "frames":
-            fit_frames(run, faces, judges, options.workers)
+            on_device = options.device_data == "yes" or (
+                options.device_data == "auto" and run.accelerator.device.type == "cuda"
+            )
+            fit_frames(run, faces, judges, options.workers, on_device=on_device)
         else:
             fit_clips(run, faces, judges, options.clips, options.workers)
     except KeyboardInterrupt:

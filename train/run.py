@@ -65,7 +65,9 @@ class FitConfig:
     `mix` is how often each recipe of `train.clips` is drawn, None for the stage's own.
     `precision` is "float32", "bf16", or "auto": bf16 where
     there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
-    `rate`; 0 freezes it, and its features are computed once."""
+    `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
+    its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
+    weights whose answers are learned beside the labels, with the weight `teach`."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -93,6 +95,9 @@ class FitConfig:
     altered: float = 1.0
     cnn_rate: float = 0.0
     precision: str = "auto"
+    minutes: float = 0.0
+    teacher: str = ""
+    teach: float = 1.0
     seed: int = 0
     mix: dict[str, float] | None = None
     model: ModelConfig = field(default_factory=lambda: FAST)
@@ -124,6 +129,8 @@ class Run:
         self.step, self.best = 0, -1.0
         self.history: list[dict[str, Any]] = []
         self.began = time.monotonic()
+        self.seconds_before = 0.0  # of this run, in earlier processes
+        self.speed = 0.0  # pairs a second, judging left out
         self.average: dict[str, Tensor] = {}
         self.optimiser: torch.optim.Optimizer
         self.objective: nn.Module
@@ -137,7 +144,19 @@ class Run:
     def finished(self) -> bool:
         """Whether all steps are done, or hope is given up (`FitConfig.stop_after`)."""
         limit = self.config.stop_after
-        return self.step >= self.config.steps or 0 < limit <= stale(self.history)
+        return self.progress >= 1 or 0 < limit <= stale(self.history)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of this run, those before a restart included."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    @property
+    def progress(self) -> float:
+        """How much is done: of the steps or, where more is, of the minutes."""
+        done = self.step / max(self.config.steps, 1)
+        limit = 60 * self.config.minutes
+        return max(done, self.elapsed / limit) if limit else done
 
     @cached_property
     def board(self) -> SummaryWriter:
@@ -149,11 +168,15 @@ class Run:
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.resume()
 
+    @property
+    def rate(self) -> float:
+        return rate_at(self.step, self.config, self.history, self.progress)
+
     def learn(self, batches: Sequence[Any]) -> float:
         """One step down the mean loss over `batches`, and the running mean after it; returns
         the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, self.config, self.history) * group["share"]
+            group["lr"] = self.rate * group["share"]
         loss = self._descend(batches)
         if self.config.sam:
             moved = self._climb()
@@ -232,6 +255,7 @@ class Run:
             tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
         kept = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
         notes = {"step": self.step, "best": self.best, "history": self.history}
+        notes["seconds"] = self.elapsed
         with whole(self.folder / f"{self.config.stage}.checkpoint.safetensors") as part:
             save_file(kept, part, metadata={"notes": json.dumps(notes)})
 
@@ -251,6 +275,7 @@ class Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         notes = _notes_of(path)
         self.step, self.best, self.history = notes["step"], notes["best"], notes["history"]
+        self.seconds_before = notes.get("seconds", 0.0)
         return True
 
 
@@ -382,14 +407,22 @@ def _same(own: Mapping[str, Tensor], name: str, value: Tensor) -> bool:
     return name in own and own[name].shape == value.shape
 
 
-def rate_at(step: int, config: FitConfig, history: Sequence[Mapping[str, Any]] = ()) -> float:
-    """Linear warm-up, then level. "cosine": half a cosine down to a hundredth over the last 45 %,
-    so late that a run may be made longer while it is under way. "plateau": see `FitConfig`."""
-    if step < config.warmup:
-        return config.rate * (step + 1) / config.warmup
+def rate_at(
+    step: int,
+    config: FitConfig,
+    history: Sequence[Mapping[str, Any]] = (),
+    progress: float | None = None,
+) -> float:
+    """Linear warm-up, in a run of minutes over their first twentieth, then level. "cosine": half a
+    cosine down to a hundredth over the last 45 %, so late that a run may be made longer while it is
+    under way. "plateau": see `FitConfig`."""
+    progress = step / max(config.steps, 1) if progress is None else progress
+    warm = progress / 0.05 if config.minutes else (step + 1) / max(config.warmup, 1)
+    if warm < 1:
+        return config.rate * max(warm, 0.01)
     if config.schedule == "plateau":
         return config.rate * 0.5 ** (stale(history) // max(config.patience, 1))
-    share = (step / max(config.steps, 1) - 0.55) / 0.45
+    share = (progress - 0.55) / 0.45
     return config.rate * (
         0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(max(share, 0.0), 1.0))))
     )
@@ -421,7 +454,8 @@ def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> Non
     broadcast_object_list(told)
     score = float(told[0])
     entry = {"stage": run.config.stage, "step": run.step, "loss": loss, "auc": score}
-    entry["rate"] = rate_at(run.step, run.config, run.history)
+    entry["rate"] = run.rate
+    entry["pairs_per_second"] = round(run.speed, 1)
     entry["processes"] = int(run.accelerator.num_processes)
     run.history.append(entry | {"seconds": round(time.monotonic() - run.began)})
     better = score > run.best
@@ -434,17 +468,28 @@ def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> Non
 def train_on(run: Run, batches: Iterator[Sequence[Any]], judge: Callable[[CnnLstm], float]) -> None:
     """Step after step until the run is finished, judged and stored every `judge_every`."""
     config = run.config
+    pairs = config.pairs * config.accumulate * int(run.accelerator.num_processes)
     losses: list[float] = []
+    began = time.monotonic()
+    total = None if config.minutes else config.steps
     with tqdm(
-        total=config.steps, initial=run.step, unit="step", mininterval=2, disable=not run.leads
+        total=total, initial=run.step, unit="step", mininterval=2, disable=not run.leads
     ) as bar:
         while not run.finished:
             losses.append(run.learn(next(batches)))
             bar.update()
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
-            if run.step % config.judge_every == 0 or run.step == config.steps:
+            if run.finished or due(run):
+                run.speed = len(losses) * pairs / (time.monotonic() - began)
                 note(run, float(np.mean(losses)), judge)
                 losses.clear()
+                began = time.monotonic()
+
+
+def due(run: Run) -> bool:
+    """Whether the network is judged now; near the end of its minutes only once more, at the end."""
+    near = run.config.minutes > 0 and run.progress > 0.85
+    return run.step % run.config.judge_every == 0 and not near
 
 
 def _write_note(run: Run, better: bool) -> None:
