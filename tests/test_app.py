@@ -74,7 +74,6 @@ def save(page: Page, ending: str, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.xfail(reason="not yet followed through since the page was laid out anew")
 def test_a_stranger_finds_the_altered_person_keeps_the_report_and_leaves_nothing(
     page: Page, service: Service, tmp_path: Path
 ) -> None:
@@ -189,38 +188,50 @@ def test_the_timeline_grows_while_scoring_goes_on(page: Page, long: Path) -> Non
     expect(page.locator("#answer")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [
-        "Looking at faces",
-        pytest.param(
-            "Drawing",
-            marks=pytest.mark.xfail(reason="the folded form hides Cancel while pictures are drawn"),
-        ),
-    ],
-)
 def test_cancel_in_the_page_lets_go_within_two_seconds(
-    page: Page, service: Service, long: Path, stage: str
+    page: Page, service: Service, long: Path
 ) -> None:
     def cancelled() -> float:
-        """From the click until it is told, and no job is left."""
-        page.click("#analyse")
-        working = page.locator(".working h2:visible", has_text=stage)
-        expect(working).to_be_visible(timeout=60_000)
-        begun = time.monotonic()
-        page.click("#cancel")
+        begun = cancel_during(page, "Looking at faces")
         expect(page.locator("#verdict")).to_contain_text("Cancelled", timeout=10_000)
         wait_until(lambda: idle(service))
         return time.monotonic() - begun
 
     upload(page, long)
-    if stage != "Drawing":
-        page.get_by_text("Thorough").click()
+    page.get_by_text("Thorough").click()
     assert best(cancelled) < SOON
     expect(page.locator("#analyse")).to_be_enabled()
+    expect(page.locator("#cancel")).to_be_hidden()
 
 
-@pytest.mark.xfail(reason="not yet followed through since the page was laid out anew")
+def test_cancel_while_pictures_are_drawn_keeps_the_answer(
+    page: Page, service: Service, long: Path
+) -> None:
+    def cancelled() -> float:
+        if page.locator("#analyse").is_hidden():
+            page.click("#asked > button")
+        begun = cancel_during(page, "Drawing")
+        expect(page.locator("#cancel")).to_be_hidden(timeout=10_000)
+        wait_until(lambda: idle(service))
+        return time.monotonic() - begun
+
+    upload(page, long)
+    assert best(cancelled) < SOON
+    expect(page.locator("#drawing .working")).to_have_count(0)
+    expect(page.locator("#verdict .answer")).to_be_visible()
+    expect(page.locator("#downloads")).to_contain_text("report")
+
+
+def cancel_during(page: Page, stage: str) -> float:
+    """Start an analysis and call it off in this stage; when Cancel was clicked (`monotonic`)."""
+    page.click("#analyse")
+    expect(page.locator(".working h2:visible", has_text=stage)).to_be_visible(timeout=60_000)
+    expect(page.locator("#cancel")).to_be_visible()
+    begun = time.monotonic()
+    page.locator("#cancel").dispatch_event("click")  # a machine under load paints too seldom
+    return begun
+
+
 def test_cancel_by_a_program_lets_go_within_two_seconds(service: Service, long: Path) -> None:
     client = Client(service.url, verbose=False)
 
@@ -263,4 +274,4 @@ def test_a_camera_is_scored_while_it_runs_and_nothing_of_it_is_kept(
     assert int(facts["Dropped"]) >= 0
     assert 0 < int(facts["Time left"].removesuffix(" s")) < 60
     page.close()
-    wait_until(lambda: files_of(service) == before)
+    wait_until(lambda: files_of(service) <= before)

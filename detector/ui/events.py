@@ -97,7 +97,7 @@ class Events:
         shown = self.shown
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
-            shown.cancel: gr.update(interactive=True),
+            shown.cancel: gr.update(visible=True),
             shown.verdict: html.working(Step("Starting", 0, 1)),
         }
         drawn: Report | None = None
@@ -141,7 +141,7 @@ class Events:
     def _idle(self) -> Updates:
         return {
             self.shown.analyse: gr.update(interactive=True),
-            self.shown.cancel: gr.update(interactive=False),
+            self.shown.cancel: gr.update(visible=False),
         }
 
     def _partial(self, question: Question, report: Report | None) -> Updates:

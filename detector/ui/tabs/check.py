@@ -34,14 +34,16 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
 
     Returns what holds the visitor's answer, so that it can be forgotten."""
     with gr.Accordion("Your video or picture", open=True, elem_id="asked") as form:
-        asked, analyse, cancel = _question(detectors)
+        asked, analyse = _question(detectors)
+    # Not in the form, which folds while the pictures are still drawn.
+    cancel = gr.Button("Cancel", elem_id="cancel", visible=False)
     shown = _answer(form, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
     return shown.panel.answered
 
 
-def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.Button]:
+def _question(detectors: Detectors) -> tuple[Asked, gr.Button]:
     """What the visitor gives: a video or a picture, and how closely to look."""
     kind = gr.State("video")
     with gr.Row(equal_height=False):
@@ -88,8 +90,8 @@ def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
 
 def _choices(
     detectors: Detectors, kind: gr.State, video: gr.Video, picture: gr.Image
-) -> tuple[Asked, gr.Button, gr.Button]:
-    """How closely to look, and the buttons."""
+) -> tuple[Asked, gr.Button]:
+    """How closely to look, and the button that begins."""
     frames = gr.Radio(
         PRESET_LABELS, value="standard", label="How closely to look", elem_id="frames"
     )
@@ -104,11 +106,9 @@ def _choices(
         heat = gr.Checkbox(True, label="Show where the model looked")
         names = list(detectors)
         model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
-    with gr.Row():
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3)
-        cancel = gr.Button("Cancel", elem_id="cancel", interactive=False, scale=1)
+    analyse = gr.Button("Analyse", variant="primary", elem_id="analyse")
     asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model)
-    return asked, analyse, cancel
+    return asked, analyse
 
 
 def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
