@@ -270,6 +270,14 @@ def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint:
     assert "p_fake" not in answer
 
 
+def test_two_uploads_of_one_file_lie_apart(url: str, talking: Path) -> None:
+    """Whoever deletes theirs, or leaves, takes nothing from the other."""
+    files = {"files": (talking.name, talking.read_bytes())}
+    sent = [httpx.post(f"{url}gradio_api/upload", files=files).json()[0] for _ in range(2)]
+    assert sent[0] != sent[1]
+    assert [Path(path).read_bytes() for path in sent] == [talking.read_bytes()] * 2
+
+
 def test_visitors_get_their_own_answers(url: str, talking: Path, tmp_path: Path) -> None:
     faceless = write_clip(tmp_path / "none.mp4", plain(12))
 

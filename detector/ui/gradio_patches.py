@@ -4,17 +4,19 @@ It keeps Gradio from decoding what visitors send: only a confined process may do
 
 Gradio opens every picture with Pillow, and saves many anew, before an event is told of them; where
 ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
-file that an event is given it leaves an empty one.
+file that an event is given it leaves an empty one. And it puts two uploads of the same content in
+one place, where the one who leaves first would delete the other's.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from typing import Any, TypeVar
 
 import gradio as gr
-from gradio import processing_utils
+from gradio import processing_utils, route_utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 
 Holder = TypeVar("Holder", bound=gr.Image | gr.File)
@@ -35,6 +37,19 @@ def undecoded(camera: gr.Image) -> gr.Image:
 def forbid_conversion() -> None:
     """Gradio finds no ffmpeg."""
     processing_utils.ffmpeg_installed = _never
+
+
+class _OwnPlace(route_utils.GradioUploadFile):
+    """An upload whose folder is named by its content and by a number that is drawn for it."""
+
+    def __init__(self, *values: Any, **more: Any) -> None:
+        super().__init__(*values, **more)
+        self.sha.update(secrets.token_bytes(16))
+
+
+def part_uploads() -> None:
+    """Every upload lies in a folder of its own, whatever else was sent."""
+    vars(route_utils)["GradioUploadFile"] = _OwnPlace
 
 
 def components(page: gr.Blocks) -> list[Any]:
