@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -24,6 +25,9 @@ from detector.scoring.calibration import ScoringRules
 from detector.scoring.judge import ScoredClip
 from detector.settings import Settings
 from detector.video import Limits
+from detector.zero_gpu import lent
+
+log = logging.getLogger(__name__)
 
 # Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
 # and to stop soon when asked to.
@@ -33,6 +37,10 @@ BATCH = {"cpu": 10, "cuda": 160}
 # Three frames at 25 a second, the widest step that the LSTM was trained on, and some slack. Frames
 # further apart differ by more than motion: there it is given no change.
 WIDEST_STEP = 0.15
+
+
+Scored = tuple[list[tuple[int, ScoredClip]], dict[str, float]]
+"""A (person, clip) per cut, and the milliseconds that each stage took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +82,13 @@ class Network:
         self.model = loaded.model
         self.card = loaded.card
         self.device = device
+        self.batch = BATCH[device]
         self.engine: Engine | None = None
         if available(device):
             key = f"{self.card.sha256} {self.card.model}"
             size = (self.card.model.size, self.card.model.size)
             self.engine = engine_for(Job(_FromPixels(self.model), key, size))
+        self._score_anywhere = lent(self._score_on_gpu, self._score_here)
 
     @property
     def computed_by(self) -> str:
@@ -89,6 +99,20 @@ class Network:
         self, cuts: Sequence[Cut], *, settings: Settings, spent: Stopwatch
     ) -> Iterator[tuple[int, ScoredClip]]:
         """One (person, clip) per cut, in order; clips of unlike length are padded together."""
+        clips, milliseconds = self._score_anywhere(cuts, settings)
+        spent.add(milliseconds)
+        yield from clips
+
+    def _score_on_gpu(self, cuts: Sequence[Cut], settings: Settings) -> Scored:
+        """In a process that ZeroGPU forked, with a GPU; what changes here, changes here only."""
+        torch.set_num_threads(1)  # OpenMP's threads did not come along
+        if self.device != "cuda":
+            self.device, self.batch, self.engine = "cuda", BATCH["cuda"], None
+            self.model.to("cuda")
+        return self._score_here(cuts, settings)
+
+    def _score_here(self, cuts: Sequence[Cut], settings: Settings) -> Scored:
+        spent = Stopwatch()
         lengths = torch.tensor([len(cut.crops) for cut in cuts])
         crops = [crop for cut in cuts for crop in cut.crops]
         with spent("cnn"):
@@ -105,17 +129,14 @@ class Network:
         if settings.heat:
             with spent(settings.heat_method):
                 heats = self._heat(padded, lengths, crops, settings)
+        scored = []
         for index, cut in enumerate(cuts):
             clip = self._clip(cut, Logits(*(part[index] for part in logits)))
             T = len(cut.crops)
-            yield (
-                cut.person,
-                replace(
-                    clip,
-                    heats=None if heats is None else heats[index, :T].float().cpu().numpy(),
-                    features=features[index, :T].cpu().numpy(),
-                ),
-            )
+            heat = None if heats is None else heats[index, :T].float().cpu().numpy()
+            features_here = features[index, :T].cpu().numpy()
+            scored.append((cut.person, replace(clip, heats=heat, features=features_here)))
+        return scored, spent.spent
 
     def _heat(
         self, maps: Tensor, lengths: Tensor, crops: Sequence[Image], settings: Settings
@@ -134,17 +155,29 @@ class Network:
     def encode_with_early(self, crops: Sequence[Image]) -> Encoded:
         """The maps of crops (S, S, 3), float32."""
         parts = []
-        for start in range(0, len(crops), BATCH[self.device]):
-            batch = crops[start : start + BATCH[self.device]]
-            if self.engine is not None:
-                parts.append([torch.from_numpy(maps) for maps in self.engine(np.stack(batch))])
-                continue
-            images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                seen = self.model.encode_with_early(images)
-            parts.append([maps.float() for maps in (seen.maps, *seen.early)])
+        start = 0
+        while start < len(crops):
+            batch = crops[start : start + self.batch]
+            try:
+                parts.append(self._encode_batch(batch))
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.batch = len(batch) // 2  # from now on
+                log.warning("The GPU's memory is small: %s crops at once from now on.", self.batch)
+                torch.cuda.empty_cache()
+            else:
+                start += len(batch)
         maps, *early = (torch.cat(stage) for stage in zip(*parts, strict=True))
         return Encoded(maps, tuple(early))
+
+    def _encode_batch(self, batch: Sequence[Image]) -> list[Tensor]:
+        if self.engine is not None:
+            return [torch.from_numpy(maps) for maps in self.engine(np.stack(batch))]
+        images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+            seen = self.model.encode_with_early(images)
+        return [maps.float() for maps in (seen.maps, *seen.early)]
 
     @torch.inference_mode()
     def judge(self, features: Tensor, lengths: Tensor) -> Logits:

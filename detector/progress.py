@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -60,6 +60,11 @@ class Stopwatch:
             if item is None:
                 return
             yield item
+
+    def add(self, milliseconds: Mapping[str, float]) -> None:
+        """What another stopwatch measured, by stage."""
+        for stage, spent in milliseconds.items():
+            self.spent[stage] = self.spent.get(stage, 0.0) + spent
 
     def rounded(self) -> dict[str, float]:
         return {stage: round(spent, 1) for stage, spent in self.spent.items()}

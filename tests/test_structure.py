@@ -18,7 +18,7 @@ FLOORS = [
     ["findings"],
     ["records"],
     ["errors", "labels"],
-    ["progress", "engine"],
+    ["progress", "engine", "zero_gpu"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox", "coverage"],
     ["heatmaps"],
@@ -34,7 +34,7 @@ FLOORS = [
 ONLY_HERE = {
     "ray": ("archive.cluster", "__main__"),
     "pyarrow": ("archive",),
-    "gradio": ("ui", "service.identity"),
+    "gradio": ("ui", "service.identity", "zero_gpu"),
     "torch": (
         *("engine", "model", "faces.crops", "faces.mtcnn", "faces.candidates"),
         *("heatmaps", "inference", "explain"),

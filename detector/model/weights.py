@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from detector.model.model_card import is_model_id
 from detector.model.quantize import pack, unpack
 from detector.records import ModelInfo
 from detector.scoring.calibration import ScoringRules
+from detector.zero_gpu import on_zero_gpu
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +134,30 @@ def pick_device(wanted: str = "auto") -> str:
     if wanted not in ("auto", "cpu", "cuda"):
         raise ValueError(f"the device is auto, cpu or cuda, not '{wanted}'")
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if not on_zero_gpu() and _cuda_works() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("This machine offers no CUDA device to PyTorch; choose auto or cpu.")
     return wanted
+
+
+def _cuda_works() -> bool:
+    """Whether PyTorch computes on a GPU here. Where there is one that it cannot use, as with a
+    driver that is too old, the log says why."""
+    reasons: list[str] = []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        there = torch.cuda.is_available()
+    reasons += [str(each.message) for each in told if "CUDA" in str(each.message)]
+    if there:
+        try:
+            torch.zeros(1, device="cuda").add(1).cpu()
+        except RuntimeError as error:
+            there = False
+            reasons.append(str(error))
+    if reasons and not there:
+        reason = reasons[-1].strip().splitlines()[0]
+        log.warning("The GPU cannot be used, so the CPU computes: %s", reason)
+    return there
 
 
 def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "float32") -> Card:

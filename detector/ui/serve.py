@@ -7,10 +7,12 @@ from detector.service.temp_files import Storage
 from detector.service.worker import Worker
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
+from detector.zero_gpu import declare
 
 
 def serve(worker: Worker, storage: Storage) -> None:
     """Raises WeightsError if the networks cannot be loaded."""
+    declare()
     limits, admission = Limits(), Admission()
     detectors = {name: Served(found, admission) for name, found in worker.detectors().items()}
     page = build_page(detectors, limits)
