@@ -107,6 +107,42 @@ def test_pictures_without_a_face_are_left_as_they_are(finder: FaceFinder) -> Non
     assert turns == [0, 0, 0, 0]
 
 
+def wide_shot(count: int, side: int = 270) -> list[Image]:
+    """A head in a 1080p picture; its face is about a sixth as wide as `side`."""
+    image = np.full((1080, 1920, 3), 96, np.uint8)
+    image[400 : 400 + side, 700 : 700 + side] = portrait(side)
+    return [image.copy() for _ in range(count)]
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_small_face_that_lies_in_a_large_picture_is_turned(
+    finder: FaceFinder, degrees: int
+) -> None:
+    images = wide_shot(2)
+    (face,) = finder.find(images[:1])[0]
+    assert 40 <= min(face.box.width, face.box.height) < 70
+    upright = Upright(finder)
+    assert upright.stand(clip_of(images))[1] == [0, 0]
+    assert upright.stand(clip_of(lying(images, degrees)))[1] == [degrees] * 2
+    assert upright.stand(clip_of(images))[1] == [0, 0]
+
+
+def test_large_pictures_without_a_face_are_looked_at_closely_a_few_times_only(
+    finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closely = []
+    look = finder._look
+    monkeypatch.setattr(
+        finder,
+        "_look",
+        lambda images, search: closely.append(search.long_side) or look(images, search),
+    )
+    upright = Upright(finder)
+    for _ in range(6):
+        upright.stand(clip_of(plain(2, (1920, 1080))))
+    assert sum(side > 640 for side in closely) == 12
+
+
 def test_upright_faces_cost_no_further_look(
     finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

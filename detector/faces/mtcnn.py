@@ -112,6 +112,12 @@ class FaceFinder:
         found.update(zip(rest, self._look([images[k] for k in rest], search), strict=True))
         return [found[k] for k in range(len(images))]
 
+    def closer(self, image: Image) -> Callable[[Image], list[Face]] | None:
+        """Finds faces of 40 pixels, too, in one picture as large as `image`; None where `look`
+        does."""
+        search = self._closer(image)
+        return None if search is None else lambda picture: self._look([picture], search)[0]
+
     def _closer(self, image: Image) -> Search | None:
         """How to find faces of 40 pixels; None where the first look does."""
         long_side = round(max(image.shape[:2]) * CLOSE_SCALE)

@@ -7,7 +7,7 @@ upright is it also looked at turned by 90, 180 and 270 degrees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,9 @@ CLEAR, TILTED, BETTER = 0.95, 45.0, 1.0
 ENOUGH, CLEARLY_MORE = 3.0, 2.0
 LYING = 4.5  # log-odds by which a face is more of a face when turned; upright ones reach 3.4
 LYING_TILT = 60.0  # degrees
+# Pictures of one video that are looked at closely in all orientations without a face being found:
+# at 4K such a picture takes as long as some 20 of its frames otherwise do.
+MOST_IN_VAIN = 3
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Upright:
     finder: FaceFinder
     turn: int = 0  # degrees, counter-clockwise, of the last picture
     lying: bool = False  # whether a face was found to lie beside others that do not
+    in_vain: int = 0  # pictures in which a closer look found no clear face either
     # Of the present clip: pictures made by turning one, and what was seen in which.
     _made: dict[tuple[int, int], Image] = field(default_factory=dict)
     _seen: dict[int, list[Face]] = field(default_factory=dict)
@@ -67,19 +71,32 @@ class Upright:
         return lies
 
     def _turn_of(self, image: Image) -> int:
-        """How far to turn this image: as the last one, unless its faces clearly say otherwise."""
-        now = self._turned(image, self.turn)
-        faces = self._look(now)
-        if self._plain(now, faces):
+        """How far to turn this image: as the last one, unless its faces clearly say otherwise.
+
+        Where an ordinary look finds no clear face in any orientation, a closer one follows, as
+        long as few such looks were in vain.
+        """
+        if self._decided(image, self._look) or self.in_vain >= MOST_IN_VAIN:
             return self.turn
+        closer = self.finder.closer(image)
+        if closer is not None and not self._decided(image, closer):
+            self.in_vain += 1
+        return self.turn
+
+    def _decided(self, image: Image, look: Callable[[Image], list[Face]]) -> bool:
+        """Whether the faces that `look` finds show which way is up; `turn` is then set."""
+        now = self._turned(image, self.turn)
+        faces = look(now)
+        if self._plain(now, faces):
+            return True
         evidence = {self.turn: _evidence(faces)}
         for turn in QUARTERS:
             if turn not in evidence:
-                evidence[turn] = _evidence(self._look(self._turned(image, turn)))
+                evidence[turn] = _evidence(look(self._turned(image, turn)))
         best = max(evidence, key=lambda turn: evidence[turn])
         if evidence[best] > max(ENOUGH, evidence[self.turn] + CLEARLY_MORE):
             self.turn = best
-        return self.turn
+        return evidence[best] > ENOUGH
 
     def _plain(self, image: Image, faces: Sequence[Face]) -> bool:
         """Whether at least one face is upright beyond doubt."""
