@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
@@ -83,16 +86,64 @@ def test_an_agent_finds_every_public_endpoint_with_a_typed_schema(url: str) -> N
     assert all(tool.description for tool in tools)
 
 
+def uploaded(url: str, path: Path) -> str:
+    """As the schema tells: where the file lies once it is sent."""
+    files = {"files": (path.name, path.read_bytes())}
+    (place,) = httpx.post(f"{url}gradio_api/upload", files=files, timeout=60).json()
+    return str(place)
+
+
+def test_an_agent_is_told_how_a_file_is_sent(url: str) -> None:
+    tools, _ = asyncio.run(session(url))
+    for tool in tools:
+        asked = tool.inputSchema["properties"]
+        for name in asked.keys() & {"video", "report"}:
+            assert "/gradio_api/upload" in asked[name]["format"]
+            assert "/gradio_api/upload" in (tool.description or "")
+        assert "upload_file_to_gradio" not in (tool.description or "")
+
+
+@pytest.mark.parametrize("as_url", [False, True], ids=["path", "url"])
+def test_an_agent_sends_a_file_of_twenty_megabytes(
+    url: str, tmp_path: Path, *, as_url: bool
+) -> None:
+    clip = write_clip(tmp_path / "large clip.mp4", plain(12))
+    with clip.open("ab") as file:  # a box that players skip
+        file.write((20 * 2**20).to_bytes(4) + b"free" + bytes(20 * 2**20 - 8))
+    place = uploaded(url, clip)
+    video = f"{url}gradio_api/file={quote(place)}" if as_url else place
+    _, answer = asyncio.run(session(url, "analyze_video", video=video, n_frames=8))
+    report = told(answer)
+    assert report["status"] == "no_face"
+    assert report["video"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("video", ["/etc/hostname", "http://127.0.0.1:9/x.mp4", "clip.mp4"])
+def test_an_agent_can_name_no_other_file_or_address(url: str, video: str) -> None:
+    _, answer = asyncio.run(session(url, "analyze_video", video=video))
+    assert answer is not None
+    assert answer.isError
+    assert isinstance(answer.content[0], TextContent)
+    assert "/gradio_api/upload" in answer.content[0].text
+
+
+def told(answer: CallToolResult | None) -> dict[str, Any]:
+    """The report in a tool's answer."""
+    assert answer is not None
+    assert not answer.isError, answer.content
+    assert isinstance(answer.content[0], TextContent)
+    report = ast.literal_eval(answer.content[0].text)  # Gradio writes a dict as Python does
+    assert isinstance(report, dict)
+    return report
+
+
 def test_an_agent_gets_the_same_report_as_everybody(
     url: str, detector: Detector, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", plain(12))
     video = "data:video/mp4;base64," + base64.b64encode(clip.read_bytes()).decode()
     _, answer = asyncio.run(session(url, "analyze_video", video=video, n_frames=8))
-    assert answer is not None
-    assert not answer.isError
-    assert isinstance(answer.content[0], TextContent)
-    report = ast.literal_eval(answer.content[0].text)  # Gradio writes a dict as Python does
+    report = told(answer)
     json.dumps(report)
     assert not faults(report, SCHEMA)
     assert report["status"] == "no_face"

@@ -5,7 +5,8 @@ It keeps Gradio from decoding what visitors send: only a confined process may do
 Gradio opens every picture with Pillow, and saves many anew, before an event is told of them; where
 ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one. And it puts two uploads of the same content in
-one place, where the one who leaves first would delete the other's.
+one place, where the one who leaves first would delete the other's. To MCP clients it promises to
+fetch addresses, which is forbidden here, and names a tool that is not there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import base64
 import binascii
 import secrets
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import gradio as gr
+import gradio.mcp
 from gradio import processing_utils, route_utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 
@@ -50,6 +53,55 @@ class _OwnPlace(route_utils.GradioUploadFile):
 def part_uploads() -> None:
     """Every upload lies in a folder of its own, whatever else was sent."""
     vars(route_utils)["GradioUploadFile"] = _OwnPlace
+
+
+HOW_TO_SEND = (
+    "the path of an upload: POST the file to /gradio_api/upload of this server, as multipart "
+    "form field `files`; the answer is a JSON list that holds its path"
+)
+
+
+class _McpServer(gradio.mcp.GradioMCPServer):
+    """Takes files that were uploaded before the call, of any size that is accepted, and says so.
+
+    A small file may also stand in the call itself, as a data URL.
+    """
+
+    @property
+    def _file_data_tool_description(self) -> str:
+        return f" A file is given by {HOW_TO_SEND}."
+
+    def simplify_filedata_schema(
+        self, schema: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[list[str | int]]]:
+        simple, places = super().simplify_filedata_schema(schema)
+        for place in places:
+            node: Any = simple
+            for key in ("properties", *place):
+                node = node[key]
+            node["format"] = HOW_TO_SEND
+        return simple, places
+
+    def convert_strings_to_filedata(
+        self, value: Any, filedata_positions: list[list[str | int]]
+    ) -> Any:
+        """Only what was uploaded here is read: the call goes on through a client on this machine,
+        which could send any file of it."""
+        given = dict(value)
+        for name in (str(place[0]) for place in filedata_positions):
+            text = given.get(name)
+            if not isinstance(text, str) or text.startswith("data:"):
+                continue
+            path = unquote(text.rpartition("/gradio_api/file=")[2])
+            if path not in self.blocks.upload_file_set:
+                raise ValueError(f"{name} must be {HOW_TO_SEND}.")
+            given[name] = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        return super().convert_strings_to_filedata(given, filedata_positions)
+
+
+def teach_mcp() -> None:
+    """MCP clients are told how a file is sent, and can."""
+    vars(gradio.mcp)["GradioMCPServer"] = _McpServer
 
 
 def components(page: gr.Blocks) -> list[Any]:

@@ -18,7 +18,7 @@ from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui import html
 from detector.ui.api import Endpoints, add_api
 from detector.ui.api_closer import CloserEndpoints, add_closer_api
-from detector.ui.gradio_patches import forbid_conversion, part_uploads
+from detector.ui.gradio_patches import forbid_conversion, part_uploads, teach_mcp
 from detector.ui.handlers import Detectors
 from detector.ui.languages import speak, translations
 from detector.ui.tabs.batch import build_batch
@@ -89,6 +89,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
     forbid_conversion()
     part_uploads()
+    teach_mcp()
     with gr.Blocks(
         title="Is this face real?",
         analytics_enabled=False,

@@ -31,7 +31,7 @@ def build_help(page: gr.Blocks) -> None:
     gr.Markdown(
         "### Ask from a program\n\nPut the file beside it as `clip.mp4`. The answer is the same "
         "JSON as the report under *Downloads*; its `status` says whether there is a score. "
-        "An MCP client sends files of up to about 700 KB within the call."
+        "A file is uploaded first, also for MCP: the call names the path that the upload answers."
     )
     codes = []
     with gr.Tabs():
