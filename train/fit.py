@@ -47,6 +47,7 @@ from train.run import (
     FitConfig,
     Loss,
     Run,
+    check_backbone,
     config_of,
     cross_entropy,
     load_cnn,
@@ -335,6 +336,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = Run(options.out, config, loss_of(config))
     if config.minutes and run.accelerator.num_processes > 1:
         raise DataError("--minutes is for one process: many would not end at the same step.")
+    check_backbone(run.model)
     begin(run.model, options.init)
     if config.teacher and not options.init:
         teacher_of(config).hand_over(run.model)

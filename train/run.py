@@ -332,7 +332,7 @@ def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
         return []
     parts = dict(model.encoder.named_children())
     stages = [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
-    blocks = parts.get("blocks")
+    blocks = parts.get("blocks", parts.get("stages"))
     if isinstance(blocks, nn.Sequential):
         stages = list(blocks)
     if not stages:
@@ -340,7 +340,7 @@ def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
             f"{model.config.backbone} has no stages that could be frozen; use --freeze 0."
         )
     names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
-    stem = [parts[name] for name in (*names, "patch_embed") if name in parts]
+    stem = [parts[name] for name in (*names, "patch_embed", "stem") if name in parts]
     return [*stem, *stages[:count]]
 
 
@@ -354,6 +354,25 @@ def config_of(backbone: str, size: int) -> ModelConfig:
     mean, std = tuple(known.mean), tuple(known.std)
     depths = TRANSFORMER_DEPTHS if backbone.startswith("vit_small") else ()
     return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, depths=depths)
+
+
+def check_backbone(model: CnnLstm) -> None:
+    """Raises DataError unless the backbone makes maps (N, C, h, w) of a picture of this size."""
+    config = model.config
+    reason, training = "", model.training
+    try:
+        with torch.no_grad():
+            maps = model.eval().encode(torch.zeros(1, 3, config.size, config.size))
+        if maps.ndim != 4 or maps.shape[1] != model.width:
+            reason = f"its output is {tuple(maps.shape)}"
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+    model.train(training)
+    if reason:
+        raise DataError(
+            f"{config.backbone} does not make maps (N, C, h, w) of pictures of {config.size} px: "
+            f"{reason}. Take a CNN, or a vit_small as DINOv2 has it."
+        )
 
 
 def load_hub(model: CnnLstm) -> None:

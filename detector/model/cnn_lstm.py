@@ -98,7 +98,8 @@ class CnnLstm(nn.Module):
         self.encoder = timm.create_model(
             config.backbone, pretrained=False, num_classes=0, global_pool="", **options
         )
-        width = int(self.encoder.num_features)  # type: ignore[arg-type]
+        # What comes out without a classifier; some networks widen their maps at the very end.
+        width = int(self.encoder.head_hidden_size)  # type: ignore[arg-type]
         width *= max(len(config.depths), 1)
         self.still = nn.Linear(in_features=width, out_features=1)
         self.width = width

@@ -1,0 +1,60 @@
+"""Any CNN of timm may be trained; what cannot is refused before data is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.shards import drawn_shards
+from train import fit
+from train.clips import Faces
+from train.judge import judge_crops
+from train.run import load_run
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn_shards(tmp_path_factory.mktemp("shards"), clips=2, frames=2)
+
+
+def tiny_fit(shards: Path, out: Path, backbone: str, *more: str) -> int:
+    common = ["--shards", str(shards), "--out", str(out), "--backbone", backbone, "--size", "64"]
+    common += ["--workers", "0", "--threads", "1", "--steps", "1", "--pairs", "1", *more]
+    return fit.main(common)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "freeze"),
+    [
+        ("efficientnet_b0", "2"),
+        ("legacy_xception", "2"),
+        ("mobilenetv3_small_050", "2"),
+        ("convnext_atto", "1"),
+        ("resnext50_32x4d", "2"),
+        ("vit_small_patch14_dinov2", "10"),
+    ],
+)
+def test_a_step_of_each_family_gives_a_network_that_answers(
+    shards: Path, tmp_path: Path, backbone: str, freeze: str
+) -> None:
+    size = ["--size", "56"] if backbone.startswith("vit") else []
+    assert tiny_fit(shards, tmp_path, backbone, "--freeze", freeze, *size) == 0
+    judged = judge_crops(load_run(tmp_path), Faces(shards, "val"))
+    assert len(judged.clip) == 8
+
+
+def test_a_family_without_maps_is_refused_in_a_sentence(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tiny_fit(shards, tmp_path, "swin_tiny_patch4_window7_224", "--freeze", "0") == 2
+    told = capsys.readouterr().err
+    assert "swin_tiny_patch4_window7_224 does not make maps" in told
+    assert "Take a CNN" in told
+
+
+def test_stages_that_cannot_be_told_apart_are_not_frozen_by_guess(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tiny_fit(shards, tmp_path, "densenet121", "--freeze", "2") == 2
+    assert "use --freeze 0" in capsys.readouterr().err
