@@ -54,7 +54,7 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     out, tiny = options.out, options.rehearse
     shards, run, weights = (str(out / name) for name in ("shards", "run", "weights"))
     results = str(out / "results.json")
-    workers, threads = ("0", "1") if tiny else ("6", "8")
+    workers, threads = ("0", "1") if tiny else ("6", "12")
     common = ["-m", "train.fit", "--shards", shards, "--out", run, "--workers", workers]
     common += ["--threads", threads, "--backbone", options.backbone, "--size", str(options.size)]
     common += ["--freeze", "0"]
@@ -67,7 +67,9 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     clips = [*common, "--stage", "clips", "--mix", "video=1", "--altered", "0", "--clips", count]
     clips += ["--frames", length, "--steps", steps, "--pairs", "8", "--rate", "1e-3"]
     clips += ["--judge-every", steps, "--hidden", "48", "--dropout", "0.4", "--seed", "5"]
+    clips += ["--precision", "float32"]  # an LSTM this small gains nothing by bf16
     evaluate = ["-m", "train.evaluate", "--run", run, "--shards", shards, "--out", results]
+    evaluate += ["--threads", threads]
     publish = ["-m", "train.publish", "--run", run, "--shards", shards, "--results", results]
     publish += ["--id", options.id, "--trained-on", options.trained_on, "--out", weights]
     bench = ["-m", "tests.bench.device", "--frames", *(["8"] if tiny else ["10", "20", "100"])]
@@ -78,7 +80,7 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     return [
         Step("frames", frames, options.minutes * 60 + 60 * wide),
         Step("clips", clips, 75 * wide),
-        Step("evaluate", evaluate, 45 * wide),
+        Step("evaluate", evaluate, 75 * wide),
         Step("publish", publish, 30 * wide),
         Step("checks", checks, 60 * wide),
         Step("bench", bench, 60 * wide),
@@ -180,7 +182,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--pairs", type=int, default=96, help="pairs of pictures a step")
     parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--minutes", type=float, default=4.5, help="of training on frames")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of training on frames")
     parser.add_argument("--total", type=float, default=8.7, help="minutes for everything")
     parser.add_argument("--id", default="accurate", help="name of the model")
     parser.add_argument("--trained-on", default="Labelled video, face crops and pseudo-fakes.")
