@@ -15,6 +15,7 @@ from tests.clips import moving_portrait
 from train.hygiene import measure_row
 from train.index import assign_splits, main, read_source
 from train.prepare import PrepareConfig, prepare_row
+from train.verbs import DataError
 
 
 def tree(folder: Path, *names: str) -> Path:
@@ -326,3 +327,60 @@ def test_a_folder_that_nobody_knows_says_what_is_known(
     tree(tmp_path, "clips/a.mp4")
     assert main(["--videos", str(tmp_path), "--out", str(tmp_path / "t.parquet")]) == 2
     assert "real/ and fake/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("metadata.json", "[" * 100_000, "is not JSON"),
+        (
+            "metadata.json",
+            '[{"file": "a.mp4", "label": "REAL"}, {"label": "FAKE"}]',
+            "without a file",
+        ),
+        ("metadata.json", '{"a.mp4": {"label": "REAL", "split": "1"}, "b.mp4": "FAKE"}', "splits"),
+        ("labels.csv", "file,label,label\na.mp4,REAL,FAKE\nb.mp4,FAKE,FAKE\n", "twice"),
+    ],
+)
+def test_a_list_that_cannot_be_right_is_refused_in_one_sentence(
+    tmp_path: Path, name: str, text: str, reason: str
+) -> None:
+    for video in ("a.mp4", "b.mp4"):
+        (tmp_path / video).touch()
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=reason):
+        read_source(tmp_path if name == "metadata.json" else tmp_path / name, "video")
+
+
+def test_metadata_may_divide_its_files_and_list_several_originals(tmp_path: Path) -> None:
+    for video in ("a.mp4", "b.mp4", "c.mp4"):
+        (tmp_path / video).touch()
+    entries = {
+        "a.mp4": {"label": "REAL", "split": "training"},
+        "b.mp4": {"label": "FAKE", "split": "training", "original": ["a.mp4", "c.mp4"]},
+        "c.mp4": {"label": "REAL", "split": "validation"},
+    }
+    (tmp_path / "metadata.json").write_text(json.dumps(entries))
+    table = read_source(tmp_path, "video").sort_values("path")
+    assert list(table["split"]) == ["train", "train", "val"]
+    assert table["identity"].iloc[0] == table["identity"].iloc[1]
+
+
+def test_real_pictures_beside_the_methods_of_df40_are_real(tmp_path: Path) -> None:
+    for place in ("simswap/ff/000_003", "real/000"):
+        (tmp_path / "DF40" / place).mkdir(parents=True)
+        (tmp_path / "DF40" / place / "1.png").touch()
+    table = read_source(tmp_path / "DF40", "video")
+    assert sorted(zip(table["label"], table["method"], strict=True)) == [
+        ("FAKE", "simswap"),
+        ("REAL", "original"),
+    ]
+
+
+def test_a_split_file_of_faceforensics_that_is_none_is_refused(tmp_path: Path) -> None:
+    video = tmp_path / "original_sequences/youtube/c23/videos/000.mp4"
+    video.parent.mkdir(parents=True)
+    video.touch()
+    (tmp_path / "train.json").write_text('{"a": 1}')
+    with pytest.raises(DataError, match="list of pairs"):
+        read_source(tmp_path, "video")

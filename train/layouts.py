@@ -137,7 +137,13 @@ def _faceforensics_splits(folder: Path) -> dict[str, str]:
     for split in ("train", "val", "test"):
         for path in (folder / f"{split}.json", folder / "splits" / f"{split}.json"):
             if path.exists():
-                splits |= {str(name): split for pair in read_json(path) for name in pair}
+                pairs = read_json(path)
+                if not isinstance(pairs, list) or not all(isinstance(pair, list) for pair in pairs):
+                    raise DataError(
+                        f"{path} is not a list of pairs of names, as the authors publish it. "
+                        "Fetch it anew or take it away; people are then split here."
+                    )
+                splits |= {str(name): split for pair in pairs for name in pair}
     return splits
 
 
@@ -168,6 +174,8 @@ def read_celeb_df(folder: Path, kind: str = "video") -> pd.DataFrame:
                 "split": "test" if f"{part.name}/{clip.stem}.mp4".lower() in tested else "",
             }
             rows += rows_for([clip], kind, known)
+    if tested and not any(row["split"] for row in rows):
+        log.warning("%s names no video that lies here; nothing is kept for testing.", listed)
     return keep_test_apart(table_of(rows, folder), folder)
 
 
@@ -308,7 +316,7 @@ def read_df40(folder: Path, kind: str = "video") -> pd.DataFrame:
         for path in videos or pictures_below(method):
             clip = path if videos or path.parent.name.lower() in _DF40_FOLDERS else path.parent
             inner = {name.lower() for name in clip.relative_to(method).parts[:-1]}
-            real = bool(inner & {"real", "original", "reals"})
+            real = bool((inner | {method.name.lower()}) & {"real", "original", "reals"})
             people = people_of(clip.stem)
             rows.append(
                 {
@@ -347,9 +355,18 @@ def read_listing(listing: Path) -> pd.DataFrame:
             "method": ["original" if label == "REAL" else "DFDC" for label in labels],
             "dataset": "dfdc",
             "identity": original.where(original != "", own),
-            "split": table.get("set", ""),
+            "split": _listed_splits(table, listing),
         }
     ).reset_index(drop=True)
+
+
+def _listed_splits(table: pd.DataFrame, listing: Path) -> list[str]:
+    """The split of each file. DFDC's parts put all their files in "train", which divides nothing:
+    only a `split` of several values counts, or the preview's `set`."""
+    cells = table.get("set", table.get("split"))
+    if cells is None or ("set" not in table and cells.nunique() < 2):
+        return [""] * len(table)
+    return splits_of(cells, listing)
 
 
 def listed_file(listing: Path, name: str) -> Path | None:

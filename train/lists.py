@@ -42,7 +42,7 @@ def read_json(path: Path) -> Any:
     """Raises DataError where it is not JSON."""
     try:
         return json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}). Mend it or take it away.") from error
 
 
@@ -61,6 +61,9 @@ def read_rows(path: Path) -> pd.DataFrame:
     if isinstance(table.index[0] if len(table) else 0, str):
         raise DataError(f"{path} has rows with more cells than its first line; quote commas.")
     table.columns = table.columns.str.strip().str.lower()
+    twice = [name for name in ("file", "label", "split") if f"{name}.1" in table]
+    if twice:
+        raise DataError(f"{path} has the column '{twice[0]}' twice. Keep the one that is right.")
     if not len(table):
         raise DataError(f"{path} names no files: it has only a first line.")
     return _with_known_names(table.fillna("").apply(lambda cells: cells.str.strip()), path)
@@ -81,8 +84,19 @@ def read_entries(path: Path, entries: Any) -> pd.DataFrame:
             f"{path} is not a list of files: write {{file: {{label: REAL or FAKE}}}}, or a list of "
             "objects with file and label."
         )
-    plain = [{str(k).lower(): "" if v is None else str(v) for k, v in row.items()} for row in rows]
-    return _with_known_names(pd.DataFrame(plain).fillna(""), path)
+    plain = [{str(key).lower(): _cell(value) for key, value in row.items()} for row in rows]
+    table = _with_known_names(pd.DataFrame(plain).fillna(""), path)
+    nameless = int((table["file"] == "").sum())
+    if nameless:
+        raise DataError(f"{path} has {nameless} entries without a file. Name it in each as 'file'.")
+    return table
+
+
+def _cell(value: Any) -> str:
+    """One value of a JSON entry as text; of a list its first one, such as the first original."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return "" if value is None else str(value)
 
 
 def _with_known_names(table: pd.DataFrame, path: Path) -> pd.DataFrame:
