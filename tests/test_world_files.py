@@ -298,6 +298,19 @@ def test_high_range_and_wide_colours_come_out_as_an_ordinary_screen_shows_them(
         assert np.abs(seen - np.array(colour)).max() <= 12, (colour, seen)
 
 
+@pytest.mark.parametrize("curve", [pq, hlg])
+def test_white_that_was_put_at_100_is_lifted_to_where_it_belongs(
+    tmp_path: Path, curve: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Converters that do not know of BT.2408 put the white of an ordinary video there."""
+    transfer = SMPTE2084 if curve is pq else HLG
+    path = write_wide(tmp_path / "dim.mp4", lambda linear: curve(linear * 100 / 203), transfer)
+    image = next(read_all(path)).image
+    for k, colour in enumerate(PATCHES):
+        seen = image[32, 32 * k + 16].astype(int)
+        assert np.abs(seen - np.array(colour)).max() <= 16, (colour, seen)
+
+
 def test_ordinary_colours_are_left_alone(tmp_path: Path) -> None:
     notes = DecodeNotes()
     list(read_all(write_clip(tmp_path / "sdr.mp4", plain(5)), notes=notes))

@@ -28,6 +28,10 @@ ORDINARY: dict[str, Any] = {
     "dst_color_trc": ColorTrc.BT709,
     "dst_color_primaries": ColorPrimaries.BT709,
 }
+# White is 203 cd/m2 in HDR (ITU-R BT.2408); where it was put at 100, as converters do that know of
+# no other, it comes out as this. A picture in which hardly anything is brighter is lifted by as
+# much, less and less up to `BRIGHT`: ten clips converted either way lay below and above.
+DIM_WHITE, BRIGHT = 255 * (100 / 203) ** (1 / 2.4), 200.0
 # Each needs a table that takes seconds to make; a file that changes more often is not believed.
 MOST_CONVERSIONS = 3
 # The display matrix that turns a frame counter-clockwise by so many degrees.
@@ -57,8 +61,10 @@ class Drawing:
         if is_combed(frame):
             frame, how["interpolation"] = self._field.of(frame), Interpolation.BICUBIC
             self.notes.deinterlaced = True
-        image = self._rgb(frame, how).to_ndarray()
-        return np.ascontiguousarray(_upright(cast(Image, image), self._matrix))
+        image = cast(Image, self._rgb(frame, how).to_ndarray())
+        if frame.color_trc in HIGH_RANGE:
+            image = lifted(image)
+        return np.ascontiguousarray(_upright(image, self._matrix))
 
     def _rgb(self, frame: VideoFrame, how: dict[str, Any]) -> VideoFrame:
         if frame.colorspace not in CONVERTIBLE or frame.color_range > FULL_RANGE:
@@ -72,6 +78,21 @@ class Drawing:
                 toned = self._toned[colours]
                 return toned.reformat(frame, *self.size, "rgb24", threads=1, **how | ORDINARY)
         return self._plain.reformat(frame, *self.size, "rgb24", threads=1, **how)
+
+
+def lifted(image: Image) -> Image:
+    """The image with its white where it belongs, if that was put at 100 instead of 203 cd/m2.
+
+    Each picture is measured by itself, so that it looks the same from wherever a file is read.
+    """
+    peak = float(np.percentile(image[::4, ::4].max(axis=2), 99.5))
+    share = np.clip((BRIGHT - peak) / (BRIGHT - DIM_WHITE), 0.0, 1.0)
+    if share == 0:
+        return image
+    gain = 1 + share * (255 / DIM_WHITE - 1)
+    scale = np.minimum(np.arange(256) * gain + 0.5, 255).astype(np.uint8)
+    image = scale[image]
+    return image
 
 
 def turn_of(frame: VideoFrame) -> int:
