@@ -168,6 +168,7 @@ def deletes_the_files(page: Page) -> None:
     assert httpx.get(shown).status_code == 200
     page.get_by_role("tab", name="History").click()
     page.click("#delete-files")
+    page.click("#delete-sure")
     expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
     assert httpx.get(shown).status_code in (403, 404)
 

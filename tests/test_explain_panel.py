@@ -180,6 +180,7 @@ def test_trying_copies_can_be_cancelled(answered: Page) -> None:
 def test_deleted_files_are_not_explained_from_memory(answered: Page) -> None:
     answered.get_by_role("tab", name="History").click()
     answered.click("#delete-files")
+    answered.click("#delete-sure")
     expect(answered.locator("#history-shown")).to_contain_text("deleted", timeout=20_000)
     answered.get_by_role("tab", name="Check").click()
     expect(answered.locator("#answer")).to_be_hidden()

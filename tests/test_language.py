@@ -173,6 +173,11 @@ def test_markup_in_a_file_name_stays_text() -> None:
     assert 'title="&quot;x&quot;"' in said
 
 
+def test_what_is_marked_as_no_text_of_ours_is_left_alone() -> None:
+    html = '<b class="x" translate="no">No score</b><b>No score</b>'
+    assert tell(html, "de") == '<b class="x" translate="no">No score</b><b>Kein Wert</b>'
+
+
 def test_style_and_markup_are_left_alone() -> None:
     html = '<style>.no > .yes { color: red }</style><i style="left:3%"></i><b>yes</b>'
     assert tell(html, "de") == html.replace("<b>yes</b>", "<b>ja</b>")

@@ -73,9 +73,17 @@ def test_a_batch_answers_every_file_whatever_happens_to_one(
     for text in ("not a video", "Something went wrong here", "no face was found"):
         expect(queue).to_contain_text(text)
     with page.expect_download() as download:
-        page.locator("#batch-files").get_by_text("KB").first.click()
+        page.locator("#batch-files tr.file", has_text="json").locator("a").first.click()
     answers = json.loads(Path(download.value.path()).read_text())
     assert [answer["status"] for answer in answers] == ["unreadable", "unreadable", "ok", "no_face"]
+    open_tab(page, "History")
+    expect(page.locator("#history-shown")).to_contain_text("Choose a result above")
+    page.locator("#history").get_by_text("4 files: bad.mp4").click()
+    expect(page.locator("#history-files")).to_contain_text("results", timeout=10_000)
+    open_tab(page, "Several files")
+    page.locator("#batch-given").get_by_label("Clear").first.click()
+    expect(page.locator("#batch-table")).to_be_hidden(timeout=10_000)
+    expect(queue).to_contain_text("Several files, one after the other")
 
 
 def test_the_table_of_a_batch_is_sorted_by_its_heads(
@@ -121,6 +129,7 @@ def test_a_tampered_report_is_told_in_the_page(
     page.click("#verify-start")
     expect(answer).to_contain_text("Everything in this report holds", timeout=30_000)
     page.locator("#verify-report").get_by_label("Clear").click()
+    expect(answer).to_contain_text("Does this report hold?", timeout=10_000)
     give(page, "#verify-report", tampered)
     page.click("#verify-start")
     expect(answer).to_contain_text("This report does not hold", timeout=30_000)
@@ -164,6 +173,7 @@ def test_a_past_result_is_shown_again_and_deleted_for_good(
     expect(past.get_by_role("heading", name="People")).to_be_visible(timeout=10_000)
     assert len(on_disk("own-clip")) >= 5
     page.click("#delete-files")
+    page.click("#delete-sure")
     expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
     assert on_disk("own-clip") == []
     expect(page.locator("#history")).not_to_contain_text("own-clip")
@@ -182,6 +192,7 @@ def test_deleting_ones_files_leaves_the_examples_to_others(
     page.wait_for_timeout(500)
     open_tab(page, "History")
     page.click("#delete-files")
+    page.click("#delete-sure")
     expect(page.locator("#history-shown")).to_contain_text("deleted", timeout=10_000)
     other = visit(browser, url)
     other.get_by_role("button", name="No face").click()

@@ -46,7 +46,8 @@ _OPEN = re.compile("|".join([FILE_NAME.pattern, *map(re.escape, TERMS), NUMBER.p
 _SENTENCES, _CLAUSES = re.compile(r"(?<=[.?!]) +"), re.compile(r"(?<=[;:·]) +")
 _MARKS = re.compile(r"^(#+ |- )?(.*)$")  # a heading or an item in Markdown
 _PLACES = re.compile(
-    r"(?P<skip><(?:style|script)\b.*?</(?:style|script)>)"
+    r"(?P<skip><(?:style|script)\b.*?</(?:style|script)>"
+    r"|<\w+\b[^>]*\btranslate=\"no\"[^>]*>[^<]*)"  # text from outside
     r"|(?P<name>\b(?:aria-label|alt|title)=\")(?P<said>[^\"]*)"
     r"|(?P<node>>)(?P<text>[^<>]+)(?=<)",
     re.DOTALL,

@@ -104,6 +104,7 @@ def _wire(events: BatchEvents, given: gr.Files, frames: gr.Radio, heavy: dict[st
     running = shown.turn.change(events.step, [*held, frames], every, **quiet, **heavy)
     running.failure(events.skip, held, every, **quiet)
     shown.cancel.click(events.cancel, shown.batch, every, cancels=running, queue=False, **quiet)
+    given.change(events.put_aside, shown.batch, every, queue=False, **quiet)
 
 
 class BatchEvents:
@@ -154,6 +155,18 @@ class BatchEvents:
 
     def cancel(self, batch: Batch) -> Iterator[Updates]:
         yield from self._answers(batch.cancelled(), None)
+
+    def put_aside(self, batch: Batch) -> Updates:
+        """Other files were chosen: answers about the last ones go, unless they still come."""
+        shown = self.shown
+        if batch.waiting or batch.current is not None:
+            return {shown.batch: gr.skip()}
+        return {
+            shown.batch: Batch(),
+            shown.queue: INTRODUCTION,
+            shown.table: gr.update(value=None, visible=False),
+            shown.files: gr.update(value=None, visible=False),
+        }
 
     def _answers(self, batch: Batch, turn: int | None) -> Iterator[Updates]:
         """Queue and table, then the next turn or the downloads; `turn` is None if cancelled."""
@@ -232,7 +245,7 @@ def _row(item: Item, step: Step | None) -> str:
     elif item.place is Place.WORKING and step is not None:
         said, bar = f"{step.stage}: {step.done} of {step.total}", _bar(step)
     name = escape(shown(item.path.name))
-    return f'<li class="{tone}"><b>{name}</b><span>{escape(said)}</span>{bar}</li>'
+    return f'<li class="{tone}"><b translate="no">{name}</b><span>{escape(said)}</span>{bar}</li>'
 
 
 def _bar(step: Step) -> str:

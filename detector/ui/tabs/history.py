@@ -21,11 +21,19 @@ EMPTY = (
     '<section class="welcome"><h2>Nothing yet</h2><p>What you check in this visit is listed here '
     "until you leave the page or delete it.</p></section>"
 )
+CHOOSE = (
+    '<section class="welcome"><h2>Choose a result above</h2><p>It is shown here as it was then.</p>'
+    "</section>"
+)
+TOGETHER = (
+    '<section class="welcome"><h2>Several files, answered together</h2><p>The answers are in the '
+    "table and in the JSON file below.</p></section>"
+)
 GONE = (
     '<section class="answer undecided"><h1>This result is gone</h1><p>Its files were deleted. '
     "Analyse the video again to see it.</p></section>"
 )
-DOWNLOADS = "downloads"
+DOWNLOADS, OF_BATCH = "downloads", "batch-files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,10 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     past = gr.State([])
     with gr.Row(equal_height=True):
         choice = gr.Radio([], label="Results of this visit", elem_id="history", scale=4)
-        delete = gr.Button("Delete my files now", variant="stop", elem_id="delete-files", scale=1)
+        ask = gr.Button("Delete my files now", variant="stop", elem_id="delete-files", scale=1)
+    with gr.Row(visible=False) as sure:
+        delete = gr.Button("Delete them for good", variant="stop", elem_id="delete-sure")
+        keep = gr.Button("Keep them", elem_id="delete-not")
     shown = gr.HTML(EMPTY, elem_id="history-shown", elem_classes="report")
     files = gr.Files(label="Downloads", visible=False, interactive=False, elem_id="history-files")
     light: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
@@ -63,10 +74,13 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     holders, downloads = events.holders, events.downloads
     changes = [block.change for block in [*events.uploads, downloads]]
     gr.on(changes, events.note, holders, **raw)
-    downloads.change(events.remember, [past, downloads], [past, choice], **raw)
+    for given in (downloads, events.of_batch):
+        given.change(events.remember, [past, choice, given], [past, choice, shown], **raw)
     choice.change(events.show, [choice, past], [shown, files], **light)
     cleared = [*holders, *events.results, answered, past, choice, shown]
-    delete.click(events.forget, [*holders, files], [*cleared, events.answer], **raw)
+    ask.click(lambda: gr.update(visible=True), None, sure, **light)
+    gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
+    delete.click(events.forget, [*holders, files], [*cleared, events.answer, events.form], **raw)
     page.unload(events.leave)
 
 
@@ -78,8 +92,10 @@ class HistoryEvents:
         self.page = page
         self.holders = file_components(page)
         self.results = report_components(page)
-        self.downloads = next(block for block in self.holders if block.elem_id == DOWNLOADS)
+        named = {block.elem_id: block for block in self.holders}
+        self.downloads, self.of_batch = named[DOWNLOADS], named[OF_BATCH]
         self.answer = next(b for b in components(page) if b.elem_id == "answer")
+        self.form = next(b for b in components(page) if b.elem_id == "asked")
         self.uploads = [block for block in self.holders if takes_files(block)]
 
     def note(self, request: gr.Request, *values: Any) -> None:
@@ -87,15 +103,18 @@ class HistoryEvents:
         session = request.session_hash or ""
         self.ledger.note(session, [*values, shown_to(self.page, session)])
 
-    def remember(self, known: list[Past], given: Any) -> tuple[list[Past], Any]:
-        """The documents of an answer join the list."""
+    def remember(
+        self, known: list[Past], chosen: str | None, given: Any
+    ) -> tuple[list[Past], Any, Any]:
+        """The documents of an answer, or of a batch, join the list."""
         known = with_result(known, list(paths_in(given)))
-        return known, gr.update(choices=[(entry.line, entry.name) for entry in known])
+        choices = gr.update(choices=[(entry.line, entry.name) for entry in known])
+        return known, choices, CHOOSE if known and not chosen else gr.skip()
 
     def show(self, name: str | None, known: list[Past]) -> tuple[str, Any]:
         entry = next((entry for entry in known if entry.name == name), None)
         if entry is None:
-            return EMPTY, gr.update(visible=False)
+            return CHOOSE if known else EMPTY, gr.update(visible=False)
         there = [str(path) for path in entry.files if path.is_file()]
         return frame(entry), gr.update(value=there, visible=bool(there))
 
@@ -106,7 +125,7 @@ class HistoryEvents:
         cleared = [gr.update(value=None) for _ in self.holders]
         begun = [gr.update(value=block.value) for block in self.results]
         emptied: list[Any] = [None, [], gr.update(choices=[], value=None), deleted(count)]
-        return [*cleared, *begun, *emptied, gr.update(visible=False)]
+        return [*cleared, *begun, *emptied, gr.update(visible=False), gr.update(open=True)]
 
     def leave(self, request: gr.Request) -> None:
         self.note(request)
@@ -116,13 +135,11 @@ class HistoryEvents:
 def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
     """`known` and the result whose documents lie at `paths`, the newest first; an analysis
     whose files are more or newer replaces itself."""
-    report = next((path for path in paths if path.name.endswith("-report.json")), None)
+    report = next((path for path in paths if path.suffix == ".json"), None)
     if report is None or not report.is_file():
         return known
     content = json.loads(report.read_text(encoding="utf-8"))
-    clock = content["created_utc"][11:16]
-    line = f"{content['video']['name']} · {content['headline']} · {clock} UTC"
-    analysis = (content["created_utc"], content["video"]["sha256"])
+    line, analysis = _of_batch(content) if isinstance(content, list) else _of_one(content)
     others = [entry for entry in known if entry.analysis != analysis]
     taken = {entry.line for entry in others}
     while line in taken:
@@ -130,8 +147,25 @@ def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
     return [Past(analysis, line, tuple(paths)), *others]
 
 
+def _of_one(content: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+    """The line of one file's report, and which analysis it is of."""
+    clock = content["created_utc"][11:16]
+    line = f"{content['video']['name']} · {content['headline']} · {clock} UTC"
+    return line, (content["created_utc"], content["video"]["sha256"])
+
+
+def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
+    """The same for the answers of a batch, the last of which says when it was."""
+    names = [answer["video"]["name"] for answer in answers]
+    created = max((answer["created_utc"] for answer in answers), default="")
+    clock = f" · {created[11:16]} UTC" if created else ""
+    return f"{len(names)} files: {', '.join(names)[:80]}{clock}", (created, "\n".join(names))
+
+
 def frame(entry: Past) -> str:
     """The result's own page, which runs no script, within ours."""
+    if entry.page is None and all(path.is_file() for path in entry.files):
+        return TOGETHER
     if entry.page is None or not entry.page.is_file():
         return GONE
     text = entry.page.read_text(encoding="utf-8")

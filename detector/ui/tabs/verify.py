@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from detector.errors import ReportError, VideoError
+from detector.errors import ReportError, VideoError, shown
 from detector.progress import OnProgress, ShouldStop
 from detector.service.jobs import Step, run_job
 from detector.ui import html
@@ -78,7 +78,10 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
             raise gr.Error("Choose a report and the file it is about.", title="Nothing to compare")
         with closing(compare(detectors, video, report, rerun)) as steps:
             for item in steps:
-                yield html.working(item) if isinstance(item, Step) else verification_card(item)
+                if isinstance(item, Step):
+                    yield html.working(item)
+                else:
+                    yield verification_card(item, Path(video).name)
 
     running = start.click(
         verify,
@@ -91,10 +94,14 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     # In this order: else the running event's last step could be the last word.
     light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
     cancel.click(None, cancels=running, **light).then(html.cancelled, None, answer, **light)
+    # What was compared is no longer what stands beside the answer.
+    inputs = [given.change for given in (report, video, rerun)]
+    gr.on(inputs, None, cancels=running, **light).then(lambda: INTRODUCTION, None, answer, **light)
 
 
-def verification_card(found: Verification | ReportError | VideoError) -> str:
-    """What holds, question by question, and where the report says something else."""
+def verification_card(found: Verification | ReportError | VideoError, name: str) -> str:
+    """What holds, question by question, and where the report says something else; `name` is that
+    of the file that was compared."""
     if isinstance(found, VideoError):
         return html.problem(found)
     if isinstance(found, ReportError):
@@ -108,7 +115,8 @@ def verification_card(found: Verification | ReportError | VideoError) -> str:
     if found.max_abs_diff is not None:
         gap = f'<p class="soft small">Largest difference of a score: {found.max_abs_diff:.4f}.</p>'
     return (
-        f'<section class="answer verification {tone}"><h1>{title}</h1><ul class="answers">{rows}'
+        f'<section class="answer verification {tone}"><p class="soft small" translate="no">'
+        f'{escape(shown(name))}</p><h1>{title}</h1><ul class="answers">{rows}'
         f"</ul>{gap}{_differences(found)}</section>"
     )
 
