@@ -1,4 +1,4 @@
-"""The shape of the JSON answer, version 1.2, as JSON Schema (draft 2020-12).
+"""The shape of the JSON answer, version 1.2: models, from which JSON Schema is generated.
 
 Page, command line and API give this one shape, for an answer as well as for a file that could
 not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headline` says what to do.
@@ -6,7 +6,9 @@ not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headlin
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from detector.findings import SignalStatus
 from detector.records import SCHEMA_VERSION, Status, Verdict, Warn
@@ -15,168 +17,244 @@ from detector.text.messages import RETELLING
 from detector.text.phrases import COPY_NAMES, REGION_NAMES
 
 Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Count = Annotated[int, Field(ge=0)]
+Second = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
+Box = Annotated[list[float], Field(min_length=4, max_length=4)]
+"""x0, y0, x1, y1 in pixels of the picture as it was judged."""
+# Words that are tables of their own elsewhere.
+Version = Annotated[str, WithJsonSchema({"const": SCHEMA_VERSION})]
+Region = Annotated[str, WithJsonSchema({"enum": list(REGION_NAMES)})]
+Copy = Annotated[str, WithJsonSchema({"enum": list(COPY_NAMES)})]
+HeatMethod = Annotated[str, WithJsonSchema({"enum": list(HEAT_METHODS)})]
+HeatTarget = Annotated[str, WithJsonSchema({"enum": list(HEAT_TARGETS)})]
+Outcome = Annotated[str, WithJsonSchema({"enum": list(RETELLING)})]
 
 
-def _object(**properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+class _Part(BaseModel):
+    """Every key is there, and no other; what is not known is null."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
+class Quality(_Part):
+    size: float | None
+    sharpness: float | None
+    frontal: float | None
+    detection: float | None
 
 
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+class Frame(_Part):
+    t: Second
+    p: Share | None
+    p_still: Share | None
+    box: Box
+    quality: Quality
+    usable: bool
 
 
-_TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "number"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_SECOND: Schema = {"type": "number", "minimum": 0}
-_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_FLAG: Schema = {"type": "boolean"}
-_INTERVAL = _or_null({"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2})
-_STATUS: Schema = {"enum": [status.value for status in Status]}
-_VERDICT: Schema = {"enum": [*(verdict.value for verdict in Verdict), None]}
-_WARNINGS = _list({"enum": [warning.value for warning in Warn]})
-_BOX: Schema = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4}
-_MEASURE = _or_null(_NUMBER)
-_QUALITY = _object(size=_MEASURE, sharpness=_MEASURE, frontal=_MEASURE, detection=_MEASURE)
-_FRAME = _object(
-    t=_SECOND,
-    p=_or_null(_SHARE),
-    p_still=_or_null(_SHARE),
-    box=_BOX,
-    quality=_QUALITY,
-    usable=_FLAG,
-)
-_REGION = _object(
-    region={"enum": list(REGION_NAMES)},
-    evidence=_SHARE,
-    area=_SHARE,
-    expected=_or_null(_SHARE),
-    drop=_or_null(_NUMBER),
-    confirmed=_FLAG,
-)
-_MOMENT = _object(
-    t=_SECOND,
-    p=_SHARE,
-    p_without=_or_null(_SHARE),
-    localised=_or_null(_FLAG),
-    regions=_list(_REGION),
-)
-_COPY = _object(
-    kind={"enum": list(COPY_NAMES)}, fake=_or_null(_SHARE), verdict=_VERDICT, status=_STATUS
-)
-_FACE = _object(
-    id=_COUNT,
-    p_fake=_or_null(_SHARE),
-    status=_STATUS,
-    verdict=_VERDICT,
-    interval=_INTERVAL,
-    family=_or_null(_object(name=_TEXT, p=_SHARE)),
-    warnings=_WARNINGS,
-    moments=_list(_MOMENT),
-    frames=_list(_FRAME),
-)
+class RegionEvidence(_Part):
+    region: Region
+    evidence: Share
+    area: Share
+    expected: Share | None
+    drop: float | None
+    confirmed: bool
 
-_SOURCE = _object(
-    track=_COUNT,
-    tracks=_list(_object(number=_COUNT, codec=_TEXT, width=_COUNT, height=_COUNT)),
-    turned=_list(_object(start=_SECOND, degrees={"enum": [0, 90, 180, 270]})),
-)
-_SIGNAL = _object(
-    kind=_TEXT,
-    title=_TEXT,
-    status={"enum": [status.value for status in SignalStatus]},
-    said=_list(_TEXT),
-    facts={"type": "object", "additionalProperties": _TEXT},
-)
-_HEAT = _object(method={"enum": list(HEAT_METHODS)}, of={"enum": list(HEAT_TARGETS)}, meaning=_TEXT)
 
-EXPLANATION: Schema = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Explanation of one frame",
-    **_object(
-        status=_STATUS,
-        person=_COUNT,
-        p_person=_SHARE,
-        **_MOMENT["properties"],
-        text=_TEXT,
-        heat=_HEAT,
-        video=_object(name=_TEXT, sha256=_TEXT),
-        model=_object(id=_TEXT, sha256=_TEXT),
-    ),
-}
+class Moment(_Part):
+    t: Second
+    p: Share
+    p_without: Share | None
+    localised: bool | None
+    regions: list[RegionEvidence]
 
-SCHEMA: Schema = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Deepfake detector report",
-    **_object(
-        schema_version={"const": SCHEMA_VERSION},
-        status=_STATUS,
-        verdict=_VERDICT,
-        headline=_TEXT,
-        p_fake=_or_null(_SHARE),
-        interval=_INTERVAL,
-        band=_or_null({"enum": ["weak", "moderate", "strong", "very_strong"]}),
-        calibrated=_FLAG,
-        video=_object(
-            name=_TEXT,
-            sha256=_or_null(_TEXT),
-            duration_s=_or_null(_SECOND),
-            fps=_or_null(_NUMBER),
-            width=_or_null(_COUNT),
-            height=_or_null(_COUNT),
-            frames_sampled=_COUNT,
-            frames_with_face=_COUNT,
-        ),
-        coverage=_or_null(
-            _object(
-                seconds=_SECOND,
-                share=_SHARE,
-                longest_gap_s=_SECOND,
-                insert_s=_SECOND,
-                insert_missed=_SHARE,
-            )
-        ),
-        faces=_list(_FACE),
-        segments=_list(_object(face=_COUNT, start=_SECOND, end=_SECOND, peak=_SHARE)),
-        explanation=_list(_object(text=_TEXT, t=_or_null(_SECOND), face=_or_null(_COUNT))),
-        heat=_or_null(_HEAT),
-        robustness=_or_null(
-            _object(
-                fake=_or_null(_SHARE),
-                frames=_COUNT,
-                copies=_list(_COPY),
-                largest_change=_or_null(_SHARE),
-            )
-        ),
-        signals=_list(_SIGNAL),
-        source=_or_null(_SOURCE),
-        retelling=_or_null(_object(outcome={"enum": list(RETELLING)}, text=_TEXT, model=_TEXT)),
-        warnings=_WARNINGS,
-        model=_or_null(
-            _object(
-                id=_TEXT,
-                architecture=_TEXT,
-                revision=_TEXT,
-                sha256=_TEXT,
-                trained=_FLAG,
-                calibrated=_FLAG,
-                threshold=_SHARE,
-                trained_on=_TEXT,
-                families=_list(_TEXT),
-            )
-        ),
-        settings={"type": "object"},
-        timing_ms={"type": "object", "additionalProperties": _NUMBER},
-        app_version=_TEXT,
-        created_utc=_TEXT,
-    ),
-}
+
+class Family(_Part):
+    name: str
+    p: Share
+
+
+class Face(_Part):
+    id: Count
+    p_fake: Share | None
+    status: Status
+    verdict: Verdict | None
+    interval: Interval | None
+    family: Family | None
+    warnings: list[Warn]
+    moments: list[Moment]
+    frames: list[Frame]
+
+
+class CopyScore(_Part):
+    kind: Copy
+    fake: Share | None
+    verdict: Verdict | None
+    status: Status
+
+
+class Robustness(_Part):
+    fake: Share | None
+    frames: Count
+    copies: list[CopyScore]
+    largest_change: Share | None
+
+
+class Track(_Part):
+    number: Count
+    codec: str
+    width: Count
+    height: Count
+
+
+class Turned(_Part):
+    start: Second
+    degrees: Literal[0, 90, 180, 270]
+
+
+class Source(_Part):
+    track: Count
+    tracks: list[Track]
+    turned: list[Turned]
+
+
+class Signal(_Part):
+    kind: str
+    title: str
+    status: SignalStatus
+    said: list[str]
+    facts: dict[str, str]
+
+
+class Heat(_Part):
+    method: HeatMethod
+    of: HeatTarget
+    meaning: str
+
+
+class Video(_Part):
+    name: str
+    sha256: str | None
+    duration_s: Second | None
+    fps: float | None
+    width: Count | None
+    height: Count | None
+    frames_sampled: Count
+    frames_with_face: Count
+
+
+class Coverage(_Part):
+    seconds: Second
+    share: Share
+    longest_gap_s: Second
+    insert_s: Second
+    insert_missed: Share
+
+
+class Segment(_Part):
+    face: Count
+    start: Second
+    end: Second
+    peak: Share
+
+
+class Sentence(_Part):
+    text: str
+    t: Second | None
+    face: Count | None
+
+
+class Retelling(_Part):
+    outcome: Outcome
+    text: str
+    model: str
+
+
+class Model(_Part):
+    id: str
+    architecture: str
+    revision: str
+    sha256: str
+    trained: bool
+    calibrated: bool
+    threshold: Share
+    trained_on: str
+    families: list[str]
+
+
+class Answer(_Part):
+    schema_version: Version
+    status: Status
+    verdict: Verdict | None
+    headline: str
+    p_fake: Share | None
+    interval: Interval | None
+    band: Literal["weak", "moderate", "strong", "very_strong"] | None
+    calibrated: bool
+    video: Video
+    coverage: Coverage | None
+    faces: list[Face]
+    segments: list[Segment]
+    explanation: list[Sentence]
+    heat: Heat | None
+    robustness: Robustness | None
+    signals: list[Signal]
+    source: Source | None
+    retelling: Retelling | None
+    warnings: list[Warn]
+    model: Model | None
+    settings: dict[str, Any]
+    timing_ms: dict[str, float]
+    app_version: str
+    created_utc: str
+
+
+class ExplainedVideo(_Part):
+    name: str
+    sha256: str
+
+
+class ExplainedModel(_Part):
+    id: str
+    sha256: str
+
+
+class Explanation(Moment):
+    status: Status
+    person: Count
+    p_person: Share
+    text: str
+    heat: Heat
+    video: ExplainedVideo
+    model: ExplainedModel
+
+
+def _published(model: type[BaseModel], title: str) -> Schema:
+    """The model as JSON Schema in one piece: without references, and titles but its own."""
+    made = model.model_json_schema()
+    parts = made.pop("$defs", {})
+    return {"$schema": DIALECT, "title": title, **_plain(made, parts)}
+
+
+def _plain(schema: Schema, parts: Schema) -> Schema:
+    if "$ref" in schema:
+        return _plain(parts[schema["$ref"].rpartition("/")[2]], parts)
+    plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    if "properties" in plain:
+        plain["properties"] = {
+            name: _plain(value, parts) for name, value in plain["properties"].items()
+        }
+    for key in ("items", "additionalProperties"):
+        if isinstance(plain.get(key), dict):
+            plain[key] = _plain(plain[key], parts)
+    if "anyOf" in plain:
+        plain["anyOf"] = [_plain(value, parts) for value in plain["anyOf"]]
+    return plain
+
+
+EXPLANATION = _published(Explanation, "Explanation of one frame")
+SCHEMA = _published(Answer, "Deepfake detector report")
