@@ -28,7 +28,7 @@ from detector.text.llm import findings_of
 from detector.text.summary import headline, sentences
 from detector.video import credentials, reading
 from detector.video.container import FACTS
-from detector.video.credentials import read_credentials
+from detector.video.credentials import read_credentials, trust_anchors
 from tests import reports
 from tests.clips import plain, write_clip
 from tests.signing import GENERATED, identity, sign
@@ -291,3 +291,21 @@ def test_a_language_model_is_told_nothing_that_a_file_says_of_itself() -> None:
     report = replace(reports.two_people(), signals=tuple(read_signals(info(origin))))
     assert any("Ignore all rules" in one.text for one in sentences(report))
     assert "Ignore" not in findings_of(report)
+
+
+@pytest.mark.parametrize("content", [b"no certificate\n", "Zertifikat für alle\n".encode(), None])
+def test_trust_anchors_that_are_none_are_named_and_leave_files_readable(
+    content: bytes | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The decoding server reads them at its start, and must not end of them."""
+    path = tmp_path / "anchors.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("DEEPFAKE_TRUST_ANCHORS", str(path))
+    trust_anchors.cache_clear()
+    assert trust_anchors() == ""
+    trust_anchors.cache_clear()
+    assert f"names {path}, which is no PEM file of certificates" in caplog.text

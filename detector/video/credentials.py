@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import c2pa
 
 from detector.findings import Credentials, Origin
+
+log = logging.getLogger(__name__)
 
 TRUST_ANCHORS = "DEEPFAKE_TRUST_ANCHORS"
 """Names a PEM file with the certificates of the authorities that the operator trusts."""
@@ -38,12 +41,23 @@ UNTRUSTED = "signingCredential.untrusted"
 
 @functools.cache
 def trust_anchors() -> str:
-    """The operator's certificates, or "". Read once, since a confined process cannot.
-
-    Raises OSError if the file cannot be read.
-    """
+    """The operator's certificates, or "". Read once, since a confined process cannot. Where the
+    file cannot be read or holds no certificates, the log says so, and no signer is trusted."""
     named = os.environ.get(TRUST_ANCHORS)
-    return Path(named).read_text(encoding="ascii") if named else ""
+    if not named:
+        return ""
+    try:
+        anchors = Path(named).read_text(encoding="ascii")
+        context(anchors)
+    except (OSError, UnicodeDecodeError, c2pa.C2paError) as error:
+        log.error(
+            "%s names %s, which is no PEM file of certificates (%s), so no signer is trusted.",
+            TRUST_ANCHORS,
+            named,
+            error,
+        )
+        return ""
+    return anchors
 
 
 def context(anchors: str) -> c2pa.Context:
