@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -267,3 +268,18 @@ def test_an_archive_stopped_in_the_middle_goes_on(job: Job, tmp_path: Path) -> N
     found = rows(tmp_path / "out")
     assert [row["status"] for row in found] == ["ok", "no_face", "no_face"]
     assert all(row["model"] == "tiny" and row["sha256"] for row in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file name is Unicode")
+def test_a_name_that_is_not_utf8_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One such file in a folder or a list must not keep the others from being judged."""
+    odd = os.fsencode(tmp_path) + b"/a\xff.mp4"
+    for path in (odd, os.fsencode(tmp_path) + b"/b.mp4"):
+        Path(os.fsdecode(path)).touch()
+    (tmp_path / "list.txt").write_bytes(odd + b"\nb.mp4\n")
+    for source in (tmp_path, tmp_path / "list.txt"):
+        caplog.clear()
+        assert [entry.name for entry in list_videos([str(source)])] == ["b.mp4"]
+        assert "a\N{REPLACEMENT CHARACTER}.mp4 is left out: its name is not UTF-8" in caplog.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +14,10 @@ from urllib.parse import quote, unquote
 import pyarrow.parquet as pq
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
+from detector.errors import shown
 from detector.video import Limits
+
+log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".list")
 LOOKED_UP_AT_ONCE = 1000
@@ -78,7 +83,7 @@ def _entries(source: str, column: str) -> Iterator[Entry]:
     elif path.lower().endswith(LISTS):
         with store.open_input_stream(path) as file:
             lines = file.read().decode("utf-8-sig", "surrogateescape").splitlines()
-        yield from _listed((line for line in lines if line.strip()), source)
+        yield from _listed(_sayable(line for line in lines if line.strip()), source)
     else:
         yield _entry(source if is_uri(source) else path, info)
 
@@ -86,13 +91,31 @@ def _entries(source: str, column: str) -> Iterator[Entry]:
 def _in_folder(source: str, store: FileSystem, root: str) -> Iterator[Entry]:
     base, mark, query = source.partition("?")
     suffixes = Limits().suffixes
-    infos = store.get_file_info(FileSelector(root, recursive=True))
-    for info in sorted(infos, key=lambda info: str(info.path)):
+    for info in _below(store, root):
         inside = info.path[len(root) :].lstrip("/")
         hidden = any(part.startswith(".") for part in inside.split("/"))
         if info.type is FileType.File and not hidden and inside.lower().endswith(suffixes):
             uri = f"{base.rstrip('/')}/{quote(inside)}{mark}{query}"
             yield _entry(uri if is_uri(source) else info.path, info)
+
+
+def _below(store: FileSystem, root: str) -> list[FileInfo]:
+    """All that lies in a folder and in those inside it, in the order of their names."""
+    try:
+        infos = store.get_file_info(FileSelector(root, recursive=True))
+        return sorted(infos, key=lambda info: str(info.path))
+    except UnicodeDecodeError:  # of a local folder, since objects have names in UTF-8
+        paths = (os.path.join(at, name) for at, _, names in os.walk(root) for name in names)
+        return list(store.get_file_info(sorted(_sayable(paths))))
+
+
+def _sayable(paths: Iterable[str]) -> Iterator[str]:
+    """Those whose names are UTF-8, as the table of answers needs; the log names the others."""
+    for path in paths:
+        if any("\udc80" <= letter <= "\udcff" for letter in path):
+            log.warning("%s is left out: its name is not UTF-8. Rename it.", shown(path))
+        else:
+            yield path
 
 
 def _column(source: str, store: FileSystem, path: str, column: str) -> Iterator[str]:
