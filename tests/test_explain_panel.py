@@ -163,6 +163,7 @@ def test_on_a_phone_it_is_one_column_that_does_not_widen_the_page(answered: Page
 def test_a_new_analysis_clears_what_was_explained(answered: Page) -> None:
     report = answered.locator("#downloads a[href*='-report.json']").first
     before = str(report.get_attribute("href"))
+    answered.click("#asked > button")  # folded since there is an answer
     answered.click("#analyse")
     expect(answered.locator("#closeup")).to_be_empty(timeout=30_000)
     expect(answered.locator("#steadiness")).to_be_empty()
