@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -21,6 +22,7 @@ from detector.records import Frame, Image, Status
 from detector.sandbox.reader import IsolatedReader
 from detector.video import DecodeNotes, probe, read_all, read_clips, read_sound, reading
 from detector.video.fields import is_combed
+from detector.video.packets import demuxed
 from detector.video.sampling import Look
 from tests.clips import barcode, plain, read_barcode, write_clip
 
@@ -121,6 +123,23 @@ def test_the_sound_of_joined_parts_stays_beside_the_picture(tmp_path: Path) -> N
     starts = [block.second for block in read_sound(path)]
     assert starts[-1] == pytest.approx(9.0, abs=0.4)
     assert max(b - a for a, b in pairwise(starts)) < 0.5
+
+
+def test_a_track_that_begins_in_mid_stream_ends_no_reading() -> None:
+    """PyAV raises IndexError at its first packet; damaged tables of a stream bring it about."""
+
+    class Container:
+        starts = 0
+
+        def demux(self, *streams: object) -> Iterator[object]:
+            self.starts += 1
+            yield SimpleNamespace(size=1, number=self.starts)
+            if self.starts == 1:
+                raise IndexError
+
+    notes = DecodeNotes()
+    read = [p.number for p in demuxed(Container(), (), notes)]  # type: ignore[arg-type, union-attr]
+    assert (read, notes.damaged) == ([1, 2], False)
 
 
 @pytest.mark.parametrize("cut", [1, 77, 187])

@@ -136,6 +136,9 @@ def demuxed(
         except av.FFmpegError:
             notes.damaged = True
             return
+        except IndexError:  # a track that begins in mid-stream, which PyAV learns of on a new start
+            packets = container.demux(*streams)
+            continue
         if packet.size:  # an empty one would tell the decoder that the video ends here
             yield cast("AnyPacket", packet)
 

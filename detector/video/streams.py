@@ -105,7 +105,7 @@ def _moving(container: InputContainer, streams: Sequence[VideoStream]) -> set[in
     try:
         for packet in islice(container.demux(*streams), LOOKED_AT):
             seen[packet.stream_index] += packet.size > 0
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # the latter: a track that begins in mid-stream
         pass  # what was seen so far tells
     several = {index for index, count in seen.items() if count > 1}
     return several | {stream.index for stream in streams if stream.frames > 1}
