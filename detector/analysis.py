@@ -20,22 +20,15 @@ from detector.coverage import (
     widened,
 )
 from detector.explain.occlusion import explain_people, judge_of
+from detector.faces.candidates import SURE
 from detector.faces.crops import CropSettings, cut_face
 from detector.faces.quality import quality_of
 from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
 from detector.faces.upright import Upright
 from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
-from detector.records import (
-    Frame,
-    Person,
-    Report,
-    SeenFace,
-    Status,
-    VideoInfo,
-    Warn,
-)
-from detector.scoring.calibration import ScoringRules
+from detector.records import Frame, Person, Report, SeenFace, Status, VideoInfo, Warn
+from detector.scoring.calibration import ScoringRules, seen_surely
 from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
@@ -213,7 +206,7 @@ class Analysis:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
         What was seen in one frame of several that lie close together in time is a flicker of the
-        finder, not a person.
+        finder, not a person; see also `seen_surely`.
         """
         still = self.info.is_still
         if self.detector.network is None:
@@ -222,6 +215,8 @@ class Analysis:
                 for faces in self.seen.values()
                 if len(faces) > 1 or self._alone(faces[0].second)
             ]
+            looks = [[face.quality for face in faces] for faces in seen]
+            seen = seen_surely(seen, looks, rules, sure=SURE, still=still)
             seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [
@@ -229,6 +224,8 @@ class Analysis:
             for clips in self.scored.values()
             if _frames(clips) > 1 or self._alone(clips[0].seconds[0])
         ]
+        qualities = [[quality for clip in clips for quality in clip.qualities] for clips in people]
+        people = seen_surely(people, qualities, rules, sure=SURE, still=still)
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of
         judged = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detector.records import Box, FaceScore, Person, Quality, Status, Verdict, Warn
-from detector.scoring.calibration import ScoringRules, calibrate, pool_logits
+from detector.scoring.calibration import ScoringRules, calibrate, pool_logits, seen_surely
 from detector.scoring.heat_scale import heat_scale, weigh_heat
 from detector.scoring.judge import (
     ScoredClip,
@@ -372,3 +374,19 @@ def test_a_clip_with_parts_of_different_length_is_refused() -> None:
 def test_rules_that_make_no_sense_are_refused(nonsense: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         ScoringRules(**nonsense)  # type: ignore[arg-type]
+
+
+def test_what_was_never_surely_a_face_is_no_person_beside_one() -> None:
+    """An emblem on a sleeve looks a little like a face."""
+    face = Quality(size=120, sharpness=300, frontal=0.9, detection=0.999)
+    emblem = Quality(size=50, sharpness=60, frontal=0.0, detection=0.89)
+    blurred = replace(face, sharpness=5)
+    dim = replace(face, detection=0.8)
+
+    def kept(**people: Quality) -> list[str]:
+        seen = [[each] * 5 for each in people.values()]
+        return seen_surely(list(people), seen, RULES, sure=0.9, still=False)
+
+    assert kept(face=face, emblem=emblem) == ["face"]
+    assert kept(face=face, blurred=blurred, dim=dim) == ["face", "blurred", "dim"]
+    assert kept(emblem=emblem) == ["emblem"]

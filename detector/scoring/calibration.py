@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.records import FloatArray, Quality, Status, Verdict, Warn
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 BANDS = ("weak", "moderate", "strong", "very_strong")
@@ -175,3 +177,19 @@ def decide(fake: float, still: float, rules: ScoringRules) -> tuple[Verdict, set
     if doubts:
         return Verdict.UNDECIDED, doubts
     return (Verdict.FAKE if fake >= high else Verdict.NO_SIGN), doubts
+
+
+def seen_surely(
+    people: list[T],
+    qualities: Sequence[Sequence[Quality]],
+    rules: ScoringRules,
+    *,
+    sure: float,
+    still: bool,
+) -> list[T]:
+    """Those of `people` with a face that was detected with `sure` confidence, or with clear faces
+    enough to be judged; all of them, if no face of anybody was sure."""
+    detected = [any(quality.detection >= sure for quality in each) for each in qualities]
+    clear = [status_of(each, rules, still=still) is Status.OK for each in qualities]
+    kept = zip(people, detected, clear, strict=True)
+    return [person for person, *known in kept if any(known) or not any(detected)]
