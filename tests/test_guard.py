@@ -177,7 +177,7 @@ def test_an_address_is_refused_to_agents_too(url: str, stranger: tuple[str, list
     address, asked = stranger
     answer = agent(url, "tools/call", name="analyze_video", arguments={"video": address})
     assert '"isError":true' in answer
-    assert "Upload the file instead." in answer
+    assert "video must be the path of" in answer
     assert asked == []
 
 

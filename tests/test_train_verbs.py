@@ -45,7 +45,7 @@ def test_many_who_write_to_one_folder_do_not_disturb_each_other(tmp_path: Path) 
 
 
 def test_a_backbone_whose_stages_cannot_be_frozen_is_refused() -> None:
-    model = CnnLstm(ModelConfig(backbone="test_convnext", size=32, hidden=8))
+    model = CnnLstm(ModelConfig(backbone="dla34", size=32, hidden=8))
     with pytest.raises(DataError, match="--freeze 0"):
         set_trainable(model, FitConfig(freeze=2))
 

@@ -102,6 +102,8 @@ def follow(step: Step, folder: Path, end: float) -> Outcome:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # A script in the background ignores Ctrl-C, and its children would.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         code: int | None = None
         try:
