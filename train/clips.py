@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -113,7 +114,16 @@ class Faces:
 
     def __init__(self, folder: Path, split: str) -> None:
         table, self._pixels = read_shards(folder)
-        self.table = table[table["split"] == split].reset_index(drop=True)
+        self._hold(table[table["split"] == split])
+
+    def only(self, chosen: pd.Series) -> Faces:
+        """The same faces without the rows of the table that are not `chosen`."""
+        part = copy(self)
+        part._hold(self.table[chosen])
+        return part
+
+    def _hold(self, table: pd.DataFrame) -> None:
+        self.table = table.reset_index(drop=True)
         self._weights = self.table["weight"].to_numpy() if "weight" in self.table else None
         real = self.table["label"] == "REAL"
         crop = self.table["kind"] == "crop"

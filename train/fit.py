@@ -39,6 +39,7 @@ from train.clips import (
 )
 from train.device import Pictures, render
 from train.judge import judge_crops, judge_videos
+from train.left_out import left_out
 from train.metrics import auc
 from train.origin import origin_of, write_config
 from train.plans import Plans
@@ -292,6 +293,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--mix", type=share_of, nargs="+", metavar="RECIPE=SHARE", help="see train.clips"
     )
     _add_steps(parser)
+    parser.add_argument(
+        "--leave-out", default="", metavar="K/N", help="train without that fold of video sources"
+    )
     parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
     parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
     parser.add_argument(
@@ -341,7 +345,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if config.teacher and not options.init:
         teacher_of(config).hand_over(run.model)
     run.start()
-    faces, judges = Faces(options.shards, "train"), Faces(options.shards, "val")
+    faces = left_out(Faces(options.shards, "train"), config.leave_out)
+    judges = Faces(options.shards, "val")
     try:
         if config.stage == "frames":
             on_device = options.device_data == "yes" or (

@@ -67,7 +67,8 @@ class FitConfig:
     there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose answers are learned beside the labels, with the weight `teach`."""
+    weights whose answers are learned beside the labels, with the weight `teach`. `leave_out` is
+    the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -98,6 +99,7 @@ class FitConfig:
     minutes: float = 0.0
     teacher: str = ""
     teach: float = 1.0
+    leave_out: str = ""
     seed: int = 0
     mix: dict[str, float] | None = None
     model: ModelConfig = field(default_factory=lambda: FAST)

@@ -1,0 +1,83 @@
+"""A recipe is judged on sources that its training never had: each run on what it lacked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.shards import drawn_shards
+from train import fit, left_out
+from train.clips import Faces
+from train.verbs import DataError
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:
+    """Drawn faces whose videos come from five sources, a real and a fake one of each."""
+    folder = drawn_shards(tmp_path_factory.mktemp("shards"), clips=5, frames=3)
+    for path in folder.glob("*.parquet"):
+        table = pd.read_parquet(path)
+        if path.stem.startswith(("video", "neural")):
+            table = table.assign(dataset=[f"source {clip}" for clip in table["clip"]])
+            table.to_parquet(path)
+    return Faces(folder, "train")
+
+
+def sources(faces: Faces) -> set[str]:
+    return set(faces.table[faces.table["kind"] == "video"]["dataset"])
+
+
+def test_every_source_is_left_out_once_and_never_on_both_sides(faces: Faces) -> None:
+    held = [sources(left_out.held_back(faces, f"{k}/3")) for k in (1, 2, 3)]
+    assert sorted(source for part in held for source in part) == sorted(sources(faces))
+    for k, part in enumerate(held, 1):
+        assert sources(left_out.left_out(faces, f"{k}/3")) == sources(faces) - part
+
+
+def test_what_was_redrawn_from_a_video_leaves_with_it(faces: Faces) -> None:
+    kept = left_out.left_out(faces, "1/2").table
+    redrawn = kept[kept["kind"] == "neural"]
+    assert set(redrawn["dataset"]) <= set(kept[kept["kind"] == "video"]["dataset"])
+    assert len(redrawn) < (faces.table["kind"] == "neural").sum()
+
+
+def test_crops_and_portraits_stay(faces: Faces) -> None:
+    for kind in ("crop", "still"):
+        kept = left_out.left_out(faces, "2/5").table
+        assert (kept["kind"] == kind).sum() == (faces.table["kind"] == kind).sum()
+
+
+@pytest.mark.parametrize("part", ["0/5", "6/5", "2", "a/b"])
+def test_a_fold_that_does_not_exist_is_refused(faces: Faces, part: str) -> None:
+    with pytest.raises(DataError, match="such as 2/5"):
+        left_out.left_out(faces, part)
+
+
+def test_each_video_is_judged_by_the_run_that_lacked_its_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = drawn_shards(tmp_path / "shards", clips=4, frames=2)
+    for path in shards.glob("video*.parquet"):
+        table = pd.read_parquet(path)
+        table.assign(dataset=[f"source {clip}" for clip in table["clip"]]).to_parquet(path)
+    runs = [tmp_path / "first", tmp_path / "second"]
+    for k, run in enumerate(runs, 1):
+        arguments = f"--shards {shards} --out {run} --size 64 --steps 1 --pairs 2 --workers 0"
+        assert fit.main([*arguments.split(), "--leave-out", f"{k}/2"]) == 0
+    out = tmp_path / "left-out.json"
+    assert (
+        left_out.main(["--shards", f"{shards}", "--runs", *map(str, runs), "--out", f"{out}"]) == 0
+    )
+    told = json.loads(out.read_text())
+    assert told["groups"]["all"]["real"] == told["groups"]["all"]["fake"] == 4
+    assert len(told["folds"]) == 2
+    assert "within folds" in capsys.readouterr().out
+
+
+def test_runs_with_all_sources_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "frames.config.json").write_text('{"leave_out": ""}')
+    with pytest.raises(DataError, match="all sources"):
+        left_out.part_of(tmp_path)

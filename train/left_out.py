@@ -1,0 +1,127 @@
+"""Leave-sources-out: how a recipe ranks videos of sources that its training never had.
+
+One set of validation sources says little about the next camera or generator. So the sources of the
+training videos are dealt into folds, one run is trained without each, and every video is judged by
+the run that lacked its source:
+
+    for k in 1 2 3 4 5; do
+      python -m train.fit --shards shards --out runs/without-$k --leave-out $k/5 ...
+    done
+    python -m train.left_out --shards shards --runs runs/without-* --out runs/left-out.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from train.clips import Faces
+from train.groups import TALKING_HEADS, group_of
+from train.judge import judge_videos
+from train.metrics import auc, bootstrap
+from train.protocol import folds_of
+from train.run import load_run
+from train.verbs import DataError, verb
+
+
+def left_out(faces: Faces, part: str) -> Faces:
+    """`faces` without the videos of fold K of N, where `part` is "K/N", K from 1; all for ""."""
+    return faces.only(~_in_fold(faces, part)) if part else faces
+
+
+def held_back(faces: Faces, part: str) -> Faces:
+    """The videos alone that `left_out` takes away."""
+    return faces.only(_in_fold(faces, part))
+
+
+def _in_fold(faces: Faces, part: str) -> pd.Series:
+    """Which rows of the table are of videos, or were redrawn from videos, of a fold's sources.
+
+    Raises DataError for a part that is not K/N.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", part)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise DataError(f"--leave-out takes K/N with K from 1 to N, such as 2/5, not {part!r}.")
+    fold, count = int(match[1]) - 1, int(match[2])
+    moving = faces.table[faces.table["kind"].isin(["video", "neural"])]
+    videos = moving[moving["kind"] == "video"].drop_duplicates(["shard", "clip"])
+    sources = videos["dataset"].astype(str).tolist()
+    folds = folds_of(sources, (videos["label"] == "FAKE").to_numpy(float), count)
+    inside = {source for source, place in zip(sources, folds, strict=True) if place == fold}
+    return faces.table["kind"].isin(["video", "neural"]) & faces.table["dataset"].isin(inside)
+
+
+def figures(table: pd.DataFrame) -> dict[str, Any]:
+    """AUC over all, per group of generators and within folds, with intervals over sources.
+
+    `table` has a row per video: `label`, `method`, `dataset`, `identity`, `fold`, `still`.
+    """
+    fake = (table["label"] == "FAKE").to_numpy()
+    groups = table["method"].map(lambda name: group_of(str(name)))
+    parts = {"all": fake} | {name: fake & (groups == name) for name in sorted(set(groups[fake]))}
+    parts["talking heads"] = fake & groups.isin(TALKING_HEADS)
+    told = {name: _ranked(table[~fake | part]) for name, part in parts.items() if part.any()}
+    # Runs differ in level: only the rank within one fold is free of that.
+    within = [_ranked(part) for _, part in table.groupby("fold") if part["label"].nunique() == 2]
+    return {"groups": told, "folds": within}
+
+
+def _ranked(part: pd.DataFrame) -> dict[str, Any]:
+    labels = (part["label"] == "FAKE").to_numpy(float)
+    scores = part["still"].to_numpy(float)
+    return {
+        "real": int((labels == 0).sum()),
+        "fake": int(labels.sum()),
+        "auc": auc(labels, scores),
+        "auc_interval_sources": bootstrap(auc, labels, scores, part["dataset"]),
+    }
+
+
+def judged(faces: Faces, runs: Sequence[Path]) -> pd.DataFrame:
+    """Every video of the runs' folds, by the run that was trained without it."""
+    tables = []
+    for run in runs:
+        part = part_of(run)
+        seen = judge_videos(load_run(run), held_back(faces, part), frames=8)
+        tables.append(seen.table.assign(still=seen.still, fold=part))
+    return pd.concat(tables, ignore_index=True)
+
+
+def part_of(run: Path) -> str:
+    """The fold that a run was trained without. Raises DataError where it had all sources."""
+    config: Mapping[str, Any] = json.loads((run / "frames.config.json").read_text())
+    if not config.get("leave_out"):
+        raise DataError(f"{run} was trained with all sources; give runs of --leave-out.")
+    return str(config["leave_out"])
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.left_out", description=__doc__)
+    parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="one for each fold")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    options = parser.parse_args(argv)
+    parts = [part_of(run) for run in options.runs]
+    if len(set(parts)) < len(parts):
+        raise DataError(f"two runs left out the same fold: {', '.join(parts)}.")
+    table = judged(Faces(options.shards, "train"), options.runs)
+    told = figures(table)
+    options.out.write_text(json.dumps(told, indent=1))
+    for name, row in told["groups"].items():
+        low, high = row["auc_interval_sources"]
+        print(f"{name:28} {row['real']:4} {row['fake']:4}  {row['auc']:.3f} ({low:.2f}-{high:.2f})")
+    inside = np.mean([row["auc"] for row in told["folds"]])
+    print(f"within folds, mean of {len(told['folds'])}: {inside:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
