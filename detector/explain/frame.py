@@ -1,7 +1,7 @@
-"""One judged frame, looked at once more: where its evidence lies, by any method, and if it holds.
+"""One judged frame, explained once more: where its evidence lies, by any method, and if it holds.
 
-The report says where the face was and what its clip and the others said. So only the frames of one
-clip are read again and shown to the network; nobody is searched for, and no score changes.
+The report contains the face's box and the logits of all clips. So only the frames of one clip are
+read again and scored; no faces are searched for, and no score changes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def explain_frame(
     """
     person, score = _place(report, asked)
     if detector.network is None:
-        raise ValueError("there is no network that could be asked")
+        raise ValueError("there is no network that could explain it")
     settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
     watch.tell("Looking closer", 0, 1)
     frames = _read_clip(detector, path, report, _look_at(report, person, score.second), watch)
@@ -50,6 +50,7 @@ def explain_frame(
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
     assert clip.heats is not None  # they were asked for
     rules = detector.rules.at(settings.threshold)
+    # Times come from the same file and decoder, so they are equal to the last bit.
     at = cut.seconds.index(score.second)
     heat = weigh_heat(clip.heats[at], _strength(person, score, rules, asked.of))
     moment = Moment(person.id, score.second, score.fake, cut.crops[at], heat)
@@ -63,7 +64,7 @@ def explain_frame(
 
 
 def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
-    """Whom and which of their frames the question means."""
+    """The person, and the judged frame of theirs nearest to the second asked for."""
     person = next((one for one in report.people if one.id == asked.person and one.clips), None)
     if person is None:
         raise ValueError(f"Person {asked.person} has no score that could be explained")
@@ -76,6 +77,8 @@ def _read_clip(
     """The run of frames of one look."""
     read = reader(watch.check, isolate=detector.isolate)
     with read.opened(path, detector.limits, track=report.video.track) as file:
+        # The hash, not the name: explaining another file's pixels by this report's boxes would
+        # mislead.
         if file.info.sha256 != report.video.sha256:
             raise VideoError(lazy("This is another file than the one that was analysed."))
         with closing(file.clips([look], DecodeNotes())) as clips:
@@ -89,6 +92,7 @@ def _look_at(report: Report, person: Person, second: float) -> Look:
     """The run of frames around a second in which the person was judged."""
     clip = next(clip for clip in person.clips if clip.start <= second <= clip.end)
     frames = sum(clip.start <= at <= clip.end for at in report.sampled_seconds)
+    # One clip of exactly as many frames, so the same frames are decoded.
     return Look(frames, clip.start, clip.end, clip=frames)
 
 
@@ -109,8 +113,7 @@ def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:
 
 
 def _strength(person: Person, score: FaceScore, rules: ScoringRules, of: str) -> float:
-    """How fake is what the map explains; of the video, by the share that
-    this clip has in it."""
+    """The probability by which the map is scaled; of the video, by the share of this clip in it."""
     if of == "frame":
         return score.fake
     kept = [clip for clip in person.clips if clip.weight > 0]

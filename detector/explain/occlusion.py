@@ -1,9 +1,9 @@
 """Why a moment looks manipulated: the part of the face, confirmed by hiding it, and its weight.
 
-A heat map follows the network's slopes; it may point where nothing changes when it is hidden. So
-the regions that it names are blurred, one at a time, and the network is asked again. What both
-agree on is told; otherwise the answer is "not localised". A test costs at most five crops, so an
-analysis tests its first moments only, and any other when somebody asks for it (`closeup`).
+A heat map follows the network's gradients; it may mark regions that change nothing when they are
+hidden. So the regions that it marks are blurred, one at a time, and scored again. Regions on which
+both agree are reported; otherwise the answer is "not localised". A test costs at most five crops,
+so an analysis tests its first moments only, and any other on request (`explain.frame`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from detector.settings import Settings
 
 TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does
 TRIED = 3  # regions blurred per moment, beside the one that serves as control
-CONTROL_AREA = 0.03  # of the crop; a smaller region proves nothing by not mattering
+CONTROL_AREA = 0.03  # of the crop; hiding a smaller region changes little in any case
 LEAST_DROP = 0.2  # log-odds of a frame; less than that confirms nothing
 BLUR = 1 / 12  # of the crop's side: no feature of a face survives it
 SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
@@ -36,8 +36,8 @@ SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
 
 @dataclass(frozen=True)
 class Judge:
-    """Who is asked about one moment, by which rules, and what real faces show. `of` says which
-    logit is to be explained, as in `Settings.heat_of`."""
+    """The network and rules by which one moment is tested, and what real faces show. `of` says
+    which logit is to be explained, as in `Settings.heat_of`."""
 
     network: Network
     rules: ScoringRules
@@ -100,7 +100,7 @@ def explain_moment(
 
 @dataclass(frozen=True)
 class _Asked:
-    """Frame `at` of a clip, which may be shown to the network in other versions."""
+    """Frame `at` of a clip, of which the network can score altered versions."""
 
     network: Network
     clip: ScoredClip
@@ -115,9 +115,11 @@ class _Asked:
     def drops(self, versions: Sequence[Image]) -> list[float]:
         """By how much each version lowers the explained log-odds, its neighbours as they were.
 
-        The original is asked along with them: as part of another batch it might differ.
+        The original is scored in the same batch: in another one rounding might differ.
         """
+        # (N, C), the original first.
         seen = pool(self.network.encode(versions))
+        # (T, C + M), repeated to (N, T, C + M) with one frame replaced.
         features = torch.from_numpy(self.clip.features).to(seen)
         again = features.repeat(len(versions), 1, 1)
         again[:, self.at, : seen.shape[1]] = seen  # the change between frames stays as it was
@@ -134,8 +136,10 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
     controls = [k for k in range(TRIED, len(regions)) if regions[k].area >= CONTROL_AREA]
     if controls:  # where the heat map says least, for the size of the region
         chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
+    # Blurred, not blackened: an edge that no face has would itself be taken for a manipulation.
     blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]
     drops = asked.drops([moment.crop, *blurred])
+    # A region must matter more than the control does, which has the least heat for its size.
     bar = max(asked.least_drop, drops[-1] if controls else 0.0)
     for place, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
         clear = place < TRIED and drop > bar and regions[k].excess > 0
@@ -149,6 +153,7 @@ def blur_region(crop: Image, mask: Mask) -> Image:
     """The crop (S, S, 3) with the masked region (S, S) blurred, and a soft edge around it."""
     picture = Pillow.fromarray(crop)
     side = len(crop)
+    # Grey values are the weights of the composite.
     soft = Pillow.fromarray((mask * 255).astype(np.uint8))
     soft = soft.filter(ImageFilter.GaussianBlur(side * SOFT))
     hidden = picture.filter(ImageFilter.GaussianBlur(side * BLUR))
@@ -162,6 +167,7 @@ def _without(clip: ScoredClip, at: int, person: Person, judge: Judge) -> float |
     rest = torch.from_numpy(np.delete(clip.features, at, axis=0)).to(judge.network.device)
     logit = float(judge.network.judge(rest[None], torch.tensor([len(rest)])).clip)
     kept = [part for part in person.clips if part.weight > 0]
+    # A person's clips do not overlap, so the start identifies one.
     start = float(clip.seconds[0])
     logits = np.array([logit if part.start == start else part.logit for part in kept])
     weights = np.array([part.weight for part in kept])

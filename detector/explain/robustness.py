@@ -1,4 +1,4 @@
-"""How steady an answer is: the same frames, re-encoded, downscaled and blurred, judged again."""
+"""Robustness of an answer: the same frames, re-encoded, downscaled and blurred, scored again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRAMES = 20
 
 
 class Looker(Protocol):
-    """What trying worse copies needs of a `Detector`."""
+    """The part of a `Detector` that trying worse copies uses."""
 
     def look(
         self, path: str | Path, settings: Settings, watch: Watch, *, alter: Alter | None = None
@@ -32,6 +32,7 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
     few frames, so that like is compared with like. Raises what `Detector.analyze` raises.
     """
     frames = min(report.settings.frames or FRAMES, FRAMES)
+    # Without heat maps: only the scores of the copies are compared.
     settings = replace(report.settings, frames=frames, heat=False)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}

@@ -1,4 +1,4 @@
-"""Where faces may be, between the stages of the finder, and what of the picture lies there."""
+"""Candidate boxes between the stages of the face finder, and the pixels inside them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from detector.faces.geometry import share_of_smaller
 from detector.records import Box, Face, FloatArray, Image
 
 IntArray = NDArray[np.int64]
-SMALLEST, SURE = 36, 0.9  # of what a closer look adds: pixels, and detection
+# Least shorter side (pixels) and detection score of a face that only the second pass finds.
+SMALLEST, SURE = 36, 0.9
 
 
 class Found(NamedTuple):
-    """Candidates: boxes (N, 4), how sure (N,), and which picture each lies in (N,)."""
+    """Candidates: boxes (N, 4), probability of a face (N,), and index of the picture (N,)."""
 
     boxes: FloatArray
     scores: FloatArray
@@ -40,22 +41,27 @@ class Found(NamedTuple):
 
     def moved(self, shifts: FloatArray) -> Found:
         """Each edge moved by its share of the box's own side, as the networks were trained."""
+        # (dx0, dy0, dx1, dy1) as shares of width and height: MTCNN's bounding-box regression.
         return self._replace(boxes=self.boxes + shifts * np.tile(self.sides, 2))
 
     def squared(self) -> Found:
         """Squares of the longer side on the same centres: the networks expect squares."""
         centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        # initial=0: without it the maximum of no boxes would raise.
         half = self.sides.max(axis=1, keepdims=True, initial=0) / 2
         return self._replace(boxes=np.concatenate([centres - half, centres + half], axis=1))
 
     def distinct(self, overlap: float) -> IntArray:
         """Non-maximum suppression within each picture: the best of boxes whose IoU is larger."""
+        # One call for all pictures: the owner is the class within which boxes suppress each other.
         tensors: list[Tensor] = [torch.from_numpy(part) for part in self]
         keep: IntArray = batched_nms(*tensors, overlap).numpy()
         return keep
 
     def not_nested(self, overlap: float) -> IntArray:
         """As `distinct`, but overlap counts as a share of the smaller box."""
+        # Last stage of MTCNN ("Min" mode): a small box inside a large one has a low IoU, and is a
+        # duplicate.
         areas = self.sides.prod(axis=1)
         kept: list[int] = []
         for index in np.argsort(-self.scores, kind="stable"):
@@ -78,6 +84,7 @@ def added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
         for other in more
         if other.detection >= SURE
         and min(other.box.width, other.box.height) >= SMALLEST
+        # Of the smaller box: a closer pass finds parts of a face again, at another scale.
         and not any(share_of_smaller(face.box, other.box) > 0.3 for face in faces)
     ]
 
@@ -85,6 +92,7 @@ def added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
 def part_of(image: Image, box: Box, size: int) -> Image:
     """What lies inside the image of a box, stretched to `size`; black if nothing does."""
     height, width = image.shape[:2]
+    # Boxes may reach outside of the picture; what is outside is cut, not padded.
     x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height, width, height]).astype(int)
     if x1 <= x0 or y1 <= y0:
         return np.zeros((size, size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Cuts the pixels that the network sees: the only crop code, for the product and for training."""
+"""Cuts the network's input out of pictures: the only crop code, for product and training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cut_face(image: Image, box: Box, crop: CropSettings) -> Image:
     """The square around `box`, (size, size, 3) RGB uint8, aspect kept.
 
     The square is mapped to the crop exactly, not rounded to whole pixels: rounding would
-    make a face that glides through the video tremble. Resampling is Pillow's bicubic, which
+    shift a moving face by up to a pixel from frame to frame. Resampling is Pillow's bicubic, which
     widens its filter when shrinking and so does not alias. Where the square reaches outside,
     the picture's edge is repeated: black would add an outline that no face has, and a mirror
     image would add parts of a second face.
@@ -40,11 +40,13 @@ def cut_face(image: Image, box: Box, crop: CropSettings) -> Image:
     square = square_around(box, crop.margin)
     x0, y0 = int(np.floor(square.x0)), int(np.floor(square.y0))
     x1, y1 = int(np.ceil(square.x1)), int(np.ceil(square.y1))
+    # The outermost whole pixels that the square touches; resampling below is to the exact edges.
     if square.area == 0 or min(x1, y1, width - x0, height - y0) <= 0:
         raise ValueError(f"{box} has no pixel in the {width} x {height} image")
     inside = image[max(y0, 0) : y1, max(x0, 0) : x1]
     outside = (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))
     region = np.pad(inside, (*outside, (0, 0)), mode="edge")
+    # In pixels of `region`, fractional: Pillow's `box` takes floats.
     source = (square.x0 - x0, square.y0 - y0, square.x1 - x0, square.y1 - y0)
     size = (crop.size, crop.size)
     cut = Pillow.fromarray(region).resize(size, Pillow.Resampling.BICUBIC, box=source)
@@ -53,6 +55,7 @@ def cut_face(image: Image, box: Box, crop: CropSettings) -> Image:
 
 def to_tensor(crops: Sequence[Image]) -> torch.Tensor:
     """Crops of one size become (T, 3, S, S) float32 in [0, 1], RGB."""
+    # (T, S, S, 3) -> (T, 3, S, S); the permuted view would stay channels-last without the format.
     pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
     return pixels.to(torch.float32, memory_format=torch.contiguous_format) / 255
 

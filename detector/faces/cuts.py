@@ -26,6 +26,7 @@ def is_cut(before: Image, after: Image) -> bool:
 
 
 def thumbnail_of(image: Image) -> Image:
+    # 16:9 whatever the video's shape: only compared with thumbnails of the same video.
     small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
 
@@ -34,9 +35,11 @@ def _colour_distance(a: Image, b: Image) -> float:
     """Hellinger distance in [0, 1] of the joint histograms in CIELAB."""
     shares = []
     for thumbnail in (a, b):
+        # Coarse bins, fewer for lightness: a change of light must not look like other colours.
         lab = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2LAB)
         counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 16, 16], [0, 256] * 3)
         shares.append(counts / counts.sum())
+    # Bhattacharyya coefficient c; the distance is sqrt(1 - c), which rounding may make negative.
     overlap = float(np.sqrt(shares[0] * shares[1]).sum())
     return math.sqrt(max(0.0, 1.0 - overlap))
 

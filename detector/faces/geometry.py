@@ -11,6 +11,7 @@ def iou(a: Box, b: Box) -> float:
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     if width <= 0 or height <= 0:
         return 0.0
+    # Continuous coordinates: no + 1 for the last pixel.
     shared = width * height
     return shared / (a.area + b.area - shared)
 
@@ -19,6 +20,7 @@ def share_of_smaller(a: Box, b: Box) -> float:
     """The intersection's share of the smaller box, in [0, 1]."""
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    # The floor only avoids a division by zero for a box without area.
     return max(width, 0.0) * max(height, 0.0) / max(min(a.area, b.area), 1e-9)
 
 

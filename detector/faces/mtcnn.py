@@ -21,19 +21,20 @@ from detector.records import Box, Face, FloatArray, Image
 
 _Net = Callable[[NDArray[np.uint8]], list[FloatArray]]
 
-# From the MTCNN paper, section III: what each network was trained on, and asks for.
+# From the MTCNN paper, section III: the input sizes, and thresholds as the authors' code has them.
 _CELL, _STRIDE = 12, 2  # the window of the first network, and the step between windows
 _REFINE_SIZE, _OUTPUT_SIZE = 24, 48
 _PYRAMID_STEP = 0.709  # halves the area from level to level
-_PROPOSE_AT, _REFINE_AT, _OUTPUT_AT = 0.6, 0.7, 0.7
+_PROPOSE_AT, _REFINE_AT, _OUTPUT_AT = 0.6, 0.7, 0.7  # least probability of a face, by stage
 
+# Bounds memory: pyramids of 8 pictures at a time, and 256 patches per pass of a network.
 _PICTURES_AT_ONCE = 8
 _PATCHES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Search:
-    """How closely to look.
+    """The scale at which faces are searched.
 
     Pictures are shrunk until their longer side is at most `long_side`; faces whose shorter
     side is below about `min_face` pixels on the shrunk picture are not looked for. With the
@@ -46,9 +47,9 @@ class Search:
 
 FINER = Search(long_side=1280, min_face=20)
 # At half its size a face of 40 pixels is found as often as a large one (28 of 30 in pictures of
-# 720p to 4K); up to `CLEAR_SIDE` the first look finds it as well.
+# 720p to 4K); up to `CLEAR_SIDE` the first pass finds it as well.
 CLOSE_SCALE, CLOSE_FACE, CLEAR_SIDE = 0.5, 32, 900
-AROUND = (-0.1, 0.05, 0.2)  # margins around a box at which `uprightness` looks
+AROUND = (-0.1, 0.05, 0.2)  # margins of the crops over which `uprightness` averages
 
 
 class FaceFinder:
@@ -56,7 +57,7 @@ class FaceFinder:
 
     Holds the three networks and nothing else, so threads may share it. The driver is ours:
     8-bit pyramids of shrunk pictures, each level and each stage one batch over all pictures.
-    `long_side` and `min_face` as in `Search`; without `retry` no picture gets a closer look.
+    `long_side` and `min_face` as in `Search`; without `retry` there is no second pass.
     """
 
     def __init__(
@@ -75,10 +76,10 @@ class FaceFinder:
         """The faces of each image of one shot, largest first, in that image's own pixels.
 
         A face cut by the picture's border keeps its whole box, which then reaches outside.
-        The first image is looked at once more and closer if it is large, for faces from 40 pixels
-        on beside larger ones, or if no image shows a face; and so are the others if that helped.
-        So a shot costs at most one closer look for nothing. `seen` spares the first look where
-        `look` gave its answer already.
+        A second pass at a finer scale is made over the first image if it is large, for faces from
+        40 pixels on beside larger ones, or if no image shows a face; and over the others if it
+        found one. So a shot costs at most one such pass in vain. `seen` are results of `look`,
+        which replace the first pass.
 
         Raises ValueError for an image that is not RGB uint8 (H, W, 3).
         """
@@ -101,10 +102,11 @@ class FaceFinder:
         ]
 
     def look(self, images: Sequence[Image]) -> list[list[Face]]:
-        """As `find`, without closer looks."""
+        """As `find`, by the first pass alone."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
                 raise ValueError(f"need RGB uint8 (H, W, 3), got {image.dtype} {image.shape}")
+        # `image.shape` has the 3 channels, too, which never are the maximum.
         small = [k for k, image in enumerate(images) if max(image.shape) <= CLEAR_SIDE]
         search = replace(self._search, min_face=min(CLOSE_FACE, self._search.min_face))
         found = dict(zip(small, self._look([images[k] for k in small], self._search), strict=True))
@@ -119,13 +121,13 @@ class FaceFinder:
         return None if search is None else lambda picture: self._look([picture], search)[0]
 
     def _closer(self, image: Image) -> Search | None:
-        """How to find faces of 40 pixels; None where the first look does."""
+        """The search that finds faces of 40 pixels; None where the first pass does."""
         long_side = round(max(image.shape[:2]) * CLOSE_SCALE)
         return Search(long_side, CLOSE_FACE) if long_side > self._search.long_side else None
 
     def uprightness(self, image: Image, boxes: Sequence[Box]) -> FloatArray:
         """(N, 4) log-odds that each box holds a face, were the image turned counter-clockwise by
-        0, 90, 180 and 270 degrees. Much cheaper than a look; for boxes that a look found."""
+        0, 90, 180 and 270 degrees. Much cheaper than a search; for boxes that one has found."""
         if not boxes:
             return np.empty((0, 4), np.float32)
         parts = [
@@ -135,7 +137,9 @@ class FaceFinder:
         ]
         patches = [np.rot90(part, turns) for part in parts for turns in range(4)]
         *_places, faceness = _run(self._output_net, [np.ascontiguousarray(p) for p in patches])
+        # Softmax outputs reach 0 in float32; 1e-7 bounds the log-odds at about 16.
         odds = np.log(np.maximum(faceness, 1e-7))
+        # log p - log (1 - p), since the two columns of a softmax sum to 1; mean over the margins.
         means: FloatArray = (odds[:, 1] - odds[:, 0]).reshape(len(boxes), len(AROUND), 4).mean(1)
         return means
 
@@ -143,6 +147,7 @@ class FaceFinder:
         net = net.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         pixels = _FromPixels(net)
         if available(self._device):
+            # The hash names the compiled network in the engine's cache.
             weights = b"".join(value.numpy().tobytes() for value in net.state_dict().values())
             key = f"{type(net).__name__} {hashlib.sha256(weights).hexdigest()}"
             whole = isinstance(net, PNet)  # which slides over pictures of any size
@@ -168,6 +173,7 @@ class FaceFinder:
         height, width = images[0].shape[:2]
         scale = min(1.0, search.long_side / max(height, width, 1))
         size = round(width * scale), round(height * scale)
+        # Smaller than the window of the first network: there is nothing to slide.
         if min(size) < _CELL:
             return
         pictures = [resized(image, size) for image in images]
@@ -187,16 +193,22 @@ class FaceFinder:
         """First stage: every 12-pixel window of every pyramid level that may hold a face."""
         height, width = pictures[0].shape[:2]
         levels = [Found.nothing()]
+        # At this scale a face of `min_face` pixels fills the window of 12.
         scale = _CELL / min_face
         while min(height, width) * scale >= _CELL:
             size = round(width * scale), round(height * scale)
+            # From the level above, not from the original, which is cheaper.
             pictures = [resized(picture, size) for picture in pictures]
             shifts, faceness = _run(self._propose_net, pictures)
             owners, rows, columns = np.nonzero(faceness[:, 1] >= _PROPOSE_AT)
+            # The output map has one cell per step of 2 pixels; a cell's window is 12 x 12 from
+            # there.
             corners = np.stack([columns, rows], axis=1).astype(np.float32) * _STRIDE
             to_picture = np.array([width / size[0], height / size[1]] * 2, np.float32)
             windows = np.concatenate([corners, corners + _CELL], axis=1) * to_picture
             found = Found(windows, faceness[owners, 1, rows, columns], owners)
+            # IoU limits of MTCNN's non-maximum suppression: 0.5 within a level, 0.7 between levels
+            # and stages.
             keep = found.distinct(0.5)
             found = found.pick(keep)
             levels.append(found.moved(shifts[owners, :, rows, columns][keep]))
@@ -224,6 +236,7 @@ class FaceFinder:
         sure = np.flatnonzero(faceness[:, 1] > _OUTPUT_AT)
         found = found.pick(sure)._replace(scores=faceness[sure, 1])
         corners, sides = found.boxes[:, None, :2], found.sides[:, None]
+        # (N, 10) is x of all five points, then y of all; as shares of the box before it is moved.
         landmarks = corners + sides * places[sure].reshape(-1, 2, 5).transpose(0, 2, 1)
         found = found.moved(shifts[sure])
         keep = found.not_nested(0.7)
@@ -231,13 +244,14 @@ class FaceFinder:
 
 
 class _FromPixels(nn.Module):
-    """(N, H, W, 3) uint8 -> what `net` says of it."""
+    """(N, H, W, 3) uint8 -> the outputs of `net`."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        # MTCNN was trained on pixels in about [-1, 1): (x - 127.5) / 128.
         outputs: tuple[Tensor, ...] = self.net((pixels.permute(0, 3, 1, 2).float() - 127.5) / 128)
         return outputs
 

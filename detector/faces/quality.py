@@ -1,4 +1,4 @@
-"""Says how well one face in one picture can be judged."""
+"""Measures how well one face in one picture can be judged."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ def _sharpness(image: Image, face: Face) -> float:
     if x0 >= x1 or y0 >= y1:
         raise ValueError(f"{face.box} lies outside the {width} x {height} image")
     grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY)
+    # Averaging where it shrinks, so that aliasing is not taken for detail.
     way = cv2.INTER_AREA if min(grey.shape) >= _SIDE else cv2.INTER_LINEAR
     fixed = cv2.resize(grey, (_SIDE, _SIDE), interpolation=way)
+    # Variance of the Laplacian, a measure of focus (Pech-Pacheco et al. 2000); float, as it has
+    # signs.
     return float(cv2.Laplacian(fixed, cv2.CV_32F).var())
 
 
@@ -48,6 +51,7 @@ def _frontal(landmarks: FloatArray, width: float) -> float:
     if distance == 0.0 or width <= 0.0:
         return 0.0
     middle = (left_eye + right_eye + left_mouth + right_mouth) / 4
+    # Projection onto the line between the eyes, as a share of their distance: scale- and tilt-free.
     aside = abs(float((nose - middle) @ across)) / distance**2
     centred = 1.0 - 2.0 * aside  # 0 once the nose is below an eye
     spread = distance / width / _FRONTAL_SPREAD

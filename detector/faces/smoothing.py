@@ -23,6 +23,7 @@ def smooth_track(
         near = seconds[after] - seconds[before] <= max_gap
         indices += range(before + 1, after + 1) if near else [after]
     values = np.array([_numbers(sightings[k]) for k in known])
+    # By time, not by index: frames need not be evenly spaced.
     columns = [np.interp(seconds[indices], seconds[known], column) for column in values.T]
     smooth = _smoothed(seconds[indices], np.stack(columns, axis=1))
     return tuple(indices), tuple(_face(row) for row in smooth)
@@ -35,15 +36,18 @@ def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
     """
     rows = []
     for second in seconds:
+        # Local linear regression (Cleveland 1979) with equal weights in the window.
         near = np.abs(seconds - second) <= _SMOOTH
         offsets, mean = seconds[near] - second, values[near].mean(axis=0)
         around = offsets - offsets.mean()
+        # The floor: with one frame in the window the slope is 0, and the mean is returned.
         slope = around @ values[near] / max(float(around @ around), 1e-9)
         rows.append(mean - slope * offsets.mean())
     return np.array(rows)
 
 
 def _numbers(face: Face) -> NDArray[np.float64]:
+    # (15,): box 4, points 10, score 1.
     return np.array([*face.box, *face.landmarks.ravel(), face.detection])
 
 

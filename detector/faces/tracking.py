@@ -1,4 +1,4 @@
-"""Follows people: which face in a clip's frames is whose, from clip to clip until a cut."""
+"""Tracks people: assigns faces to ids, within a clip and from clip to clip until a cut."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from detector.records import Box, Face, FloatArray, Frame, Image
 
 Find = Callable[[Sequence[Image]], list[list[Face]]]
 
-MAX_GAP = 0.5  # seconds between two looks; a head does not turn unseen in less
-_SAME_FACE = 0.3  # least IoU of one person's boxes in two looks
+MAX_GAP = 0.5  # seconds between two detections; a head hardly turns away and back in less
+_SAME_FACE = 0.3  # least IoU of one person's boxes in two detections
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
-_MEMORY = 2  # clips for which someone out of sight is remembered
+_MEMORY = 2  # clips for which the id of someone out of sight is kept
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class ClipTrack:
 
 
 class PeopleTracker:
-    """Gives each person of one video an id; feed it the clips in their order.
+    """Gives each person of one video an id; takes the clips in any order of time.
 
-    It goes by place alone: whoever takes another's seat between two clips is taken for them.
+    It compares positions alone: who takes another's place between two clips gets that id.
     """
 
     def __init__(self) -> None:
@@ -52,21 +52,24 @@ class PeopleTracker:
         A clip may also lie between clips that were followed before; then ids go on from its
         neighbours on both sides.
 
-        Looks for faces (`find`: images -> faces of each) on the first and last frame of each
-        shot and at most half a second apart, and interpolates between; where two looks do
-        not agree, on every frame of the shot. Ids go on from the clip before unless there is
+        Detects faces (`find`: images -> faces of each) on the first and last frame of each shot
+        and at most half a second apart, and interpolates between; where two detections do not
+        agree, on every frame of the shot. Ids go on from the clip before unless there is
         a cut. Keeps two thumbnails and a box per person of every clip.
         """
         if not frames:
             return []
         place = bisect(self._past, frames[0].second, key=lambda past: past.start)
         self._return_to(self._past[place - 1] if place else None)
+        # Ids from here on are new in this clip, and may be replaced by those of the next one.
         named = self._next_id
         thumbnails = [thumbnail_of(frame.image) for frame in frames]
         shots = split_at_cuts(thumbnails)
         seen = _look(frames, shots, find)
         tracks = []
         for shot in shots:
+            # Every shot but the first begins at a cut; the first may follow on from the clip
+            # before.
             if shot.start > 0 or self._cut_before(thumbnails[0]):
                 self._known.clear()
             tracks += self._follow_shot(frames, {k: seen[k] for k in shot if k in seen})
@@ -124,6 +127,7 @@ class PeopleTracker:
             second = frames[index].second
             people = list(self._known)
             expected = [self._known[person].expected(second) for person in people]
+            # Predicted boxes against detected ones, frame by frame.
             names = {now: people[old] for old, now in _match(expected, [f.box for f in faces])}
             for now, face in enumerate(faces):
                 person = names[now] if now in names else self._new_id()
@@ -152,15 +156,18 @@ class _Known:
 
     def note(self, box: Box, second: float, clip: int) -> None:
         self.clip = clip
+        # Two places suffice for a constant velocity.
         self.places = [*self.places[-1:], (second, box)]
 
     def expected(self, second: float) -> Box:
         """The box moved on at its last speed, so that two who cross keep their ids."""
         last, box = self.places[-1]
         before, earlier = self.places[0]
+        # A velocity across a longer gap is no prediction; the last box is the better one.
         if not (0 < last - before <= MAX_GAP and 0 <= second - last <= MAX_GAP):
             return box
         ahead = (second - last) / (last - before)
+        # Constant velocity, as in SORT (Bewley et al. 2016) but without its Kalman filter.
         dx = (box.centre[0] - earlier.centre[0]) * ahead
         dy = (box.centre[1] - earlier.centre[1]) * ahead
         return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
@@ -179,7 +186,7 @@ class _Past:
 
 
 def _look(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:
-    """The faces of every frame that was looked at, by frame index in order."""
+    """The faces of every frame in which faces were searched, by frame index in order."""
     seen: dict[int, list[Face]] = {}
     for shot in shots:
         looks = _spread(frames, shot)
@@ -201,10 +208,11 @@ def _spread(frames: Sequence[Frame], shot: range) -> list[int]:
 
 
 def _agree(looks: list[list[Box]]) -> bool:
-    """Whether every look shows the same people, each with only one candidate in the next."""
+    """Whether all frames show the same people, each with only one candidate in the next."""
     for before, after in pairwise(looks):
         overlaps = _overlaps(before, after)
         rivals = overlaps > _RIVAL
+        # Rows, then columns: rivals of a face of this frame, and of one of the next.
         candidates = max(rivals.sum(axis=axis).max(initial=0) for axis in (0, 1))
         matched = len(_match_overlapping(overlaps))
         if candidates > 1 or not len(before) == len(after) == matched:
@@ -218,6 +226,7 @@ def _overlaps(before: Sequence[Box], after: Sequence[Box]) -> FloatArray:
 
 
 def _match_overlapping(overlaps: FloatArray) -> list[tuple[int, int]]:
+    # Cost is the negative overlap, so "not above the limit" is an IoU of at least 0.3.
     return _greedy(-overlaps, -_SAME_FACE)
 
 
@@ -238,6 +247,8 @@ def _widths_apart(a: Box, b: Box) -> float:
 
 def _greedy(cost: FloatArray, limit: float) -> list[tuple[int, int]]:
     """The cheapest pairs not above `limit`, each row and column used once."""
+    # Greedy, not the Hungarian method (Kuhn 1955): the best pair is never given up for a better
+    # sum.
     rows, columns = np.nonzero(cost <= limit)
     order = np.argsort(cost[rows, columns], kind="stable")
     pairs: dict[int, int] = {}

@@ -1,8 +1,8 @@
 """Which way is up, by the faces: pictures in which they lie are turned before anything else.
 
-Messengers turn pixels without saying so, and a face that lies looks manipulated to a network that
-learned from upright ones. So a picture is looked at as it is; only where no face in it is clearly
-upright is it also looked at turned by 90, 180 and 270 degrees.
+Messengers turn pixels without a flag, and a network trained on upright faces gives high scores to
+others. So faces are searched in a picture as it is; only where none is clearly upright are they
+also searched in it turned by 90, 180 and 270 degrees.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from detector.records import Face, Frame, Image
 
 QUARTERS = (0, 90, 180, 270)
 # A face is plainly upright that is detected so clearly, whose mouth is below its eyes within so
-# many degrees, and which turned by any quarter looks less like a face by so much (log-odds).
+# many degrees, and whose log-odds of being a face fall by so much when it is turned by any quarter.
 # Measured on 96 real and generated clips: upright all but two pass, turned none.
 CLEAR, TILTED, BETTER = 0.95, 45.0, 1.0
 # The log-odds of the faces that a picture must show when it is turned, and by how much they must
@@ -25,14 +25,14 @@ CLEAR, TILTED, BETTER = 0.95, 45.0, 1.0
 ENOUGH, CLEARLY_MORE = 3.0, 2.0
 LYING = 4.5  # log-odds by which a face is more of a face when turned; upright ones reach 3.4
 LYING_TILT = 60.0  # degrees
-# Pictures of one video that are looked at closely in all orientations without a face being found:
-# at 4K such a picture takes as long as some 20 of its frames otherwise do.
+# Pictures of one video that are searched at a finer scale in all orientations without a face being
+# found: at 4K such a picture takes as long as some 20 of its frames otherwise do.
 MOST_IN_VAIN = 3
 
 
 @dataclass
 class Upright:
-    """Turns the pictures of one video; feed it the clips in their order."""
+    """Turns the pictures of one video; takes the clips in their order."""
 
     finder: FaceFinder
     turn: int = 0  # degrees, counter-clockwise, of the last picture
@@ -52,6 +52,7 @@ class Upright:
         last = self._turn_of(clip[-1].image) if len(clip) > 1 else first
         turns = [first] * len(clip)
         if first != last:
+            # Only where both ends differ is every frame between them tested.
             turns = [first, *(self._turn_of(frame.image) for frame in clip[1:-1]), last]
         frames = [
             Frame(frame.second, self._turned(frame.image, turn))
@@ -60,7 +61,7 @@ class Upright:
         return frames, turns
 
     def find(self, images: Sequence[Image]) -> list[list[Face]]:
-        """As `FaceFinder.find`; images that were looked at already are not looked at again."""
+        """As `FaceFinder.find`; faces found already in an image are not searched again."""
         return self.finder.find(images, [self._seen.get(id(image)) for image in images])
 
     def lies(self, image: Image, face: Face) -> bool:
@@ -71,10 +72,10 @@ class Upright:
         return lies
 
     def _turn_of(self, image: Image) -> int:
-        """How far to turn this image: as the last one, unless its faces clearly say otherwise.
+        """How far to turn this image: as the last one, unless its faces clearly lie otherwise.
 
-        Where an ordinary look finds no clear face in any orientation, a closer one follows, as
-        long as few such looks were in vain.
+        Where an ordinary search finds no clear face in any orientation, a finer one follows, as
+        long as few such searches were in vain.
         """
         if self._decided(image, self._look) or self.in_vain >= MOST_IN_VAIN:
             return self.turn
@@ -110,6 +111,7 @@ class Upright:
             return image
         key = id(image), turn
         if key not in self._made:
+            # rot90 turns counter-clockwise, and returns a view that OpenCV does not accept.
             self._made[key] = np.ascontiguousarray(np.rot90(image, turn // 90))
         return self._made[key]
 
@@ -120,9 +122,11 @@ class Upright:
 
 
 def _evidence(faces: Sequence[Face]) -> float:
-    """How much speaks for the largest clear face standing upright, as log-odds."""
+    """The evidence that the clearest face stands upright, as log-odds."""
     odds = [
+        # Clipped: a detection of exactly 1 would be infinite.
         np.log(max(face.detection, 1e-6) / max(1 - face.detection, 1e-5))
+        # A face that lies (90 degrees and more) is no evidence, whatever its score.
         * np.cos(np.radians(min(_tilt(face), 90.0)))
         for face in faces
     ]

@@ -1,1 +1,1 @@
-"""Where the network looked: heat maps by several methods, and the parts of a face they cover."""
+"""Heat maps of the network's scores by several methods, and the parts of a face they cover."""

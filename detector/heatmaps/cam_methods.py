@@ -1,9 +1,9 @@
-"""Other ways than Grad-CAM to say where the network looked, from `pytorch_grad_cam`.
+"""Other heat maps than Grad-CAM of the network's score, by `pytorch_grad_cam`.
 
-The library scales every map to [0, 1] by itself, which draws a calm face as hot as a suspicious
-one. So only its raw maps are taken: it is handed the last convolution's maps and their slopes,
-which `heatmaps.gradcam` computes without differentiating the CNN. Its hooks stay unused: they
-would sit on a network that several visitors share.
+The library scales every map to [0, 1] by itself, which draws a face with a low score as hot as one
+with a high score. So only its raw maps are used: it receives the last convolution's maps and their
+gradients, which `heatmaps.gradcam` computes without differentiating the CNN. Its hooks stay unused:
+they would be set on a network that several visitors share.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from detector.heat_methods import HEAT_METHODS
 from detector.heatmaps.gradcam import Clips, slopes_of
 from detector.model.cnn_lstm import CnnLstm, pool
 
-# Score-CAM asks the CNN once per channel, of which there are a thousand or more. As in
-# "Faster Score-CAM", only the channels that vary most over the picture are asked.
+# Score-CAM runs the CNN once per channel, of which there are a thousand or more. As in
+# "Faster Score-CAM", only the channels that vary most over the picture are used.
 SCORED_CHANNELS = 32
 
 
@@ -37,19 +37,23 @@ def heat_maps(model: CnnLstm, clips: Clips, method: str, of: str) -> Tensor:
 
 
 def grad_cam_plus_plus(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """Chattopadhay et al. 2018: gradients weighted by their higher powers."""
     return _by_slopes("GradCAMPlusPlus", model, clips, of)
 
 
 def hires_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """Draelos & Carin 2020: gradients times maps, cell by cell, without averaging first."""
     return _by_slopes("HiResCAM", model, clips, of)
 
 
 def layer_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """Jiang et al. 2021: only positive gradients weigh the maps."""
     return _by_slopes("LayerCAM", model, clips, of)
 
 
 def eigen_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
-    """It follows what the CNN responds to most and knows no logit, so `of` changes nothing."""
+    """First principal component of the maps (Muhammad & Yeasin 2020). It uses no logit, so `of`
+    changes nothing."""
     with _maps(clips) as maps:
         cam = _library("EigenCAM")(model=model, target_layers=[])
         raw = cam.get_cam_image(None, None, None, _condensed(maps), None, False)
@@ -57,12 +61,13 @@ def eigen_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
 
 
 def score_cam(model: CnnLstm, clips: Clips, of: str) -> Tensor:
+    """Wang et al. 2020: each map masks the picture, and is weighed by the score that remains."""
     with _maps(clips) as maps:
         return _shaped(_score_cam(model, clips._replace(maps=maps), of), clips)
 
 
 def _by_slopes(library_class: str, model: CnnLstm, clips: Clips, of: str) -> Tensor:
-    """The library's raw map (N, h, w): the slope of a mean is the same in all of its cells."""
+    """The library's raw map (N, h, w): the gradient of a mean is the same in all of its cells."""
     slopes = slopes_of(of, model, clips.maps, clips.lengths).flatten(0, 1)
     with _maps(clips) as maps:
         cells = maps.shape[-2] * maps.shape[-1]
@@ -87,6 +92,7 @@ def _condensed(maps: Tensor) -> Any:
     """(N, C, h, w) turned into as many channels as there are cells, without changing how cells
     compare: EigenCAM takes half a second per map with a thousand channels."""
     cells = maps.flatten(2).transpose(1, 2)  # (N, h * w, C)
+    # U S has the same inner products between cells as the matrix itself, with h * w columns only.
     left, sizes, _ = torch.linalg.svd(cells, full_matrices=False)
     turned = (left * sizes[:, None]).transpose(1, 2)
     return turned.reshape(len(maps), -1, *maps.shape[-2:]).cpu().numpy()
@@ -94,6 +100,7 @@ def _condensed(maps: Tensor) -> Any:
 
 def _outward(raw: Any) -> Any:
     """A principal component has no sign; the side that stands out more is taken for hot."""
+    # Per map: the sign of each singular vector is arbitrary.
     flip = np.abs(raw.min(axis=(1, 2))) > np.abs(raw.max(axis=(1, 2)))
     return np.where(flip[:, None, None], -raw, raw)
 
@@ -107,6 +114,7 @@ def _score_cam(model: CnnLstm, clips: Clips, of: str) -> Any:
         features = pool(maps[b, :length])
         for t in range(length):
             frame = maps[b, t]
+            # (C, h * w): a channel that is flat over the picture masks nothing.
             most = frame.flatten(1).var(dim=1).topk(min(SCORED_CHANNELS, len(frame))).indices
             picture = ((crops[b, t] - model.mean) / model.std)[None]
             among = _Among(model, features, t, of).eval()
@@ -134,6 +142,7 @@ class _Among(nn.Module):
             self.model.encode_normalised(images.contiguous(memory_format=torch.channels_last))
         )
         clips = self.features.repeat(len(images), 1, 1)
+        # Version i of the frame among the same neighbours, (N, T, C).
         clips[:, self.t] = seen
         logits = self.model.judge(clips)
         return logits.frame[:, self.t, None] if self.of == "frame" else logits.clip[:, None]

@@ -1,9 +1,9 @@
-"""Where the network looked: exact Grad-CAM of each frame's own score, at hardly any cost.
+"""Exact Grad-CAM of each frame's own score, at hardly any cost.
 
 Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) weighs each map A_k of the last convolution by the
-mean of dS/dA_k over its cells and keeps what is positive. Here the head sees the maps only
-through their mean f_k, so dS/dA_k is (dS/df_k) / (h * w) in every cell: the CNN need not be
-differentiated, and runs once without gradients.
+mean of dS/dA_k over its cells and keeps what is positive. Here the head receives only the maps'
+means f_k, so dS/dA_k is (dS/df_k) / (h * w) in every cell: the CNN need not be differentiated, and
+runs once without gradients.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from detector.model.cnn_lstm import CnnLstm, pool
 
 
 class Clips(NamedTuple):
-    """B clips of T frames, as the network saw them.
+    """B clips of T frames, as they were given to the network.
 
     maps     (B * T, C, h, w)  from `model.encode`
     lengths  (B,)              real frames of each clip
-    crops    (B * T, 3, S, S)  RGB in [0, 1]; only Score-CAM looks at them
+    crops    (B * T, 3, S, S)  RGB in [0, 1]; only Score-CAM uses them
     """
 
     maps: Tensor
@@ -39,7 +39,7 @@ def frame_heat(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     """For each frame of B clips, the map of what raised its own frame logit.
 
     maps     (B * T, C, h, w)  from `model.encode`; inference tensors are welcome
-    lengths  (B,)              real frames of each clip; what is said of later ones means nothing
+    lengths  (B,)              real frames of each clip; heat of later ones is undefined
     returns  heat (B, T, h, w) float32 >= 0, raw: the log-odds that each cell adds, to first order
 
     A frame's logit also depends on its neighbours through the LSTM; only what the frame's own
@@ -65,6 +65,7 @@ def slopes_of(of: str, model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad(), _differentiable_lstm():
         moved = features.clone().requires_grad_()
         clip = model.judge(moved, lengths).clip
+        # The sum over clips has each clip's own gradient: they do not depend on each other.
         (slopes,) = torch.autograd.grad(clip.sum(), moved)
     return slopes
 
@@ -74,6 +75,7 @@ def _features(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     if model.training:
         raise ValueError("heat needs the network in eval mode: dropout would explain a dice roll")
     with torch.inference_mode(False), torch.no_grad():
+        # Out of inference mode: tensors made inside it cannot enter autograd.
         features = pool(maps.float())
         return features.view(len(lengths), -1, features.shape[1])
 
@@ -87,11 +89,12 @@ def _own_slopes(model: CnnLstm, features: Tensor, lengths: Tensor) -> Tensor:
     """
     B, T = features.shape[:2]
     with torch.inference_mode(False), torch.enable_grad(), _differentiable_lstm():
+        # (1, T, T, 1): copy t, frame t.
         diagonal = torch.eye(T, dtype=torch.bool, device=features.device)[None, :, :, None]
         moved = features.clone().requires_grad_()
         copies = torch.where(diagonal, moved[:, :, None], features[:, None])  # (B, T, T, C)
         frame = model.judge(copies.flatten(0, 1), lengths.repeat_interleave(T)).frame
-        own = frame.view(B, T, T).diagonal(dim1=1, dim2=2)
+        own = frame.view(B, T, T).diagonal(dim1=1, dim2=2)  # (B, T)
         (slopes,) = torch.autograd.grad(own.sum(), moved)
     return slopes
 
@@ -104,6 +107,8 @@ def _differentiable_lstm() -> AbstractContextManager[None]:
 def _cam(maps: Tensor, slopes: Tensor) -> Tensor:
     """Grad-CAM from the maps and the slopes (B, T, C) of their means."""
     with torch.inference_mode(False), torch.no_grad():
+        # Eq. 2: ReLU of the weighted sum. The weights of eq. 1 are slopes / cells, divided once
+        # below.
         cam = torch.einsum("nc,nchw->nhw", slopes.flatten(0, 1), maps.float())
         cells = maps.shape[-2] * maps.shape[-1]
         return (cam.relu() / cells).view(*slopes.shape[:2], *maps.shape[-2:])

@@ -48,6 +48,7 @@ def region_masks(landmarks: FloatArray, size: float, grid: int = GRID) -> dict[s
 
     Empty if the eyes lie where the mouth is, or nowhere: then there is no face to lay them on.
     """
+    # As shares of the crop, so that thresholds hold for crops of any size.
     points = np.asarray(landmarks, np.float64) / size
     if not _show_a_face(points):
         return {}
@@ -56,6 +57,7 @@ def region_masks(landmarks: FloatArray, size: float, grid: int = GRID) -> dict[s
     def drawn(*shapes: tuple[tuple[float, float], ...]) -> Mask:
         canvas = Pillow.new("1", (grid, grid))
         for shape in shapes:
+            # Row vectors: (x, y) in the face's frame times the axes, plus the origin, gives pixels.
             points = np.asarray(shape) @ matrix + origin
             ImageDraw.Draw(canvas).polygon([tuple(point) for point in points], fill=1)
         return np.array(canvas, bool)
@@ -96,6 +98,7 @@ def _face_frame(landmarks: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     across = right - left
     spread = float(np.hypot(*across))
     if spread < _LEAST_SPREAD * unit:
+        # In full profile both eyes coincide; then "across" is perpendicular to "down".
         direction = across / spread if spread > 0 else np.array([down[1], -down[0]]) / unit
         across = direction * _LEAST_SPREAD * unit
     return np.stack([across, down]), origin
@@ -115,6 +118,7 @@ def shares_of(heat: FloatArray, masks: Mapping[str, Mask]) -> dict[str, float]:
         return {}
     grid = len(next(iter(masks.values())))
     picture = Pillow.fromarray(np.asarray(heat, np.float32))
+    # float64 for the sums: shares of thousands of cells must add up to 1.
     fine = np.array(picture.resize((grid, grid), Pillow.Resampling.BILINEAR), np.float64)
     total = float(fine.sum())
     if total <= 0:

@@ -19,13 +19,13 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 
 from detector.errors import WeightsError
 
-# The library tries for 24 seconds to reach a Hub that is not there; we ask once, and briefly.
+# The library retries for 24 seconds where the Hub does not answer; one short request replaces that.
 REACH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """Where released weights lie.
+    """Where released weights are stored.
 
     `revision` is a full commit hash, never a branch: a score must not change overnight. `cards`
     gives each model id the SHA-256 of its card <id>.json, which in turn holds that of its
@@ -38,6 +38,7 @@ class HubSource:
     endpoint: str | None = None
 
     def __post_init__(self) -> None:
+        # A SHA-1 of git; tags and branches can be moved, commits cannot.
         if not re.fullmatch(r"[0-9a-f]{40}", self.revision):
             raise ValueError(
                 f"a Hub revision is pinned by its full commit hash of 40 hexadecimal digits, "
@@ -62,6 +63,8 @@ def fetch(source: HubSource, name: str, sha256: str, *, cache: Path | None = Non
                 name,
                 revision=source.revision,
                 cache_dir=cache,
+                # No request at all where the file is cached, so that a service starts without a
+                # network.
                 local_files_only=True,
             )
         )
@@ -91,6 +94,8 @@ def _download(
             cache_dir=cache,
             endpoint=source.endpoint,
             token=False,
+            # No credentials of the user: the release is public, and an expired token would make it
+            # fail.
             force_download=again,
         )
     except (HTTPError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The card of a network: all that is known about it besides its weights, checked when read."""
+"""The card of a network: its description and rules beside its weights, checked when read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from detector.model.cnn_lstm import ModelConfig
 from detector.model.quantize import DTYPES
 from detector.scoring.calibration import ScoringRules
 
+# Rises only with a change that makes old programs misread a card; new keys need no new version.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Card:
-    """All that is known about one network besides its weights; stored beside them as JSON.
+    """The description of one network and its rules; stored beside its weights as JSON.
 
     `trained` is False for a network that must not give scores. `trained_on` is one sentence.
     `data` and `metrics` are free. `commit` is that of the code which trained it, `revision` the
     release's own name, `dtype` how the numbers are stored, see `model.quantize`.
     `version` rises when an older program could not read a card rightly; `unknown` are keys, nested
-    as in the file, that this program does not know and writes back.
+    as in the file, that are not fields here; they are written back unchanged.
     """
 
     id: str
@@ -56,7 +57,8 @@ class Card:
         return {name: float(share) for name, share in measured.get("mean", {}).items()}
 
     def to_json(self) -> str:
-        """The card with what it does not know, as it was read."""
+        """The card as JSON, with its unknown keys as they were read."""
+        # Indented and with a final newline, so that versions of a card compare line by line.
         values = asdict(self)
         return json.dumps(_merged(values, values.pop("unknown")), indent=2) + "\n"
 
@@ -79,7 +81,7 @@ class Card:
                 f"The weights card is of version {version}, and this program reads {VERSION}; "
                 "install a newer release of it."
             )
-        known, unknown = _told_apart(cls, values)
+        known, unknown = _split_keys(cls, values)
         try:
             # Strict, so that True is no 1 and "0.5" no number; as JSON, so that lists are tuples.
             card: Card = _reader().validate_json(json.dumps(known), strict=True)
@@ -93,14 +95,16 @@ def _reader() -> TypeAdapter[Card]:
     return TypeAdapter(Card)
 
 
-def _told_apart(kind: Any, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split_keys(kind: Any, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys that are fields of the dataclass `kind`, and those that are not; nested alike."""
     names = {part.name for part in fields(kind)} - {"unknown"}
     known = {key: value for key, value in values.items() if key in names}
     unknown = {key: value for key, value in values.items() if key not in names}
+    # Only the card itself nests dataclasses; `data` and `metrics` are free, so nothing is unknown
+    # in them.
     for key, inner in (("model", ModelConfig), ("rules", ScoringRules)):
         if kind is Card and isinstance(known.get(key), dict):
-            known[key], more = _told_apart(inner, known[key])
+            known[key], more = _split_keys(inner, known[key])
             if more:
                 unknown[key] = more
     return known, unknown
@@ -123,4 +127,5 @@ def _fault(error: ValidationError) -> str:
 
 
 def is_model_id(text: str) -> bool:
+    # No dot and no slash: the id becomes a file name.
     return re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text) is not None

@@ -1,4 +1,4 @@
-"""How a network's numbers lie in a file: as they are, as float16, or as int8 per channel."""
+"""How a network's weights are stored in a file: float32, float16, or int8 per output channel."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def pack(state: State, dtype: str) -> dict[str, Tensor]:
         raise ValueError(f"weights are stored as one of {', '.join(DTYPES)}, not '{dtype}'")
     packed = dict(state)
     for name, value in state.items():
+        # Only norms and biases have one dimension; a running variance may be below 6e-5, the
+        # smallest normal float16.
         if value.ndim > 1 and dtype == "float16":
             packed[name] = value.half()
         elif value.ndim > 1 and dtype == "int8":
@@ -44,6 +46,9 @@ def unpack(packed: State) -> dict[str, Tensor]:
 
 
 def _quantise(value: Tensor) -> tuple[Tensor, Tensor]:
+    # One scale per output channel, (C, 1, ...), broadcastable to the weight.
     peak = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True)
+    # Symmetric range -127 to 127: -128 is unused, so that zero is exact. An all-zero channel needs
+    # a scale > 0.
     scale = (peak / 127).clamp(min=torch.finfo(torch.float32).tiny)
     return (value / scale).round().to(torch.int8), scale

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 VARIABLE = "DEEPFAKE_WEIGHTS"
+# Suffixes of formats that PyTorch reads by unpickling, which can run any code.
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 UNTRAINED = ModelInfo(
     id="none",
@@ -86,6 +87,7 @@ def find_weights(
         wanted, source = os.environ[VARIABLE], "environment"
     if wanted is not None and (isinstance(wanted, Path) or not is_model_id(wanted)):
         return _at_path(Path(wanted), source)
+    # The larger network needs a GPU to answer in reasonable time.
     defaults = ("accurate", "fast") if device.startswith("cuda") else ("fast", "accurate")
     ids = defaults if wanted is None else (str(wanted),)
     found = _in_folder(ids, folder) or _in_hub(ids, hub, cache)
@@ -97,7 +99,7 @@ def find_weights(
 
 
 def load_model(found: Found, device: str) -> Loaded:
-    """The network, ready for inference, after its file was checked against the card.
+    """The network, ready for inference; its file is checked against the card first.
 
     It is in eval mode and channels-last, with its batch norms folded, and float32 however it was
     stored. Raises WeightsError if the file is not the card's, or holds another network
@@ -121,13 +123,15 @@ def load_model(found: Found, device: str) -> Loaded:
     size = card.model.size
     if hasattr(model.encoder, "set_input_size"):  # a transformer, whose positions now fit once
         model.encoder.set_input_size((size, size))  # type: ignore[operator]
+    # Traced at the size in use; zeros suffice, since only the order of the layers is observed.
     fold_norms(model.eval().encoder, torch.zeros(1, 3, size, size))
+    # Channels-last is the layout in which cuDNN and oneDNN run convolutions without transposing.
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Loaded(card=card, model=model, info=_info(card), source=found.source)
 
 
 def pick_device(wanted: str = "auto") -> str:
-    """The one place that asks the machine what it has: "auto", "cpu" or "cuda" -> a device.
+    """The only query of the machine's devices: "auto", "cpu" or "cuda" -> a device.
 
     Raises ValueError if CUDA is asked for and absent, or for another word.
     """
@@ -144,20 +148,21 @@ def _cuda_works() -> bool:
     """Whether PyTorch computes on a GPU here. Where there is one that it cannot use, as with a
     driver that is too old, the log says why."""
     reasons: list[str] = []
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        there = torch.cuda.is_available()
-    reasons += [str(each.message) for each in told if "CUDA" in str(each.message)]
-    if there:
+        available = torch.cuda.is_available()
+    reasons += [str(each.message) for each in caught if "CUDA" in str(each.message)]
+    if available:
         try:
+            # `is_available` is true also where no kernel fits the GPU; only running one shows it.
             torch.zeros(1, device="cuda").add(1).cpu()
         except RuntimeError as error:
-            there = False
+            available = False
             reasons.append(str(error))
-    if reasons and not there:
+    if reasons and not available:
         reason = reasons[-1].strip().splitlines()[0]
         log.warning("The GPU cannot be used, so the CPU computes: %s", reason)
-    return there
+    return available
 
 
 def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "float32") -> Card:
@@ -168,6 +173,7 @@ def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "floa
     """
     if card.model != model.config:
         raise ValueError(f"the card says {card.model}, the network is {model.config}")
+    # safetensors requires contiguous tensors on the CPU.
     state = pack(model.state_dict(), dtype)
     content = safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
     digest = hashlib.sha256(content).hexdigest()
@@ -271,6 +277,7 @@ def _info(card: Card) -> ModelInfo:
 def _write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        # A rename within one folder is atomic, so a reader never finds half a file.
         part.write_bytes(content)
         part.replace(path)
     finally:

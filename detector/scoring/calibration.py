@@ -1,4 +1,4 @@
-"""The rules of judging: what must be seen, and how logits become a probability and a word."""
+"""The rules of scoring: what must be visible, and how logits become a probability and a word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 BANDS = ("weak", "moderate", "strong", "very_strong")
-# So many neighbouring clips count alone, however long the calm rest of the video is.
+# Clips of a run that is pooled by itself, so that a short swap is not diluted by a long video.
 STRETCH = 3
 
 
@@ -29,25 +29,28 @@ class ScoringRules:
     Calibration of Modern Neural Networks"). They are fitted on a person's pooled logit; frames
     share them, so that timeline and verdict have one scale.
 
-    `threshold` is where the error of both kinds was weighed; `undecided` is the range of
+    `threshold` was chosen by the errors of both kinds; `undecided` is the range of
     calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
     the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
     (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
     `share` of the clips, the most suspicious ones, are pooled to a person. `disagreement` is the
-    difference between the probabilities with and without time from which neither is believed.
+    difference between the probabilities with and without time from which neither is used.
     """
 
+    # Temperature 1 and bias 0 leave the logits as they are; a trained card replaces both.
     temperature: float = 1.0
     bias: float = 0.0
     calibrated: bool = False
     threshold: float = 0.5
+    # Defaults for cards without measured rules; `train.judge` and `train.publish` fit what is
+    # released.
     undecided: tuple[float, float] = (0.45, 0.55)
     bands: tuple[float, float, float, float] = (0.5, 0.7, 0.9, 1.0)
     min_faces: int = 4
-    min_size: float = 40.0
+    min_size: float = 40.0  # pixels of the shorter side, in the original frame
     min_sharpness: float = 0.0
     min_frontal: float = 0.0
-    share: float = 0.25
+    share: float = 0.25  # small, so that a short swap is not diluted; see train/LOG.md, "Pooling"
     disagreement: float = 0.6
 
     def __post_init__(self) -> None:
@@ -73,6 +76,7 @@ class ScoringRules:
         """The same rules at a threshold of the user's own; the undecided range moves with it."""
         if threshold is None:
             return self
+        # Clipped, since a threshold near 0 or 1 would move the range outside of [0, 1].
         below, above = self.threshold - self.undecided[0], self.undecided[1] - self.threshold
         band = (max(threshold - below, 0.0), min(threshold + above, 1.0))
         return replace(self, threshold=threshold, undecided=band)
@@ -88,6 +92,7 @@ class ScoringRules:
             (quality.sharpness, self.min_sharpness),
             (quality.frontal, self.min_frontal),
         )
+        # A product: a face that is small and blurred counts less than one with either defect.
         weight = 1.0
         for value, least in pairs:
             if value < least:
@@ -98,14 +103,16 @@ class ScoringRules:
 
 def calibrate(logits: Floats | FloatArray | float, rules: ScoringRules) -> Floats:
     """Logits of any shape -> probabilities of fake, sigmoid((logit + bias) / temperature)."""
+    # float64: logits arrive in float32, and probabilities near 0 and 1 are subtracted later.
     scaled = (np.asarray(logits, np.float64) + rules.bias) / rules.temperature
-    return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))  # does not overflow on either side
+    # sigmoid(x) = exp(-log(1 + exp(-x))); written so, neither side overflows.
+    return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))
 
 
 def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
     """The logit of a person from those of its clips; pooled over its most suspicious part.
 
-    A mean would drown a swap of two seconds in a minute. So it is the weighted mean of the
+    A mean would dilute a swap of two seconds in a minute. So it is the weighted mean of the
     highest `share` of the clips or, if that is more, of the strongest run of three neighbours: a
     quarter of a long video is long as well. Few clips are no special case: up to 1 / share of
     them, the highest counts alone.
@@ -119,10 +126,11 @@ def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
     count = logits.shape[-1]
     if count == 0:
         raise ValueError("there is no usable clip to pool")
+    # Stable: of equal logits always the same clips are taken, on every machine.
     top = np.argsort(logits, axis=-1, kind="stable")[..., -math.ceil(share * count) :]
     chosen = np.take_along_axis(weights, top, axis=-1)
     pooled = (np.take_along_axis(logits, top, axis=-1) * chosen).sum(-1) / chosen.sum(-1)
-    width = min(STRETCH, count)
+    width = min(STRETCH, count)  # a video may have fewer clips
     runs = np.lib.stride_tricks.sliding_window_view(logits * weights, width, axis=-1).sum(-1)
     runs /= np.lib.stride_tricks.sliding_window_view(weights, width, axis=-1).sum(-1)
     return np.asarray(np.maximum(pooled, runs.max(-1)))
@@ -130,6 +138,8 @@ def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
 
 def pool_shares(logits: Floats, weights: Floats, share: float) -> Floats:
     """How much each of (n,) clips moves the pooled logit: what `pool_logits` multiplies it by."""
+    # Numerical derivative. Pooling is piecewise linear, so it is exact but for rounding while the
+    # order of the clips stays.
     nudge = 1e-6 * np.eye(len(logits))
     moved = pool_logits(logits + nudge, np.broadcast_to(weights, nudge.shape), share)
     return np.asarray((moved - pool_logits(logits, weights, share)) / 1e-6)
@@ -140,6 +150,8 @@ def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool)
     usable = sum(rules.weight(quality) > 0 for quality in qualities)
     if usable >= (1 if still else rules.min_faces):
         return Status.OK
+    # The most frequent cause is named; size is tested first, as a small face is mostly blurred,
+    # too.
     small = sum(quality.size < rules.min_size for quality in qualities)
     blurred = sum(quality.sharpness < rules.min_sharpness for quality in qualities)
     if qualities and 2 * small >= len(qualities):
@@ -168,9 +180,10 @@ def quality_warnings(
 
 
 def decide(fake: float, still: float, rules: ScoringRules) -> tuple[Verdict, set[Warn]]:
-    """The verdict on probabilities with and without time, and what stands against one."""
+    """The verdict on probabilities with and without time, and the reasons for "undecided"."""
     low, high = rules.undecided
     doubts = {Warn.NEAR_THRESHOLD} if low <= fake < high else set()
+    # A large difference on one side of the threshold does not change the answer, so it is no doubt.
     opposite = (fake >= rules.threshold) != (still >= rules.threshold)
     if opposite and abs(fake - still) >= rules.disagreement:
         doubts.add(Warn.TIME_AND_FRAME_DISAGREE)

@@ -1,4 +1,4 @@
-"""How often a batch whose labels are known was right, by the metrics that training uses."""
+"""How accurate the scores of a labelled batch are, by the metrics that training uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Files by label and by what they were called at the threshold, with those without a score."""
+    """Files by label and by class at the threshold, and those without a score."""
 
     fake_called_fake: int
     fake_called_real: int
@@ -59,6 +59,7 @@ def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
     points: tuple[tuple[float, float], ...] = ()
     if both:
         fpr, tpr, _ = roc(fake, score)
+        # Four decimals: the points go into JSON, and a plot shows no more.
         points = tuple(
             (round(float(x), 4), round(float(y), 4)) for x, y in zip(fpr, tpr, strict=True)
         )
@@ -73,6 +74,7 @@ def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
 
 
 def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float] | None:
+    # Resamples of two people are mostly copies of one: the interval would say nothing.
     if len(set(identity)) < 3:
         return None
     try:
@@ -83,8 +85,8 @@ def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float]
 
 def _matrix(judged: Sequence[Judged], threshold: float) -> Matrix:
     def count(fake: bool, called: bool | None) -> int:
-        said = (None if one.score is None else one.score >= threshold for one in judged)
-        pairs = zip(judged, said, strict=True)
+        at_or_above = (None if one.score is None else one.score >= threshold for one in judged)
+        pairs = zip(judged, at_or_above, strict=True)
         return sum(one.fake is fake and answer is called for one, answer in pairs)
 
     return Matrix(

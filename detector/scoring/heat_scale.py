@@ -1,4 +1,4 @@
-"""How hot a heat map is drawn: by one scale for the whole video, never one per frame."""
+"""The scale by which heat maps are drawn: one for the whole video, never one per frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detector.settings import Settings
 
 
 def weigh_heat(heat: FloatArray, fake: float) -> FloatArray:
-    """The raw map times a probability: what explains nothing stays cool."""
+    """The raw map times a probability: a map that explains a low score is drawn faint."""
     return np.asarray(heat * fake, np.float32)
 
 
@@ -40,7 +40,9 @@ def heat_scale(scores: Sequence[FaceScore | Moment], floor: float = 1.0) -> floa
     maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
     if not maps:
         return 0.0
+    # A percentile, since the maximum would follow one outlier of thousands of cells.
     peak = float(np.percentile([heat.max() for heat, _ in maps], 95))
     highest = max(fake for _, fake in maps)
+    # `floor` is of a whole map, and all maps of a video have one size: so much is it per cell.
     least = floor / maps[0][0].size
     return max(peak / highest, least) if highest > 0 else max(least, 1.0)

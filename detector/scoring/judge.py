@@ -1,4 +1,4 @@
-"""From the network's logits to a person's answer and the video's; pure, and honest about doubt.
+"""From the network's logits to a person's answer and the video's, by pure functions.
 
 A clip is a few consecutive frames of one person. Clips are pooled to the person, and the video
 is as fake as its most suspicious person. Taking a maximum over people raises the false alarms
@@ -40,18 +40,18 @@ from detector.scoring.calibration import (
 from detector.scoring.heat_scale import weigh_heat
 from detector.scoring.keyframes import choose_moments
 
-RESAMPLES = 1000
+RESAMPLES = 1000  # usual for 95 % percentile intervals (Efron & Tibshirani 1993, chapter 13)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredClip:
-    """What the network said about T consecutive frames of one person, and what it looked at.
+    """The network's output for T consecutive frames of one person, and its input.
 
     `logit` is the clip's own; `frame_logits` and `still_logits` are (T,), `seconds` (T,) rises,
     `landmarks` is (T, 5, 2). `heats` is (T, h, w), a raw map of each frame's own logit, or of the
     clip's. `crops` are the network's inputs where they were kept: only those can become a
     `Moment`. `families` gives each kind of manipulation its probability. `features` is (T, C),
-    what the CNN made of each frame.
+    the CNN's pooled output for each frame.
     """
 
     logit: float
@@ -95,24 +95,30 @@ def interval_of(
     Clips are drawn with replacement, kept in the order of time, and frames within each drawn
     clip; one clip alone still has its frames, one frame alone has no interval (None). The seed
     is fixed, so the same video gives the same interval. It covers which moments happened to be
-    sampled. It does not cover what the model does not know: an unfamiliar manipulation, camera
-    or compression. With few clips it is too narrow, as every bootstrap is.
+    sampled. It does not cover the model's own errors: an unfamiliar manipulation, camera or
+    compression. With few clips it is too narrow, as every bootstrap is.
     """
     if sum(len(clip.seconds) for clip in clips) < 2:
         return None
+    # Clips, then frames in them: resampling of hierarchical data (Davison & Hinkley 1997, 3.8).
     random = np.random.default_rng(0)
     count = len(clips)
+    # In the order of time, since pooling also looks for runs of neighbours.
     drawn = np.sort(random.integers(count, size=(RESAMPLES, count)), axis=1)
     shifts = np.empty((RESAMPLES, count))
     for index, clip in enumerate(clips):
         frames = np.asarray(clip.frame_logits, np.float64)
         again = frames[random.integers(len(frames), size=(RESAMPLES, len(frames)))]
+        # The clip's logit has a head of its own, so only the deviation of the frames' mean is
+        # resampled.
         shifts[:, index] = again.mean(1) - frames.mean()
+    # (clips,), broadcast to (RESAMPLES, clips) below.
     unmoved = np.array([clip.logit for clip in clips], np.float64)
     logits = np.take_along_axis(unmoved + shifts, drawn, axis=1)
     pooled = calibrate(pool_logits(logits, weights[drawn], rules.share), rules)
     own = calibrate(pool_logits(unmoved, weights, rules.share), rules)
     low, high = np.percentile(pooled, (2.5, 97.5))
+    # The interval always contains the score itself, which a percentile interval need not.
     return float(min(low, own)), float(max(high, own))
 
 
@@ -126,9 +132,9 @@ def judge_person(
 ) -> Person:
     """One person's answer from its clips, in the order of time; `still` for a single picture.
 
-    Where too little can be seen, the faces are returned as `seen`, without a score. A score
-    under which time and single frames contradict each other keeps its number, yet the verdict
-    is undecided. `rules.at` applies a threshold of the user's own. `heat_of` says what the clips'
+    Where too little can be seen, the faces are returned as `seen`, without a score. Where the
+    probabilities with and without time contradict each other the score is kept, yet the verdict is
+    undecided. `rules.at` applies a threshold of the user's own. `heat_of` says what the clips'
     heat maps explain, as in `Settings`.
     """
     qualities = [quality for clip in clips for quality in clip.qualities]
@@ -139,12 +145,14 @@ def judge_person(
     seen = clips
     clips, weights = weigh_clips(clips, rules)
     logits = np.array([clip.logit for clip in clips], np.float64)
+    # What single frames give, pooled in the same way, so that only time makes the difference.
     stills = np.array([np.mean(clip.still_logits) for clip in clips], np.float64)
     fake = float(calibrate(pool_logits(logits, weights, rules.share), rules))
     frame = float(calibrate(pool_logits(stills, weights, rules.share), rules))
     strengths = {}
     if heat_of == "video":
         shares = pool_shares(logits, weights, rules.share)
+        # By identity: a clip holds arrays, which cannot be hashed.
         strengths = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
     scores = [score for clip in seen for score in _face_scores(clip, rules, strengths)]
     crops = [crop for clip in seen for crop in clip.crops or [None] * len(clip.seconds)]
@@ -183,11 +191,11 @@ def weigh_clips(
 
 
 def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
-    """The video is as fake as its most suspicious person, and as decided as its clearest sign.
+    """The video's score is that of its most suspicious person, its verdict the severest of all.
 
-    People who could not be judged do not count in the number, but leave their warnings. Without
+    People who could not be judged do not enter the score, but their warnings are kept. Without
     a judged person there is no verdict, for the reason that most people share. The word follows the
-    lower end of the interval, so that it is true of all of it. Signals that are no face are kept
+    lower end of the interval, so that it holds for all of it. Signals that are no face are kept
     apart, in `Report.signals`.
     """
     found = {warning for person in people for warning in person.warnings}
@@ -198,6 +206,7 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
         return VideoAnswer(status, None, None, None, None, _in_order(found))
     if not rules.calibrated:
         found.add(Warn.NOT_CALIBRATED)
+    # The most suspicious person, by the calibrated probability.
     fake, suspect = max(judged, key=lambda pair: pair[0])
     verdicts = {person.verdict for _, person in judged}
     severest = (Verdict.FAKE, Verdict.UNDECIDED, Verdict.NO_SIGN)
@@ -222,6 +231,8 @@ def find_segments(
     quartile of the steps: beside what is suspicious they are short.)
     """
     starts = np.array([clip.seconds[0] for clip in clips])
+    # Clips are spread evenly, so a normal step is the usual distance; looks in between make it
+    # shorter.
     pause = 3 * float(np.percentile(np.diff(starts), 75)) if len(clips) > 1 else 0.0
     suspicious = [bool(calibrate(clip.logit, rules) >= rules.threshold) for clip in clips]
     runs: list[list[ScoredClip]] = []
@@ -236,6 +247,8 @@ def find_segments(
 def _segment(person: int, run: Sequence[ScoredClip], rules: ScoringRules) -> Segment:
     seconds = np.concatenate([np.asarray(clip.seconds, np.float64) for clip in run])
     fake = np.concatenate([calibrate(clip.frame_logits, rules) for clip in run])
+    # The clip's logit can reach the threshold though no frame of it does; then all of it is the
+    # segment.
     hot = seconds[fake >= rules.threshold] if (fake >= rules.threshold).any() else seconds
     return Segment(person, start=float(hot[0]), end=float(hot[-1]), peak=float(fake.max()))
 

@@ -22,6 +22,7 @@ def choose_moments(
         for score, crop in zip(scores, crops, strict=True)
         if score.usable and crop is not None
     ]
+    # The second breaks ties, so that the same video gives the same moments.
     rows.sort(key=lambda row: (-row[0].fake, row[0].second))
     apart = (scores[-1].second - scores[0].second) / (2 * MOMENTS)
     chosen: list[Moment] = []

@@ -1,5 +1,5 @@
-"""How well scores tell fakes from reals, and how sure we can be of it; for training, which measures
-its networks so, and for whoever labels a batch. By scikit-learn, but for the bootstrap by people.
+"""How well scores separate fakes from reals, with intervals; for training and for labelled batches.
+Computed by scikit-learn, except for the bootstrap by people.
 
 `fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what looks more fake.
 """
@@ -18,6 +18,7 @@ Metric = Callable[[Floats, Floats], float]
 
 def auc(fake: ArrayLike, score: ArrayLike) -> float:
     """Area under the ROC curve: how often a fake scores above a real; ties count half."""
+    # Trapezoids under the curve, which equals the Mann-Whitney statistic (Hanley & McNeil 1982).
     fpr, tpr, _thresholds = roc(fake, score)
     return float(_sklearn().auc(fpr, tpr))
 
@@ -25,12 +26,13 @@ def auc(fake: ArrayLike, score: ArrayLike) -> float:
 def roc(fake: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """False-positive rate, true-positive rate and threshold (score >= it is fake), rising."""
     labels, scores = both_classes(fake, score)
+    # All points are kept: callers look up rates at a threshold, not only the shape.
     fpr, tpr, thresholds = _sklearn().roc_curve(labels, scores, drop_intermediate=False)
     return fpr, tpr, thresholds
 
 
 def balanced_accuracy(fake: ArrayLike, score: ArrayLike, threshold: float) -> float:
-    """The mean of the shares of fakes and of reals that are named rightly at `threshold`."""
+    """The mean of the shares of fakes and of reals that are classified correctly at `threshold`."""
     labels, scores = both_classes(fake, score)
     return float(_sklearn().balanced_accuracy_score(labels, scores >= threshold))
 
@@ -52,7 +54,7 @@ def at_threshold(fake: ArrayLike, score: ArrayLike, threshold: float) -> dict[st
 
 
 def _sklearn() -> Any:
-    """scikit-learn takes a second to import, and only whoever measures needs it."""
+    """Imported when it is used: scikit-learn takes a second to import."""
     from sklearn import metrics
 
     return metrics
@@ -65,11 +67,14 @@ def bootstrap(
     person are no independent evidence. The same numbers give the same interval."""
     labels, scores = both_classes(fake, score)
     _, person = np.unique(np.asarray(identity), return_inverse=True)
+    # A cluster bootstrap (Davison & Hinkley 1997, 3.8): whole people are drawn with all their
+    # files.
     members = [np.nonzero(person == k)[0] for k in range(person.max() + 1)]
     rng = np.random.default_rng(0)
     values = []
     for _ in range(rounds):
         drawn = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
+        # An AUC needs both classes; a resample without one is left out.
         if 0 < labels[drawn].sum() < len(drawn):
             values.append(metric(labels[drawn], scores[drawn]))
     if not values:
