@@ -8,10 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from detector.errors import VideoError
+from detector.language import _, lazy
 from detector.records import Report, Status
 
 MAX_FILES = 20
-_BROKEN = "Something went wrong here while this file was analysed. Try it again on its own."
+_BROKEN = lazy("Something went wrong here while this file was analysed. Try it again on its own.")
+_LEFT_OUT = lazy("This file was left out: the batch was cancelled.")
 
 
 class Place(StrEnum):
@@ -44,8 +46,12 @@ class Batch:
         items = tuple(Item(Path(path)) for path in paths)
         if len(items) > MAX_FILES:
             raise ValueError(
-                f"{len(items)} files are more than the {MAX_FILES} that are taken at once. "
-                "Start with some of them."
+                _(
+                    "{count} files are more than the {most} that are taken at once. "
+                    "Start with some of them.",
+                    count=len(items),
+                    most=MAX_FILES,
+                )
             )
         return cls(items)
 
@@ -82,7 +88,7 @@ class Batch:
 
     def cancelled(self) -> Batch:
         """What is not done is left out; what is done is kept."""
-        left = VideoError("This file was left out: the batch was cancelled.", Status.CANCELLED)
+        left = VideoError(_LEFT_OUT, Status.CANCELLED)
         return Batch(
             tuple(
                 item if item.place is Place.DONE else Item(item.path, Place.LEFT_OUT, left)

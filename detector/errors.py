@@ -49,7 +49,8 @@ class VideoError(Exception):
 
 
 class ReportError(Exception):
-    """A report that somebody gave back cannot be read; the text says why and what to do."""
+    """A report that somebody gave back cannot be read; the text says why and what to do, in the
+    language of whoever reads it where it is a `Message`."""
 
 
 class WeightsError(Exception):

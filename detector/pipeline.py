@@ -21,6 +21,7 @@ from detector.explain.frame import explain_frame
 from detector.explain.robustness import try_worse_copies
 from detector.faces.mtcnn import FaceFinder
 from detector.inference import Network
+from detector.language import mark
 from detector.live import Shot
 from detector.model.cnn_lstm import ModelConfig
 from detector.model.weights import (
@@ -140,7 +141,7 @@ class Detector(Operations):
     ) -> Report:
         """Look at one file; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
-        watch.tell("Checking the file", 0, 1)
+        watch.tell(mark("Checking the file"), 0, 1)
         read = reader(watch.check, isolate=self.isolate)
         notes = DecodeNotes()
         with ExitStack() as stack:
@@ -159,7 +160,7 @@ class Detector(Operations):
                     if analysis.look_at(shown) and on_partial is not None:
                         on_partial(analysis.report(notes, partial=True))
                 watch.tell(LOOKING, total, total)
-        watch.tell("Explaining", 0, 1)
+        watch.tell(mark("Explaining"), 0, 1)
         report = analysis.report(notes)
         if alter is not None:
             return report

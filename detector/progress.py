@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from detector.errors import CancelledError
+from detector.language import mark
 from detector.records import Report
 
-LOOKING = "Looking at faces"
+LOOKING = mark("Looking at faces")
 """The stage of an analysis in which frames are counted."""
 
 OnProgress = Callable[[str, int, int], None]

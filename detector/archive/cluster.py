@@ -23,6 +23,7 @@ from detector.archive.sources import Entry
 from detector.archive.store import SCHEMA, Record, Store, record_of
 from detector.archive.worker import Job, Worker
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Status
 from detector.render.rows import row_of
 
@@ -129,8 +130,11 @@ def analyse_all(entries: Sequence[Entry], store: Store, crew: Crew) -> Iterator[
 def given_up(entry: Entry) -> Record:
     """The record of a video that no worker survived."""
     error = VideoError(
-        f"{entry.name} made every worker fail that analysed it, and was given up. "
-        "Analyse it on its own to see why.",
+        lazy(
+            "{file} made every worker fail that analysed it, and was given up. "
+            "Analyse it on its own to see why.",
+            file=entry.name,
+        ),
         Status.UNSAFE,
     )
     return record_of(row_of(error, entry.name), entry)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from detector.archive.sources import Entry, is_uri, place_of
 from detector.archive.store import SCHEMA, Record, record_of
 from detector.errors import VideoError, WeightsError
+from detector.language import lazy
 from detector.pipeline import Detector
 from detector.render.rows import row_of
 from detector.settings import Settings
@@ -88,5 +89,7 @@ def local_copy(entry: Entry) -> Iterator[Path]:
                     copy.write(block)
                     remaining -= len(block)
         except (OSError, ValueError) as error:
-            raise VideoError(f"{entry.name} cannot be fetched: {error}") from error
+            raise VideoError(
+                lazy("{file} cannot be fetched: {reason}", file=entry.name, reason=str(error))
+            ) from error
         yield path

@@ -17,7 +17,7 @@ from detector.errors import VideoError
 from detector.explain.occlusion import explain_moment, judge_of
 from detector.faces.crops import CropSettings, cut_face
 from detector.inference import Cut, LoadedDetector
-from detector.language import lazy
+from detector.language import lazy, mark
 from detector.model.cnn_lstm import ModelConfig
 from detector.progress import Stopwatch, Watch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
@@ -44,7 +44,7 @@ def explain_frame(
     if detector.network is None:
         raise ValueError("there is no network that could explain it")
     settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
-    watch.tell("Looking closer", 0, 1)
+    watch.tell(mark("Looking closer"), 0, 1)
     frames = _read_clip(detector, path, report, _look_at(report, person, score.second), watch)
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())

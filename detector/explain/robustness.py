@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.findings import Robustness, WorseCopy
+from detector.language import mark
 from detector.progress import LOOKING, Watch
 from detector.records import Report, verdict_name
 from detector.settings import Settings
@@ -53,6 +54,6 @@ def _part(watch: Watch, place: int, count: int) -> Watch:
 
     def tell(stage: str, done: int, total: int) -> None:
         if stage == LOOKING and watch.on_progress is not None:
-            watch.on_progress("Trying worse copies", place * total + done, count * total)
+            watch.on_progress(mark("Trying worse copies"), place * total + done, count * total)
 
     return Watch(tell, watch.should_stop)

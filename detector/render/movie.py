@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.errors import VideoError
+from detector.language import lazy, mark
 from detector.progress import OnProgress, ShouldStop, Watch
 from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace
 from detector.render.boxes import STEADY, BoxPath, ShownBox
@@ -135,7 +136,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
         writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
         for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
-            watch.tell("Drawing the videos", min(done, total), total)
+            watch.tell(mark("Drawing the videos"), min(done, total), total)
     return writer.path
 
 
@@ -154,7 +155,9 @@ def timed_frames(
     shown = _with_show_time(frames)
     first = next(shown, None)
     if first is None:
-        raise VideoError(f"{path.name} shows no picture. Choose a file that contains video.")
+        raise VideoError(
+            lazy("{file} shows no picture. Choose a file that contains video.", file=path.name)
+        )
     return first, shown
 
 

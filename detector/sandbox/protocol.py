@@ -119,18 +119,20 @@ def origin_of(message: Message) -> Origin:
 
 def error_message(error: VideoError) -> Message:
     said = error.message
-    text, values = (said.text, said.values) if isinstance(said, Said) else (said, {})
-    values = {name: str(value) for name, value in values.items()}
-    return {"error": text, "values": values, "status": error.status}
+    if not isinstance(said, Said):
+        return {"error": said, "values": None, "status": error.status}
+    values = {name: str(value) for name, value in said.values.items()}
+    return {"error": said.text, "values": values, "status": error.status}
 
 
 def error_of(message: Message) -> VideoError:
     """In the process's own words; `VideoError` sees to it that they do no harm. They are rendered
     here, where the language of whoever reads them is known."""
-    text, values, status = str(message["error"]), dict(message["values"]), Status(message["status"])
-    if not values:
+    text, values, status = str(message["error"]), message["values"], Status(message["status"])
+    if values is None:
         return VideoError(text, status)
-    return VideoError(Said(text, {str(name): str(value) for name, value in values.items()}), status)
+    named = {str(name): str(value) for name, value in dict(values).items()}
+    return VideoError(Said(text, named), status)
 
 
 def look_message(look: Look) -> Message:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
+from detector.language import mark
 from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
 
@@ -18,7 +19,8 @@ Result = TypeVar("Result")
 # a request, and a generator can only be closed when it has told one.
 QUIET_SECONDS = 0.5
 # The stage of a job whose turn has not come: 0 is done, and `total` is its place in line.
-WAITING = "Waiting in line"
+WAITING = mark("Waiting in line")
+STARTING = mark("Starting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def run_job(
     """
     stop = threading.Event()
     pace = Pace()
-    latest = Step("Starting", 0, 1)
+    latest = Step(STARTING, 0, 1)
 
     def note(stage: str, done: int, total: int) -> None:
         nonlocal latest

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.errors import ReportError
+from detector.language import lazy
 from detector.settings import Settings
 
 MAX_BYTES = 8 * 2**20
@@ -76,24 +77,30 @@ def read_claims(text: str | bytes) -> Claims:
     """The report in `text`. Raises ReportError, which says what is wrong and what to do."""
     if len(text) > MAX_BYTES:
         raise ReportError(
-            f"This file is larger than any report ({MAX_BYTES // 2**20} MB). "
-            "Choose the JSON report that was downloaded here."
+            lazy(
+                "This file is larger than any report ({most} MB). "
+                "Choose the JSON report that was downloaded here.",
+                most=MAX_BYTES // 2**20,
+            )
         )
     try:
         content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except RecursionError as error:
-        raise ReportError("This file is nested far deeper than any report.") from error
+        raise ReportError(lazy("This file is nested far deeper than any report.")) from error
     except ValueError as error:  # UnicodeDecodeError is one
         raise ReportError(
-            "This file is not a JSON report. Choose the file that ends in -report.json."
+            lazy("This file is not a JSON report. Choose the file that ends in -report.json.")
         ) from error
     try:
         report = _Report.model_validate(content)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the whole"
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or lazy("the whole")
         raise ReportError(
-            f"This JSON is no report of this detector: {where} has not the expected form. "
-            "Choose the JSON report as it was downloaded."
+            lazy(
+                "This JSON is no report of this detector: {where} has not the expected form. "
+                "Choose the JSON report as it was downloaded.",
+                where=where,
+            )
         ) from error
     return Claims(
         content=content,
@@ -110,8 +117,10 @@ def _settings(values: dict[str, Any]) -> Settings:
         return Settings(**{name: value for name, value in values.items() if name in known})
     except (TypeError, ValueError) as error:
         raise ReportError(
-            "The settings in this report are none that the detector accepts. "
-            "Choose the JSON report as it was downloaded."
+            lazy(
+                "The settings in this report are none that the detector accepts. "
+                "Choose the JSON report as it was downloaded."
+            )
         ) from error
 
 

@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Image, Status, Track
 from detector.video.clock import Clock
 from detector.video.drawing import Drawing, turn_of
@@ -91,10 +92,16 @@ class Source:
         most = self.limits.max_frames
         index = read_index(islice(packets, most + 1), stream, self.kind)
         if len(index.times) == 0:
-            raise VideoError(f"{self.path.name} is damaged: it holds no frame. Send it again.")
+            raise VideoError(
+                lazy("{file} is damaged: it holds no frame. Send it again.", file=self.path.name)
+            )
         if len(index.pts) > most:
             raise VideoError(
-                f"{self.path.name} has more than {most} frames. Cut out the part that matters.",
+                lazy(
+                    "{file} has more than {most} frames. Cut out the part that matters.",
+                    file=self.path.name,
+                    most=most,
+                ),
                 Status.TOO_LONG,
             )
         check_length(self.path, float(index.seconds[-1]), self.limits)
@@ -139,7 +146,10 @@ class Source:
 
 def nothing_decoded(path: Path) -> VideoError:
     return VideoError(
-        f"{path.name} is damaged: not one of its frames can be decoded. Save or send it again."
+        lazy(
+            "{file} is damaged: not one of its frames can be decoded. Save or send it again.",
+            file=path.name,
+        )
     )
 
 

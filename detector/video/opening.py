@@ -40,7 +40,6 @@ HEAD, CUT_HEAD = 400, 64 * 1024  # bytes in which a kind, or a stream cut anywhe
 EBML = b"\x1a\x45\xdf\xa3"
 PLAYLISTS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<smoothstreaming", b"[playlist]")
 SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9")
-ACCEPTED = "an MP4, MOV, WebM, MKV, AVI, MPEG or GIF video, or a JPEG, PNG or WebP picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,18 @@ def check_file(path: Path, limits: Limits) -> str:
         raise VideoError(lazy("There is no file at {path}.", path=path))
     size = path.stat().st_size
     if size == 0:
-        raise VideoError(f"{path.name} is empty (0 bytes). Send it again.", Status.EMPTY)
+        raise VideoError(
+            lazy("{file} is empty (0 bytes). Send it again.", file=path.name), Status.EMPTY
+        )
     if size > limits.max_bytes:
         raise VideoError(
-            f"{path.name} has {size / 2**20:.0f} MB; at most {limits.max_bytes / 2**20:.0f} MB "
-            "are accepted. Cut out the part that matters, or save it smaller.",
+            lazy(
+                "{file} has {size} MB; at most {most} MB are accepted. "
+                "Cut out the part that matters, or save it smaller.",
+                file=path.name,
+                size=f"{size / 2**20:.0f}",
+                most=f"{limits.max_bytes / 2**20:.0f}",
+            ),
             Status.TOO_LARGE,
         )
     try:
@@ -101,12 +107,16 @@ def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
         return kind
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         raise VideoError(
-            f"{path.name} is a HEIC or AVIF picture, which is not accepted. Save it as JPEG.",
+            lazy(
+                "{file} is a HEIC or AVIF picture, which is not accepted. Save it as JPEG.",
+                file=path.name,
+            ),
             Status.UNSUPPORTED,
         )
     if head.startswith(SOUND) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
         raise VideoError(
-            f"{path.name} holds only sound. Send a file with a picture.", Status.NO_VIDEO
+            lazy("{file} holds only sound. Send a file with a picture.", file=path.name),
+            Status.NO_VIDEO,
         )
     kind = _cut_stream(head + file.read(CUT_HEAD - HEAD), path.suffix.lower())
     if kind:
@@ -114,12 +124,19 @@ def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
     playlist = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PLAYLISTS)
     if playlist or path.suffix.lower() not in limits.suffixes:
         raise VideoError(
-            f"{path.name} is not a kind of file that is accepted. Send {ACCEPTED}.",
+            lazy(
+                "{file} is not a kind of file that is accepted. Send an MP4, MOV, WebM, MKV, AVI, "
+                "MPEG or GIF video, or a JPEG, PNG or WebP picture.",
+                file=path.name,
+            ),
             Status.UNSUPPORTED,
         )
     raise VideoError(
-        f"{path.name} is not a video, whatever its name says, or its beginning is damaged. "
-        f"Send {ACCEPTED}."
+        lazy(
+            "{file} is not a video, whatever its name says, or its beginning is damaged. Send an "
+            "MP4, MOV, WebM, MKV, AVI, MPEG or GIF video, or a JPEG, PNG or WebP picture.",
+            file=path.name,
+        )
     )
 
 
@@ -171,7 +188,10 @@ def open_container(path: Path, kind: str) -> Iterator[InputContainer]:
         )
     except av.FFmpegError as error:
         raise VideoError(
-            f"{path.name} is damaged or incomplete and cannot be opened. Save or send it again."
+            lazy(
+                "{file} is damaged or incomplete and cannot be opened. Save or send it again.",
+                file=path.name,
+            )
         ) from error
     with container:
         yield container
@@ -181,8 +201,14 @@ def check_pixels(path: Path, size: tuple[int, int], most: int) -> None:
     """Raises VideoError if a picture of `size` (width, height) has more than `most` pixels."""
     if size[0] * size[1] > most:
         raise VideoError(
-            f"{path.name} is {size[0]} x {size[1]} pixels; at most {most / 1e6:.1f} million "
-            "pixels are accepted. Save it smaller, for instance at 1920 x 1080.",
+            lazy(
+                "{file} is {width} x {height} pixels; at most {most} million pixels are accepted. "
+                "Save it smaller, for instance at 1920 x 1080.",
+                file=path.name,
+                width=size[0],
+                height=size[1],
+                most=f"{most / 1e6:.1f}",
+            ),
             Status.TOO_LARGE,
         )
 
@@ -191,7 +217,12 @@ def check_length(path: Path, seconds: float, limits: Limits) -> None:
     """Raises VideoError if `seconds` is more than `limits` allow."""
     if seconds > limits.max_seconds:
         raise VideoError(
-            f"{path.name} is {seconds / 60:.0f} minutes long; at most "
-            f"{limits.max_seconds / 60:.0f} minutes are accepted. Cut out the part that matters.",
+            lazy(
+                "{file} is {minutes} minutes long; at most {most} minutes are accepted. "
+                "Cut out the part that matters.",
+                file=path.name,
+                minutes=f"{seconds / 60:.0f}",
+                most=f"{limits.max_seconds / 60:.0f}",
+            ),
             Status.TOO_LONG,
         )

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from detector.errors import VideoError
+from detector.language import lazy
 from detector.records import Image, Status
 from detector.video.opening import Limits, check_pixels
 from detector.video.packets import DecodeNotes
@@ -41,11 +42,15 @@ def open_picture(path: Path, kind: str, limits: Limits) -> Iterator[Pillow.Image
         picture = Pillow.open(path, formats=[kind])
     except Pillow.DecompressionBombError as error:
         raise VideoError(
-            f"{path.name} claims to be larger than any picture is. Save it smaller.",
+            lazy(
+                "{file} claims to be larger than any picture is. Save it smaller.", file=path.name
+            ),
             Status.TOO_LARGE,
         ) from error
     except DAMAGE as error:
-        raise VideoError(f"{path.name} is damaged and cannot be opened. Send it again.") from error
+        raise VideoError(
+            lazy("{file} is damaged and cannot be opened. Send it again.", file=path.name)
+        ) from error
     with picture:
         moving = _count(picture) > 1
         check_pixels(path, picture.size, limits.max_pixels if moving else limits.max_still_pixels)

@@ -39,7 +39,7 @@ def video_stream(
     streams = moving_pictures(container)
     if not streams:
         raise VideoError(
-            f"{path.name} has no picture, only sound. Send a file with a picture.",
+            lazy("{file} has no picture, only sound. Send a file with a picture.", file=path.name),
             Status.NO_VIDEO,
         )
     if track > len(streams):
@@ -55,12 +55,15 @@ def video_stream(
     stream = streams[max(track, 1) - 1]
     if stream.codec_context is None:
         raise VideoError(
-            f"{path.name} is coded in a way that is not known here. Convert it to H.264 MP4.",
+            lazy(
+                "{file} is coded in a way that is not known here. Convert it to H.264 MP4.",
+                file=path.name,
+            ),
             Status.UNSUPPORTED,
         )
     width, height = stream.codec_context.width, stream.codec_context.height
     if not width or not height:
-        raise VideoError(f"{path.name} is damaged: not even its size can be read.")
+        raise VideoError(lazy("{file} is damaged: not even its size can be read.", file=path.name))
     check_pixels(path, (width, height), limits.max_pixels)
     # A stream may announce a small picture and turn into a huge one; the decoder then refuses.
     stream.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
