@@ -33,10 +33,19 @@ def scene(name: str, size: tuple[int, int] = (320, 180)) -> Image:
 
 
 class Film:
-    """Frames of one scene, each carrying its number, and a finder that acts out a script."""
+    """Frames of one scene, each carrying its number, and a finder that acts out a script.
 
-    def __init__(self, script: Script, picture: Image | None = None, fps: float = 25.0) -> None:
-        self.script, self.fps = script, fps
+    Of `looks`, the k-th is painted where the script's k-th box is.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        picture: Image | None = None,
+        fps: float = 25.0,
+        looks: Sequence[Image] = (),
+    ) -> None:
+        self.script, self.fps, self.looks = script, fps, looks
         self.picture = scene("coffee") if picture is None else picture
         self.looked_at: list[int] = []
 
@@ -44,6 +53,9 @@ class Film:
         frames = []
         for number in numbers:
             image = self.picture.copy()
+            for look, box in zip(self.looks, self.script(number), strict=False):
+                x0, y0, x1, y1 = (round(edge) for edge in box)
+                image[y0:y1, x0:x1] = cv2.resize(look, (x1 - x0, y1 - y0))
             image[0, 0] = number // 256, number % 256, 0
             frames.append(Frame(number / self.fps, image))
         return frames
@@ -52,6 +64,18 @@ class Film:
         numbers = [int(image[0, 0, 0]) * 256 + int(image[0, 0, 1]) for image in images]
         self.looked_at += numbers
         return [[face_at(box) for box in self.script(number)] for number in numbers]
+
+
+@cache
+def head(number: int) -> Image:
+    """One of a few faces that look unlike each other."""
+    face = portrait(512)[70:210, 150:300]
+    if number == 0:
+        return np.ascontiguousarray(face)
+    lab = cv2.cvtColor(cv2.flip(face, 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = lab * [0.6, 1.0, 1.0] - [0, 10 * number, 18 * number]
+    turned = cv2.cvtColor(np.clip(lab, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+    return turned.astype(np.uint8, copy=False)
 
 
 def square(x: float, y: float = 50, side: float = 60) -> Box:
@@ -171,10 +195,79 @@ def test_ids_go_on_from_clip_to_clip() -> None:
 
 
 def test_someone_who_moved_by_less_than_a_face_is_the_same_person() -> None:
-    film = Film(lambda k: [square(50 + k / 2)])
+    film = Film(lambda k: [square(50 + k / 2)], looks=[head(0)])
     tracker = PeopleTracker()
     tracker.follow(film.frames(*range(8)), film.find)
     assert [t.id for t in tracker.follow(film.frames(100, 101), film.find)] == [0]
+
+
+def places(tracks: Sequence[ClipTrack]) -> dict[int, int]:
+    """Where everybody is, by id: the left edge in pixels."""
+    return {track.id: round(track.faces[0].box.x0) for track in tracks}
+
+
+@pytest.mark.parametrize("apart", [1.0, 20.0])
+def test_someone_elsewhere_in_the_next_clip_is_known_by_their_looks(apart: float) -> None:
+    film = Film(lambda k: [square(20 if k < 8 else 230)], looks=[head(0)])
+    tracker = PeopleTracker()
+    assert places(tracker.follow(film.frames(*range(8)), film.find)) == {0: 20}
+    later = round(apart * film.fps)
+    assert places(tracker.follow(film.frames(later, later + 1), film.find)) == {0: 230}
+
+
+def test_two_who_change_seats_between_two_clips_keep_their_ids() -> None:
+    film = Film(
+        lambda k: [square(60), square(200)][:: 1 if k < 100 else -1], looks=[head(0), head(1)]
+    )
+    tracker = PeopleTracker()
+    assert places(tracker.follow(film.frames(0, 1), film.find)) == {0: 60, 1: 200}
+    assert places(tracker.follow(film.frames(100, 101), film.find)) == {0: 200, 1: 60}
+
+
+def test_whoever_takes_the_seat_of_another_is_someone_new() -> None:
+    one = Film(lambda k: [square(100)], looks=[head(0)])
+    other = Film(one.script, looks=[head(1)])
+    tracker = PeopleTracker()
+    assert places(tracker.follow(one.frames(0, 1), one.find)) == {0: 100}
+    assert places(tracker.follow(other.frames(100, 101), one.find)) == {1: 100}
+    assert places(tracker.follow(one.frames(200, 201), one.find)) == {0: 100}
+
+
+def test_twins_in_one_picture_are_two_and_keep_their_sides() -> None:
+    film = Film(lambda k: [square(60 + k / 10), square(200)], looks=[head(0), head(0)])
+    tracker = PeopleTracker()
+    for start in (0, 100):
+        tracks = tracker.follow(film.frames(start, start + 1), film.find)
+        assert places(tracks) == {0: 60 + start // 10, 1: 200}
+
+
+def test_a_twin_who_joins_is_a_second_person() -> None:
+    film = Film(lambda k: [square(60), square(200)][: 1 + (k >= 100)], looks=[head(0), head(0)])
+    tracker = PeopleTracker()
+    tracker.follow(film.frames(0, 1), film.find)
+    assert places(tracker.follow(film.frames(100, 101), film.find)) == {0: 60, 1: 200}
+
+
+def test_two_who_are_shown_in_turns_stay_two_people() -> None:
+    """An interview: every cut shows the other one, in the other's place of the picture."""
+    shots = [
+        Film(lambda k: [square(100)], scene(name), looks=[head(number)])
+        for number, name in enumerate(("coffee", "rocket"))
+    ]
+    tracker = PeopleTracker()
+    ids = [
+        tracker.follow(shots[k % 2].frames(100 * k, 100 * k + 1), shots[0].find)[0].id
+        for k in range(6)
+    ]
+    assert ids == [0, 1, 0, 1, 0, 1]
+
+
+def test_a_clip_between_two_others_finds_who_is_known_only_from_later() -> None:
+    film = Film(lambda k: [square(20 if k < 100 else 230)][: k >= 50], looks=[head(0)])
+    tracker = PeopleTracker()
+    for start in (0, 200, 60):
+        tracks = tracker.follow(film.frames(start, start + 1), film.find)
+        assert [track.id for track in tracks] == [0] * (start > 0)
 
 
 def test_a_face_elsewhere_or_of_another_size_is_someone_new() -> None:
@@ -267,6 +360,15 @@ def test_a_real_face_is_followed_as_closely_as_looking_at_every_frame_would() ->
     assert track.indices == tuple(range(12))
     for face, (looked, *_) in zip(track.faces, finder.find([f.image for f in frames]), strict=True):
         assert iou(face.box, looked.box) > 0.8
+
+
+def test_one_face_that_drifts_through_ten_seconds_is_one_person() -> None:
+    """Looked at every 2.5 s, between which it moves by more than its own width."""
+    finder, tracker = FaceFinder(), PeopleTracker()
+    images = moving_portrait(250)
+    for start in range(30, 250, 62):
+        frames = [Frame(k / 25, images[k]) for k in range(start, start + 5)]
+        assert [track.id for track in tracker.follow(frames, finder.find)] == [0]
 
 
 SCENES = ("astronaut", "coffee", "chelsea", "rocket", "retina")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from detector.faces.geometry import between
+from detector.faces.matching import widths_apart
 from detector.records import Box, FaceScore, Person, SeenFace
 
 # Boxes interpolated over half a second agree with found ones as well as two neighbouring
@@ -92,7 +93,9 @@ class BoxPath:
 
     def _joined(self, a: FaceScore | SeenFace, b: FaceScore | SeenFace) -> bool:
         """Whether the box may be drawn between two sightings."""
-        return b.second - a.second <= LONGEST_GAP and not self._missed(a.second, b.second)
+        gap = b.second - a.second
+        near = gap <= STEADY or widths_apart(a.box, b.box) <= 1.0  # else it would glide across
+        return gap <= LONGEST_GAP and near and not self._missed(a.second, b.second)
 
     def _missed(self, start: float, end: float) -> bool:
         """Whether someone looked between two sightings, and did not see this person."""
