@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,3 +56,18 @@ def test_nobody_seen_is_no_box() -> None:
     path = BoxPath(nobody, [0.0, 0.5])
     path.faces, path.seconds = [], []
     assert path.runs() == []
+
+
+def test_a_box_does_not_glide_across_the_picture_while_nobody_looked() -> None:
+    """Two seconds apart in two places: the way between is not known."""
+    scores = reports.person(1, [0.2, 2.2], lambda _: 0.5).scores
+    here, there = Box(0, 0, 50, 60), Box(200, 0, 250, 60)
+    seen = tuple(replace(s, box=box) for s, box in zip(scores, (here, there), strict=True))
+    person = replace(reports.person(1, [0.2, 2.2], lambda _: 0.5), scores=seen)
+    path = BoxPath(person, [0.2, 2.2])
+    assert path.at(1.2, FRAME) is None
+    found = path.at(2.2, FRAME)
+    assert found is not None
+    assert found.box == there
+    near = replace(person, scores=(seen[0], replace(seen[1], box=Box(30, 0, 80, 60))))
+    assert BoxPath(near, [0.2, 2.2]).at(1.2, FRAME) is not None
