@@ -78,7 +78,14 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     model, rules = card["model"], card["rules"]
     low, high = rules["undecided"]
     return [
-        (_("Network"), f"{model['backbone']} + bidirectional LSTM, {model['size']} px faces"),
+        (
+            _("Network"),
+            _(
+                "{backbone} + bidirectional LSTM, {size} px faces",
+                backbone=model["backbone"],
+                size=model["size"],
+            ),
+        ),
         (_("Decision threshold"), f"{rules['threshold']:.3f}"),
         (
             _("Undecided"),

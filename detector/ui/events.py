@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
+from detector.language import _
 from detector.records import Report
 from detector.render import sections
 from detector.render.answer_card import answer_card
@@ -148,7 +149,7 @@ class Events:
         """What is known while scoring goes on: the timeline grows under the visitor's own file."""
         if report is None or not report.people:
             return {}
-        note = f"Scoring goes on: {report.frames_sampled} frames so far"
+        note = _("Scoring goes on: {frames} frames so far", frames=report.frames_sampled)
         viewer = self._viewed(question, report, note=note)
         return {self.shown.beside: gr.update(visible=True), self.shown.viewer: viewer}
 

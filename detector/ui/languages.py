@@ -26,7 +26,6 @@ from detector.text.language import (
 )
 from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.tabs.check import PRESET_LABELS
-from detector.ui.viewer import ViewerData, viewer_data_in
 
 PRESET_NAMES = [name for name, _ in PRESET_LABELS]
 _END = object()
@@ -94,8 +93,6 @@ def translated(shown: Any, language: str) -> Any:
         if "<" not in shown:
             return say(shown, language)
         return tell(shown, language).replace(" %", "\N{NO-BREAK SPACE}%")
-    if isinstance(shown, ViewerData):
-        return viewer_data_in(shown, language)
     if isinstance(shown, dict):
         return {key: translated(value, language) for key, value in shown.items()}
     if type(shown) in (list, tuple):

@@ -15,12 +15,12 @@ import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 
 from detector.faces.geometry import square_around
+from detector.language import LANGUAGES, _, catalogue, mark
 from detector.records import Box, FaceScore, Person, Report, SeenFace, verdict_name
 from detector.render.boxes import BoxPath
 from detector.render.chart import colour_name, dash_of
 from detector.render.timeline import timeline_svg
 from detector.render.viewer_media import COLUMNS, Views
-from detector.text.language import LANGUAGES, say, tell
 from detector.text.summary import clock, headline, peak_of, percent, verdict_text
 
 HERE = Path(__file__).parent
@@ -28,34 +28,34 @@ CHART_WIDTHS = (350, 700, 1080)
 # Every fixed word of the viewer, by the name that its template and script know it by. The script
 # gets them in all languages, and takes the first that the browser asks for.
 WORDS = {
-    "play": "Play",
-    "pause": "Pause",
-    "previous": "Previous judged frame",
-    "next": "Next judged frame",
-    "suspicious": "Next suspicious moment",
-    "mute": "Mute",
-    "unmute": "Unmute",
-    "heat": "Heat map",
-    "no_heat": "Heat map not drawn yet",
-    "people": "People in this video",
-    "box": "Show the box of",
-    "timeline": "Timeline of the scores",
-    "inspector": "Frame inspector",
-    "crop": "Face as shown",
-    "warm": "Where the model looked",
-    "compare": "Face against heat map",
-    "between": "Between judged frames",
-    "away": "Not in this frame",
-    "neighbours": "Judged frames before and after",
-    "stretches": "Suspicious stretches",
-    "no_stretch": "No suspicious stretch was found.",
-    "hint": (
+    "play": mark("Play"),
+    "pause": mark("Pause"),
+    "previous": mark("Previous judged frame"),
+    "next": mark("Next judged frame"),
+    "suspicious": mark("Next suspicious moment"),
+    "mute": mark("Mute"),
+    "unmute": mark("Unmute"),
+    "heat": mark("Heat map"),
+    "no_heat": mark("Heat map not drawn yet"),
+    "people": mark("People in this video"),
+    "box": mark("Show the box of"),
+    "timeline": mark("Timeline of the scores"),
+    "inspector": mark("Frame inspector"),
+    "crop": mark("Face as shown"),
+    "warm": mark("Where the model looked"),
+    "compare": mark("Face against heat map"),
+    "between": mark("Between judged frames"),
+    "away": mark("Not in this frame"),
+    "neighbours": mark("Judged frames before and after"),
+    "stretches": mark("Suspicious stretches"),
+    "no_stretch": mark("No suspicious stretch was found."),
+    "hint": mark(
         "Click or drag in the chart. Arrow keys step through the judged frames, Home and End go "
         "to the first and last, N to the next suspicious moment, space plays."
     ),
-    "key_band": "how unsteady neighbouring frames are",
-    "key_gap": "sampled, no face judged",
-    "key_dots": "not looked at in between",
+    "key_band": mark("how unsteady neighbouring frames are"),
+    "key_gap": mark("sampled, no face judged"),
+    "key_dots": mark("not looked at in between"),
 }
 
 
@@ -127,7 +127,10 @@ def build_viewer(elem_id: str) -> gr.HTML:
     update that leaves it out.
     """
     script = (HERE / "viewer.js").read_text(encoding="utf-8")
-    spoken = {name: {key: say(word, name) for key, word in WORDS.items()} for name in LANGUAGES}
+    spoken = {
+        name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
+        for name in LANGUAGES
+    }
     component = gr.HTML(
         html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
         js_on_load=f"const spoken = {json.dumps(spoken)};\n{script}",
@@ -141,7 +144,8 @@ def build_viewer(elem_id: str) -> gr.HTML:
 def viewer_data(
     report: Report, upload: Path, *, views: Views | None = None, note: str = ""
 ) -> ViewerData:
-    """A report, partial or whole, and the files drawn from it, as the viewer shows them.
+    """A report, partial or whole, and the files drawn from it, as the viewer shows them: its texts
+    in the active language.
 
     Until they are drawn, the inspector shows the square of the face, not of the network's crop.
     """
@@ -169,28 +173,6 @@ def viewer_data(
     )
 
 
-def viewer_data_in(data: ViewerData, language: str) -> ViewerData:
-    """The same with all that is read in `language`."""
-
-    def said(part: GradioModel, *names: str) -> dict[str, str]:
-        return {name: say(getattr(part, name), language) for name in names}
-
-    def person(one: ViewedPerson) -> ViewedPerson:
-        frames = [frame.model_copy(update=said(frame, "text")) for frame in one.frames]
-        told = " · ".join(say(part, language) for part in one.told.split(" · "))
-        return one.model_copy(update=said(one, "name") | {"told": told, "frames": frames})
-
-    stretches = [part.model_copy(update=said(part, "text")) for part in data.stretches]
-    return data.model_copy(
-        update={
-            **said(data, "told", "note"),
-            "people": [person(one) for one in data.people],
-            "stretches": stretches,
-            "charts": [tell(chart, language) for chart in data.charts],
-        }
-    )
-
-
 def _file(path: Path) -> FileData:
     return FileData(path=str(path), orig_name=path.name)
 
@@ -201,7 +183,7 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
     faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
     return ViewedPerson(
         id=person.id,
-        name=f"Person {person.id}",
+        name=_("Person {person}", person=person.id),
         colour=colour_name(person.id),
         dash=dash_of(person.id),
         verdict=verdict_name(person.verdict) or "none",
@@ -217,17 +199,19 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
 def _told(person: Person, *, so_far: bool) -> str:
     """What a person's chip says; while scoring goes on, that it may still change."""
     if person.fake is None:
-        return "No score"
+        return _("No score")
     said = f"{percent(person.fake)} · {verdict_text(person.verdict)}"
-    return f"{said} · so far" if so_far else said
+    return f"{said} · {_('so far')}" if so_far else said
 
 
 def _frame(face: FaceScore | SeenFace, size: tuple[int, int], margin: float) -> JudgedFrame:
     x0, y0, x1, y1 = _shares(square_around(face.box, margin), size)
     square = [x0, y0, x1 - x0, y1 - y0]
     if isinstance(face, SeenFace):
-        return JudgedFrame(second=face.second, fake=None, text="not judged", square=square)
-    text = percent(face.fake) if face.usable else f"{percent(face.fake)}, too unclear to count"
+        return JudgedFrame(second=face.second, fake=None, text=_("not judged"), square=square)
+    text = percent(face.fake)
+    if not face.usable:
+        text = _("{score}, too unclear to count", score=text)
     return JudgedFrame(second=face.second, fake=face.fake, text=text, square=square)
 
 
@@ -248,8 +232,13 @@ def _stretches(people: Sequence[Person]) -> list[Stretch]:
                     start=part.start,
                     end=part.end,
                     moment=peak.second if peak else part.start,
-                    text=f"Person {person.id} · {clock(part.start)} to {clock(part.end)} · "
-                    f"peak {percent(part.peak)}",
+                    text=_(
+                        "Person {person} · {start} to {end} · peak {peak}",
+                        person=person.id,
+                        start=clock(part.start),
+                        end=clock(part.end),
+                        peak=percent(part.peak),
+                    ),
                 )
             )
     return sorted(found, key=lambda stretch: stretch.start)
