@@ -43,6 +43,7 @@ from detector.requests import (
     DrawViews,
     ExplainFrame,
     Hooks,
+    Inspect,
     Operations,
     Request,
     TryWorseCopies,
@@ -109,6 +110,8 @@ class Detector(Operations):
         match request:
             case Analyze(path, settings):
                 return self.look(path, settings, watch, on_partial=hooks.on_partial)
+            case Inspect(path):
+                return reader(watch.check, isolate=self.isolate).probe(path, self.limits)
             case AnalyzeClips(clips, settings):
                 return self._look_at_camera(clips, settings, watch)
             case ExplainFrame(path, report, frame):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from detector.live import Shot
 from detector.progress import OnPartial, OnProgress, ShouldStop
-from detector.records import ModelInfo, Report
+from detector.records import ModelInfo, Report, VideoInfo
 from detector.render.viewer_media import Views
 from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
@@ -26,6 +26,13 @@ class Analyze:
 
     path: Path
     settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Read what a file holds, without judging it: a `VideoInfo`."""
+
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class DrawViews:
     stem: Path
 
 
-Request = Analyze | AnalyzeClips | ExplainFrame | TryWorseCopies | Annotate | DrawViews
+Request = Analyze | Inspect | AnalyzeClips | ExplainFrame | TryWorseCopies | Annotate | DrawViews
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +129,15 @@ class Operations:
         report: Report = self.run(request, Hooks(on_progress, should_stop, on_partial))
         return report
 
+    def inspect(self, path: str | Path, **hooks: Any) -> VideoInfo:
+        """See `Inspect`; `hooks` are fields of `Hooks`, here and below."""
+        info: VideoInfo = self.run(Inspect(Path(path)), Hooks(**hooks))
+        return info
+
     def analyze_clips(
         self, clips: Sequence[Sequence[Shot]], settings: Settings | None = None, **hooks: Any
     ) -> Report:
-        """See `AnalyzeClips`; `hooks` are fields of `Hooks`, here and below."""
+        """See `AnalyzeClips`."""
         report: Report = self.run(AnalyzeClips(clips, settings or Settings()), Hooks(**hooks))
         return report
 

@@ -38,5 +38,5 @@ def call_analysis(url: str, name: str, content: bytes) -> tuple[str, str]:
     sent = httpx.post(f"{url}gradio_api/upload", files={"files": (name, content)}).json()[0]
     address = f"{url}gradio_api/call/analyze_video"
     file = {"path": sent, "meta": {"_type": "gradio.FileData"}}
-    data = [file, 8, 8, None, "", "none", "frame", False]
+    data = [file, 8, 8, None, "", "none", "frame", False, 0, None, 0]
     return address, httpx.post(address, json={"data": data}).json()["event_id"]

@@ -24,6 +24,7 @@ from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.test_document import faults
+from tests.test_world_files import two_tracks
 
 LIMITS = Limits(max_bytes=5 * 2**20, max_seconds=30)
 
@@ -134,6 +135,21 @@ def test_the_evidence_is_located_by_the_method_that_is_named(client: Client, tal
     assert not faults(answer, SCHEMA)
     assert (answer["heat"]["method"], answer["heat"]["of"]) == ("layer_cam", "video")
     assert any(moment["regions"] for moment in answer["faces"][0]["moments"])
+
+
+def test_only_the_part_that_is_named_is_looked_at(client: Client, talking: Path) -> None:
+    person = ask(client, talking, start=0.4, end=1.2)["faces"][0]
+    assert all(0.4 <= frame["t"] <= 1.2 for frame in person["frames"])
+    for wrong, said in (({"start": 2, "end": 1}, "after start"), ({"start": -1}, "0 or more")):
+        with pytest.raises(AppError, match=said):
+            ask(client, talking, **wrong)
+
+
+def test_the_video_track_that_is_named_is_judged(client: Client, tmp_path: Path) -> None:
+    path = two_tracks(tmp_path / "two.mkv", default=0)
+    assert ask(client, path)["source"]["track"] == 1
+    assert ask(client, path, track=2)["source"]["track"] == 2
+    assert ask(client, path, track=3)["status"] == "no_video"
 
 
 def test_an_unknown_method_is_named_with_those_there_are(client: Client, talking: Path) -> None:
@@ -258,7 +274,7 @@ def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint:
     """By plain HTTP: `gradio_client` would upload the path from the caller's own disk."""
     theft = {"path": str(talking), "meta": {"_type": "gradio.FileData"}}
     given = {
-        "analyze_video": [theft, 8, 8, None, "", "none", "frame", False],
+        "analyze_video": [theft, 8, 8, None, "", "none", "frame", False, 0, None, 0],
         "analyze_video_full": [theft, 8, 8, None, "", "grad_cam", "frame"],
         "explain_frame": [theft, 0, None, "grad_cam", "frame"],
         "robustness": [theft, 8, 8, None, ""],

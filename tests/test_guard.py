@@ -81,7 +81,8 @@ def send_file(api: str, name: str, content: bytes) -> Path:
 def ask(api: str, video: Any) -> httpx.Response:
     """Put `video` to /analyze_video: the refusal, or the whole stream of the answer."""
     address = f"{api}/call/analyze_video"
-    joined = httpx.post(address, json={"data": [video, 8, 8, None, "", "none", "frame", False]})
+    settings = [8, 8, None, "", "none", "frame", False, 0, None, 0]
+    joined = httpx.post(address, json={"data": [video, *settings]})
     if joined.status_code != 200:
         return joined
     return httpx.get(f"{address}/{joined.json()['event_id']}", timeout=60)

@@ -11,7 +11,7 @@ from detector import Detector
 from detector.coverage import coverage_of
 from detector.errors import VideoError
 from detector.settings import Settings
-from detector.terminal.arguments import moment
+from detector.text.figures import moment
 from detector.text.summary import sentences
 from tests.clips import moving_portrait, write_clip
 from tests.test_cli import run

@@ -25,6 +25,7 @@ from detector.requests import (
     DrawViews,
     ExplainFrame,
     Hooks,
+    Inspect,
     Operations,
     Request,
     TryWorseCopies,
@@ -33,6 +34,7 @@ from detector.service.event_log import note
 from detector.service.identity import current_visitor, name_request
 from detector.service.jobs import WAITING
 from detector.service.metrics import Metrics
+from detector.service.pace import Pace
 from detector.service.queueing import Allowance, Line
 from detector.text.llm import Narrator, retell
 
@@ -58,6 +60,7 @@ class Terms:
 # whoever has a report gets its drawings, and a camera's time is limited by its tab.
 TURNS: dict[type[Any], tuple[str, bool]] = {
     Analyze: ("analysis", True),
+    Inspect: ("inspection", False),
     AnalyzeClips: ("live", False),
     ExplainFrame: ("explanation", True),
     TryWorseCopies: ("worse copies", True),
@@ -75,6 +78,7 @@ class Admission:
         self.jobs = Allowance(self.terms.burst, self.terms.per_minute)
         self.uploads = Allowance(self.terms.uploads_burst, self.terms.uploads_per_minute)
         self.metrics = Metrics(lambda: len(self.line))
+        self.pace = Pace()
 
     def turned_away(self, reason: str) -> None:
         """Count and write down a refusal, here or at the door."""
@@ -175,8 +179,11 @@ class Served(Operations):
         if counted:
             self.admission.admit()
         with self.admission.serving(name, hooks.on_progress, hooks.should_stop) as stop:
+            begun = time.monotonic()
             answer = self._detector.run(request, replace(hooks, should_stop=stop))
         if isinstance(request, Analyze):
+            spent = time.monotonic() - begun
+            self.admission.pace.add(self.info.id, spent, answer.frames_sampled)
             self.admission.metrics.answered(answer.status.value, answer.timing_ms)
         return answer
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from detector.heat_methods import DEFAULT_METHOD
 from detector.records import APP_VERSION
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
 from detector.terminal.outputs import Outputs
+from detector.text.figures import moment
 from detector.text.llm import narrator_of
 
 EXIT_CODES = (
@@ -17,18 +17,6 @@ EXIT_CODES = (
     "report does not hold, 7 an output could not be written, 130 interrupted. With several files "
     "the highest counts."
 )
-
-
-def moment(text: str) -> float:
-    """Seconds of `83.5`, `1:23.5` or `0:01:23.5`. Raises ValueError, as argparse expects."""
-    seconds = 0.0
-    parts = text.strip().split(":")
-    for place, part in enumerate(parts):
-        value = float(part)
-        if not 0 <= value < (60 if place else math.inf):
-            raise ValueError(text)
-        seconds = seconds * 60 + value
-    return seconds
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from detector.language import _
 
 
@@ -12,6 +14,17 @@ def clock(second: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def moment(text: str) -> float:
+    """Seconds of `83.5`, `1:23.5` or `0:01:23.5`. Raises ValueError for anything else."""
+    seconds = 0.0
+    for place, part in enumerate(text.strip().split(":")):
+        value = float(part)
+        if not 0 <= value < (60 if place else math.inf):
+            raise ValueError(text)
+        seconds = seconds * 60 + value
+    return seconds
 
 
 def length_text(seconds: float) -> str:

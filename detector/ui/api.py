@@ -22,12 +22,19 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, MOST_FRAMES, PRESETS, 
 from detector.text.llm import narrator_of
 from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
+from detector.ui.parameters import (
+    NO_HEAT,
+    file_and_settings,
+    method_choice,
+    part_of,
+    read_settings,
+    stretch_and_track,
+)
 from detector.ui.tabs.explain import NOT_CONFIGURED
 from detector.ui.tabs.verify import compare
 from detector.video import Limits
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights"
-NO_HEAT = "none"
 Full = tuple[Any, str | None, str | None, str | None]
 
 
@@ -53,6 +60,9 @@ class Endpoints:
         heat_method: str = NO_HEAT,
         heat_of: str = HEAT_TARGETS[0],
         retelling: bool = False,
+        start: float = 0.0,
+        end: float | None = None,
+        track: int = 0,
     ) -> Iterator[dict[str, Any]]:
         """How likely each face in a video or picture is manipulated, when, and why.
 
@@ -65,11 +75,20 @@ class Endpoints:
             heat_method: locate the evidence in the face by this kind of heat map, or by none
             heat_of: what it explains: the frame's own score, or what the frame adds to the video
             retelling: add the findings in a language model's words, where /limits names one
+            start: look from this second on
+            end: and up to this second; the end of the video when left out
+            track: number of the video track to judge, from 1; 0: the one that players show
 
         Returns:
             The report; `status` says whether there is a score, `p_fake` is null without one.
         """
-        settings = read_settings(n_frames, max_faces, threshold, heat=heat_method != NO_HEAT)
+        settings = read_settings(
+            frames=n_frames,
+            max_faces=max_faces,
+            threshold=threshold,
+            heat=heat_method != NO_HEAT,
+            **part_of(start, end, track),
+        )
         if settings.heat:
             settings = replace(settings, heat_method=heat_method, heat_of=heat_of)
         question = self.question(video, settings, model)
@@ -94,6 +113,9 @@ class Endpoints:
         model: str = "",
         heat_method: str = DEFAULT_METHOD,
         heat_of: str = HEAT_TARGETS[0],
+        start: float = 0.0,
+        end: float | None = None,
+        track: int = 0,
     ) -> Iterator[Full]:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
 
@@ -105,12 +127,21 @@ class Endpoints:
             model: which model scores, see /model_info; the default one when left out
             heat_method: how heat maps are made
             heat_of: what they explain: the frame's own score, or what the frame adds to the video
+            start: look from this second on
+            end: and up to this second; the end of the video when left out
+            track: number of the video track to judge, from 1; 0: the one that players show
 
         Returns:
             Report, annotated video (none for a picture or without a face), HTML report, CSV.
         """
-        settings = read_settings(n_frames, max_faces, threshold, heat=True)
-        settings = replace(settings, heat_method=heat_method, heat_of=heat_of)
+        settings = read_settings(
+            frames=n_frames,
+            max_faces=max_faces,
+            threshold=threshold,
+            heat_method=heat_method,
+            heat_of=heat_of,
+            **part_of(start, end, track),
+        )
         question = self.question(video, settings, model)
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
@@ -210,6 +241,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
     with gr.Row(visible=False):
         inputs = file_and_settings()
         of = gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of")
+        part = stretch_and_track()
         located = [method_choice(NO_HEAT), of, gr.Checkbox(False, label="retelling")]
         claim = [
             *(untouched(gr.File(label=label)) for label in ("video", "report")),
@@ -218,38 +250,13 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")
         full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
         for ask, given, outputs, options in (
-            (endpoints.analyze_video, [*inputs, *located], report, heavy),
-            (endpoints.analyze_video_full, [*inputs, method_choice(), of], full, heavy),
+            (endpoints.analyze_video, [*inputs, *located, *part], report, heavy),
+            (endpoints.analyze_video_full, [*inputs, method_choice(), of, *part], full, heavy),
             (endpoints.verify_report, claim, report, heavy),
             (endpoints.model_info, None, info, {"queue": False}),
             (endpoints.limits, None, info, {"queue": False}),
         ):
             gr.Button().click(ask, given, outputs, api_name=ask.__name__, **options)
-
-
-def file_and_settings() -> list[gr.Component]:
-    """The parameters of an analysis: a file, how closely to look at it, and which model."""
-    return [
-        untouched(gr.File(label="video")),
-        gr.Number(0, label="n_frames", precision=0),
-        gr.Number(8, label="max_faces", precision=0),
-        gr.Number(None, label="threshold"),
-        gr.Textbox("", label="model"),
-    ]
-
-
-def method_choice(*more: str) -> gr.Dropdown:
-    """A parameter that names a kind of heat map; the first of `more` is the default."""
-    value = more[0] if more else DEFAULT_METHOD
-    return gr.Dropdown([*more, *HEAT_METHODS], value=value, label="heat_method")
-
-
-def read_settings(frames: int, max_faces: int, threshold: float | None, *, heat: bool) -> Settings:
-    """The caller's numbers as `Settings`; a number out of range is told to the caller."""
-    try:
-        return Settings(frames=frames, max_faces=max_faces, threshold=threshold, heat=heat)
-    except ValueError as error:
-        raise gr.Error(f"{error}.", print_exception=False) from error
 
 
 def untrained_models(folder: Path = WEIGHTS) -> list[str]:

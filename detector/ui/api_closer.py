@@ -18,17 +18,16 @@ from detector.render.overlay import blend_heat, to_jpeg
 from detector.service.jobs import Step
 from detector.settings import HEAT_TARGETS, FrameQuestion
 from detector.text.summary import peak_of
-from detector.ui.api import (
-    Endpoints,
-    answers,
-    file_and_settings,
-    method_choice,
-    read_settings,
-    told_of,
-    working,
-)
+from detector.ui.api import Endpoints, answers, told_of, working
 from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Question, explain, look, try_copies
+from detector.ui.parameters import (
+    file_and_settings,
+    method_choice,
+    part_of,
+    read_settings,
+    stretch_and_track,
+)
 
 Explained = tuple[dict[str, Any], str | None]
 
@@ -47,6 +46,9 @@ class CloserEndpoints:
         second: float | None = None,
         heat_method: str = DEFAULT_METHOD,
         heat_of: str = HEAT_TARGETS[0],
+        start: float = 0.0,
+        end: float | None = None,
+        track: int = 0,
     ) -> Iterator[Explained]:
         """Why one frame of one person scores as it does, or what it adds to the video.
 
@@ -56,13 +58,16 @@ class CloserEndpoints:
             second: the judged frame nearest to this moment; the most suspicious when left out
             heat_method: how the heat map is made
             heat_of: what it explains: the frame's own score, or what the frame adds to the video
+            start: look from this second on
+            end: and up to this second; the end of the video when left out
+            track: number of the video track to judge, from 1; 0: the one that players show
 
         Returns:
             Parts of the face with their share of the heat, of the picture, and on real faces, what
             blurring them changed, and a sentence; then the heat map as a picture. Without a score
             the report that says why, and no picture.
         """
-        settings = read_settings(20, 8, None, heat=False)
+        settings = read_settings(frames=20, heat=False, **part_of(start, end, track))
         question = self.endpoints.question(video, settings, "")
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
@@ -99,6 +104,9 @@ class CloserEndpoints:
         max_faces: int = 8,
         threshold: float | None = None,
         model: str = "",
+        start: float = 0.0,
+        end: float | None = None,
+        track: int = 0,
     ) -> Iterator[dict[str, Any]]:
         """How steady the answer is: the same frames re-encoded, reduced and blurred, judged again.
 
@@ -108,11 +116,20 @@ class CloserEndpoints:
             max_faces: people to follow at most, 1 to 32
             threshold: call it fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out
+            start: look from this second on
+            end: and up to this second; the end of the video when left out
+            track: number of the video track to judge, from 1; 0: the one that players show
 
         Returns:
             The report; its `robustness` holds the score of every copy, and how far it moves.
         """
-        settings = read_settings(n_frames, max_faces, threshold, heat=False)
+        settings = read_settings(
+            frames=n_frames,
+            max_faces=max_faces,
+            threshold=threshold,
+            heat=False,
+            **part_of(start, end, track),
+        )
         question = self.endpoints.question(video, settings, model)
         name = question.given().name
         with closing(look(self.detectors, question)) as steps:
@@ -154,11 +171,11 @@ def add_closer_api(endpoints: CloserEndpoints, heavy: dict[str, Any]) -> None:
             gr.Number(None, label="second"),
             method_choice(),
             gr.Dropdown(list(HEAT_TARGETS), value=HEAT_TARGETS[0], label="heat_of"),
+            *stretch_and_track(),
         ]
         found, heat, report = gr.JSON(label="found"), gr.File(label="heat"), gr.JSON(label="report")
         gr.Button().click(
             endpoints.explain_frame, frame, [found, heat], api_name="explain_frame", **heavy
         )
-        gr.Button().click(
-            endpoints.robustness, file_and_settings(), report, api_name="robustness", **heavy
-        )
+        given = [*file_and_settings(), *stretch_and_track()]
+        gr.Button().click(endpoints.robustness, given, report, api_name="robustness", **heavy)

@@ -13,7 +13,7 @@ import gradio as gr
 
 from detector.errors import VideoError
 from detector.language import _
-from detector.records import Report
+from detector.records import Report, VideoInfo
 from detector.render import sections
 from detector.render.answer_card import answer_card
 from detector.render.viewer_media import Views
@@ -23,6 +23,7 @@ from detector.settings import Settings
 from detector.ui import html
 from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
 from detector.ui.tabs.explain import Panel
+from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
 from detector.ui.viewer import ViewerData, viewer_data
 
 Updates = dict[gr.Component | gr.Column | gr.Accordion, Any]
@@ -41,14 +42,22 @@ class Asked:
     people: gr.Slider
     heat: gr.Checkbox
     model: gr.Dropdown
+    part: Part
 
     def components(self) -> list[gr.Component]:
-        return [getattr(self, name) for name in self.__slots__]
+        return [
+            getattr(self if name in self.__slots__ else self.part, name) for name in self.names()
+        ]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of the components that hold a part of the question."""
+        return [*(name for name in cls.__slots__ if name != "part"), "start", "end", "track"]
 
     @classmethod
     def question(cls, values: tuple[Any, ...]) -> Question:
         """What the components hold, in the order of `components`."""
-        held = dict(zip(cls.__slots__, values, strict=True))
+        held = dict(zip(cls.names(), values, strict=True))
         chosen = held[held["kind"]]
         settings = Settings(
             frames=max(int(held["exact"]), 8) if held["exact"] else 0,
@@ -57,6 +66,7 @@ class Asked:
             max_faces=int(held["people"]),
             heat=bool(held["heat"]),
         )
+        settings = with_part(settings, held["start"], held["end"], held["track"])
         return Question(Path(chosen) if chosen else None, settings, held["model"])
 
 
@@ -113,6 +123,22 @@ class Events:
                 else:
                     drawn = item.so_far
                     yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
+
+    def inspect(self, *values: Any) -> list[Any]:
+        """What the chosen file holds: its facts, the tracks to choose from, and the plan."""
+        given = dict(zip(Asked.names(), values, strict=True))
+        detector, chosen = self.detectors[given["model"]], given[given["kind"]]
+        info, why = inspected(detector, Path(chosen) if chosen else None)
+        return [info, track_update(info), shown_plan(why) if why else self.plan(*values, info)]
+
+    def plan(self, *values: Any) -> str:
+        """The plan anew, for another choice about the same file."""
+        try:
+            question = Asked.question(values[:-1])
+        except gr.Error as error:  # an event outside Gradio's queue may not show it as such
+            return shown_plan(str(error.message))
+        info: VideoInfo | None = values[-1]
+        return shown_plan(plan_text(self.detectors[question.model], info, question.settings))
 
     def cancel(self, answered: Any) -> Updates:
         """What is shown once the running event was called off; an answer that was given stays."""

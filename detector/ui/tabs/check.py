@@ -13,6 +13,7 @@ from detector.ui.events import Asked, Events, Shown
 from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors
 from detector.ui.tabs.explain import build_panel, wire_panel
+from detector.ui.tabs.part import Part, build_plan, build_stretch
 from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
@@ -95,7 +96,9 @@ def _choices(
     frames = gr.Radio(
         PRESET_LABELS, value="standard", label="How closely to look", elem_id="frames"
     )
+    track, info, plan = build_plan()
     with gr.Accordion("Options", open=False):
+        start, end = build_stretch()
         exact = gr.Slider(
             0, MOST_FRAMES, 0, step=1, label="Exact number of frames (0: as chosen above)"
         )
@@ -107,7 +110,8 @@ def _choices(
         names = list(detectors)
         model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
     analyse = gr.Button("Analyse", variant="primary", elem_id="analyse")
-    asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model)
+    part = Part(start, end, track, info, plan)
+    asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model, part)
     return asked, analyse
 
 
@@ -163,6 +167,24 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
         queue=False,
         show_progress="hidden",
         api_visibility="private",
+    )
+    part, quiet = asked.part, {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [asked.video.change, asked.picture.change, asked.kind.change],
+        events.inspect,
+        inputs=asked.components(),
+        outputs=[part.info, part.track, part.plan],
+        trigger_mode="always_last",
+        **quiet,
+    )
+    gr.on(
+        [asked.frames.change, asked.exact.release, part.start.blur, part.end.blur],
+        events.plan,
+        inputs=[*asked.components(), part.info],
+        outputs=part.plan,
+        trigger_mode="always_last",
+        queue=False,
+        **quiet,
     )
     gr.on(
         [asked.video.change, asked.picture.change, asked.kind.change],

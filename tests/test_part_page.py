@@ -1,0 +1,112 @@
+"""What will be looked at, and what that takes, is said on the page before it begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from detector import Detector
+from detector.coverage import frames_again, frames_for
+from detector.service.pace import Pace
+from detector.settings import Settings
+from detector.video import Limits
+from detector.video.reading import probe
+from tests.server import serving
+from tests.test_page import browser, pytestmark, upload, visit
+from tests.test_world_files import two_tracks
+
+__all__ = ["browser", "pytestmark"]
+
+
+@pytest.fixture
+def page(detector: Detector, browser: Browser, cache: Path) -> Iterator[Page]:
+    with serving({"tiny": detector}, Limits()) as url:
+        yield visit(browser, url)
+
+
+def test_the_plan_says_length_frames_and_limit_before_anything_is_asked(
+    page: Page, talking: Path
+) -> None:
+    upload(page, talking)
+    settings, info = Settings(), probe(talking)
+    first = frames_for(settings, info)
+    plan = page.locator("#plan")
+    expect(plan).to_contain_text(f"{info.seconds:.1f} s long")
+    expect(plan).to_contain_text(f"{first} frames")
+    expect(plan).to_contain_text("10 minutes")
+    page.locator("#frames").get_by_text("Thorough").click()
+    closer = min(frames_for(Settings(preset="thorough"), info), info.frames)
+    expect(plan).to_contain_text(f"{closer} frames")
+
+
+def test_the_time_that_it_takes_is_told_once_it_is_known(page: Page, talking: Path) -> None:
+    upload(page, talking)
+    expect(page.locator("#plan")).not_to_contain_text("About")
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    page.locator("#asked > button").first.click()
+    page.locator("#frames").get_by_text("Quick").click()
+    expect(page.locator("#plan")).to_contain_text(re.compile(r"About \d+\.\d s on this machine"))
+
+
+def test_only_the_part_that_was_chosen_is_looked_at(page: Page, talking: Path) -> None:
+    upload(page, talking)
+    page.get_by_text("Options").first.click()
+    page.locator("#from textarea, #from input").first.fill("0:00.4")
+    page.locator("#to textarea, #to input").first.fill("1.2")
+    page.keyboard.press("Tab")
+    expect(page.locator("#plan")).to_contain_text("From 0:00.4 to 0:01.2")
+    page.click("#analyse")
+    expect(page.locator("#findings")).to_contain_text("Only the part from 0:00.4", timeout=60_000)
+
+
+def test_what_is_no_moment_is_refused_with_how_to_write_it(page: Page, talking: Path) -> None:
+    upload(page, talking)
+    page.get_by_text("Options").first.click()
+    page.locator("#to textarea, #to input").first.fill("soon")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("write it as 83.5 or 1:23.5")).to_be_visible()
+
+
+def test_a_file_with_two_tracks_lets_one_be_chosen(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    upload(page, talking)
+    expect(page.locator("#plan")).to_contain_text("s long")
+    expect(page.locator("#track")).to_be_hidden()
+    page.locator("#upload button[aria-label='Clear']").click()
+    upload(page, two_tracks(tmp_path / "two.mp4", default=0))
+    expect(page.locator("#track")).to_be_visible()
+    page.locator("#track input").click()
+    page.get_by_role("option").nth(1).click()
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_contain_text("No face", timeout=60_000)
+
+
+def test_a_file_that_cannot_be_used_is_said_before_it_is_asked_about(
+    page: Page, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"this is no video, whatever its name says")
+    page.set_input_files("#upload input[type=file]", broken)
+    expect(page.locator("#plan")).to_contain_text("broken.mp4")
+
+
+def test_the_pace_is_that_of_the_last_analyses_of_this_model() -> None:
+    pace = Pace()
+    assert pace.seconds("fast", 20) is None
+    pace.add("fast", 4.0, 20)
+    pace.add("fast", 8.0, 20)
+    pace.add("slow", 100.0, 20)
+    assert pace.seconds("fast", 10) == pytest.approx(3.0)
+    pace.add("fast", 1.0, 0)
+    assert pace.seconds("fast", 10) == pytest.approx(3.0)
+
+
+def test_a_second_look_is_part_of_the_plan_only_where_the_length_decides() -> None:
+    assert frames_again(Settings(), 20) > 0
+    assert frames_again(Settings(frames=20), 20) == 0
