@@ -85,13 +85,18 @@ def frame_length(info: VideoInfo) -> float:
     return 1 / info.fps if info.fps > 0 else 0.04
 
 
+def widest_step(length: float) -> float:
+    """Seconds up to which two frames that were looked at are neighbours; `length` is a frame's."""
+    return max(2.5 * length, 0.07)  # clips of fast videos step over frames
+
+
 def runs_of(
     seconds: Iterable[float], length: float, judged: Iterable[float] | None = None
 ) -> list[Run]:
     """Sampled moments as runs of neighbours. `length` is that of a frame; a run is judged if one
     of the moments `judged` lies in it."""
     ordered = sorted(seconds)
-    apart = max(2.5 * length, 0.07)  # clips of fast videos step over frames
+    apart = widest_step(length)
     counted = None if judged is None else set(judged)
     runs: list[list[float]] = [ordered[:1]] if ordered else []
     for before, after in pairwise(ordered):

@@ -25,6 +25,7 @@ from detector.render.document import (
     to_html,
     to_json,
 )
+from detector.render.sections import numbers
 from tests import reports
 
 HOSTILE = '=cmd|"/c calc"!A1<script>alert(1)</script><img src=x onerror=alert(2)>.mp4'
@@ -259,3 +260,32 @@ def test_a_page_without_an_answer_shows_no_percentage_of_a_score(kind: str) -> N
     assert "No answer" in page.text
     assert "probability of" not in page.text.lower()
     assert not [a for _, a in page.tags if a.get("class") == "ruler"]
+
+
+def rows_of_numbers(report: Report) -> tuple[list[str], list[list[str]]]:
+    """The heads and the cells of the table of judged frames."""
+    page = str(numbers(report))
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", page)
+    rows = re.findall(r"<tr>(<td>.*?)</tr>", page)
+    return heads, [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+
+
+def test_neighbouring_frames_have_rows_with_times_of_their_own() -> None:
+    heads, rows = rows_of_numbers(reports.sparse())
+    times = [row[heads.index("Time")] for row in rows]
+    assert len(set(times)) == len(times) == 24
+
+
+def test_the_score_without_time_has_a_column_only_where_it_differs() -> None:
+    differing = reports.calm()
+    same = replace(
+        differing,
+        people=tuple(
+            replace(one, scores=tuple(replace(s, still=s.fake) for s in one.scores))
+            for one in differing.people
+        ),
+    )
+    for report, columns in ((differing, 7), (same, 6)):
+        heads, rows = rows_of_numbers(report)
+        assert ("Frame alone" in heads) == (columns == 7)
+        assert {len(row) for row in rows} == {len(heads)} == {columns}

@@ -19,6 +19,8 @@ from detector.render.overlay import (
 )
 from tests.reports import face_crop, mouth_heat
 
+VERDICTS = ("fake", "no_sign", "undecided")
+
 
 def grey(width: int = 640, height: int = 360) -> Image:
     return np.full((height, width, 3), 120, np.uint8)
@@ -31,7 +33,7 @@ def changed(before: Image, after: Image) -> np.ndarray:
 def test_drawing_leaves_the_original_picture_alone() -> None:
     image = grey()
     box = Box(100, 100, 200, 220)
-    draw_face(image, box, "Person 1", colour_of(1))
+    draw_face(image, box, "Person 1", colour_of("fake"))
     heat_on_frame(image, box, 0.3, mouth_heat(1.0), 1.0)
     blend_heat(image, mouth_heat(1.0), 1.0)
     draw_note(image, "No face found")
@@ -52,9 +54,9 @@ def test_a_label_fits_into_every_picture_wherever_the_face_is(
         "everything": Box(-50, -50, width + 50, height + 50),
     }[where]
     image = grey(width, height)
-    drawn = draw_face(image, box, "Person 12 · not judged", colour_of(2))
+    drawn = draw_face(image, box, "Person 12 · not judged", colour_of("no_sign"))
     assert drawn.shape == image.shape
-    plate = (drawn == colour_of(2)).all(axis=2)
+    plate = (drawn == colour_of("no_sign")).all(axis=2)
     assert plate.sum() > 50
 
 
@@ -64,14 +66,14 @@ def test_line_and_label_grow_with_the_picture(height: int) -> None:
     width = height * 16 // 9
     box = Box(width * 0.4, height * 0.3, width * 0.6, height * 0.7)
     image = grey(width, height)
-    share = changed(image, draw_face(image, box, "Person 1 · 83 %", colour_of(1))).mean()
+    share = changed(image, draw_face(image, box, "Person 1 · 83 %", colour_of("fake"))).mean()
     assert 0.010 < share < 0.035
 
 
 def test_a_label_is_readable_on_its_plate() -> None:
-    """Text and plate differ by a contrast of at least 3 to 1, for each of the eight colours."""
-    for person in range(1, 9):
-        colour = colour_of(person)
+    """Text and plate differ by a contrast of at least 3 to 1, for every verdict."""
+    for verdict in VERDICTS:
+        colour = colour_of(verdict)
         drawn = draw_face(grey(), Box(200, 100, 300, 200), "HHHH", colour)
         plate = drawn[80:98, 205:260].reshape(-1, 3).astype(int)
         text = plate[np.argmax(np.abs(plate - colour).sum(axis=1))]
@@ -86,9 +88,10 @@ def _luminance(colour: np.ndarray) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def test_people_have_distinct_colours_that_show_on_white_and_on_black() -> None:
-    colours = [colour_of(person) for person in range(1, 9)]
-    assert len(set(colours)) == 8
+def test_verdicts_have_distinct_colours_that_show_on_white_and_on_black() -> None:
+    colours = [colour_of(verdict) for verdict in VERDICTS]
+    assert len(set(colours)) == 3
+    assert colour_of(None) == colour_of("undecided")
     for colour in colours:
         luminance = _luminance(np.array(colour))
         assert 1.05 / (luminance + 0.05) >= 2.9
@@ -98,8 +101,8 @@ def test_people_have_distinct_colours_that_show_on_white_and_on_black() -> None:
 def test_a_dashed_box_paints_less_than_a_solid_one() -> None:
     box = Box(100, 100, 300, 300)
     image = grey()
-    solid = changed(image, draw_face(image, box, "", colour_of(1))).sum()
-    dashed = changed(image, draw_face(image, box, "", colour_of(1), dashed=True)).sum()
+    solid = changed(image, draw_face(image, box, "", colour_of("fake"))).sum()
+    dashed = changed(image, draw_face(image, box, "", colour_of("fake"), dashed=True)).sum()
     assert 0.2 * solid < dashed < 0.9 * solid
 
 

@@ -63,11 +63,39 @@ def test_two_charts_on_one_page_have_ids_of_their_own() -> None:
     assert len(flat) == len(set(flat)) == 6
 
 
-def test_people_differ_by_colour_and_by_dash() -> None:
-    lines = parsed(reports.crowd()).iter(f"{SVG}polyline")
-    pens = {(line.get("stroke"), line.get("stroke-dasharray")) for line in lines}
-    assert len({colour for colour, _ in pens}) == 8
-    assert len({dash for _, dash in pens}) == 8
+def close_by(report: Report) -> Report:
+    """The same, as if the frames that were looked at followed one another in the video."""
+    return replace(report, video=replace(report.video, fps=4.0))
+
+
+def test_people_differ_by_dash_and_number_and_colour_is_kept_for_the_verdict() -> None:
+    root = parsed(close_by(reports.crowd()))
+    lines = list(root.iter(f"{SVG}polyline"))
+    assert len({line.get("stroke-dasharray") for line in lines}) == 8
+    assert {line.get("stroke") for line in lines} == {"currentColor"}
+    colours = {mark.get(name) for mark in root.iter() for name in ("fill", "stroke")}
+    assert colours == {None, "none", "currentColor"}
+    assert {"5"} == {m.get("data-person") for m in of_class(root, "stretch")}
+    assert len(of_class(root, "fake")) == 2  # the stretch, and its bar below
+
+
+@pytest.mark.parametrize(
+    ("make", "numbered"), [(reports.two_people, {"1", "2"}), (reports.calm, set())]
+)
+def test_a_line_beside_others_carries_its_person_s_number(
+    make: Callable[[], Report], numbered: set[str]
+) -> None:
+    marks = of_class(parsed(close_by(make())), "number")
+    assert {mark.text for mark in marks} == numbered
+    places = [(float(m.get("x", 0)), float(m.get("y", 0))) for m in marks]
+    for k, (x, y) in enumerate(places):
+        assert all(abs(x - a) >= 10 or abs(y - b) >= 11 for a, b in places[:k])
+
+
+def test_what_was_too_unclear_to_count_is_hollow() -> None:
+    for make, filled in ((reports.calm, "currentColor"), (reports.too_blurred, "none")):
+        marks = of_class(parsed(make()), "point")
+        assert {c.get("fill") for m in marks for c in m.iter(f"{SVG}circle")} == {filled}
 
 
 def test_every_score_can_be_sought_by_its_second() -> None:
@@ -92,7 +120,7 @@ def test_higher_scores_lie_higher_and_later_ones_further_right() -> None:
 
 
 def test_a_stretch_without_a_judged_face_is_grey_and_not_crossed_by_a_line() -> None:
-    root = parsed(reports.two_people())
+    root = parsed(close_by(reports.two_people()))
     (gap,) = of_class(root, "gap")
     start = float(gap.get("x", 0))
     end = start + float(gap.get("width", 0))
@@ -105,20 +133,29 @@ def test_a_person_who_was_away_has_a_gap_of_their_own() -> None:
     """Person 2 is missing from 1.5 to 3 s while Person 1 is judged; no line joins the ends."""
     lines = [
         line
-        for line in parsed(reports.two_people()).iter(f"{SVG}polyline")
+        for line in parsed(close_by(reports.two_people())).iter(f"{SVG}polyline")
         if line.get("stroke-dasharray") == "7 3"
     ]
     assert len(lines) == 3
 
 
-def test_what_was_not_looked_at_is_dotted_not_drawn_through() -> None:
-    """Three clips in two minutes: no solid line may claim the minutes in between."""
-    root = parsed(reports.sparse())
-    for line in root.iter(f"{SVG}polyline"):
-        xs = [float(pair.split(",")[0]) for pair in line.get("points", "").split()]
-        assert max(xs) - min(xs) < 10
-    dotted = [m for m in root.iter(f"{SVG}line") if m.get("stroke-dasharray") == "1 4"]
-    assert len(dotted) == 2
+@pytest.mark.parametrize("apart", [0.4, 50.0])
+def test_lines_stop_where_nothing_was_looked_at(apart: float) -> None:
+    """Three clips of eight frames: no line may claim what lies in between."""
+    sampled = [round(k * apart + n / 25, 3) for k in range(3) for n in range(8)]
+    one = reports.person(1, sampled, lambda _: 0.4)
+    video = replace(reports.VIDEO, seconds=3 * apart)
+    root = parsed(reports.report((one,), sampled, video=video))
+    lines = [line.get("points", "").split() for line in root.iter(f"{SVG}polyline")]
+    assert [len(points) for points in lines] == [8, 8, 8]
+    assert not [m for m in root.iter(f"{SVG}line") if m.get("stroke-dasharray")]
+
+
+def test_grey_is_what_was_looked_at_without_a_face_and_not_what_lies_between() -> None:
+    """Two looks in vain, ten seconds apart: two narrow bands, not one of ten seconds."""
+    sampled = [round(start + k / 25, 3) for start in (1.0, 11.0) for k in range(5)]
+    gaps = of_class(parsed(reports.report((), sampled)), "gap")
+    assert [float(gap.get("width", 0)) < 20 for gap in gaps] == [True, True]
 
 
 def test_the_threshold_is_drawn_where_it_is() -> None:

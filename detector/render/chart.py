@@ -9,7 +9,6 @@ from html import escape
 
 from detector.language import _, joined
 from detector.records import Person, Report
-from detector.render.overlay import colour_of
 from detector.text.summary import clock, headline, peak_of, percent
 
 _DASHES = ("", "7 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4", "6 2 2 2 2 2")
@@ -20,7 +19,11 @@ _STYLE = (
     ".tl text{fill:currentColor}.tl .soft{opacity:.72}"
     ".tl .grid{stroke:currentColor;opacity:.14}.tl .axis{stroke:currentColor;opacity:.45}"
     ".tl .limit{stroke:currentColor;stroke-dasharray:4 3;opacity:.8}"
-    ".tl .gap{fill:currentColor;opacity:.1}.tl .track{fill:currentColor;opacity:.1}"
+    ".tl .gap{fill:currentColor;opacity:.24}.tl .track{fill:currentColor;opacity:.1}"
+    ".tl .judged{opacity:.5}"
+    ".tl .fake{color:var(--fake,#b54700)}.tl .undecided{color:var(--undecided,#6b6f76)}"
+    ".tl .no_sign{color:var(--no_sign,#0067a3)}"
+    ".tl .number{font-size:11px;font-weight:650;text-anchor:middle}"
 )
 
 
@@ -91,22 +94,16 @@ def _description(report: Report) -> str:
     return joined(*told)
 
 
-def colour_name(person: int) -> str:
-    """The person's colour as CSS."""
-    return "#{:02x}{:02x}{:02x}".format(*colour_of(person))
-
-
 def dash_of(person: int) -> str:
     """The person's dash pattern as SVG writes it; "" is a solid line."""
     return _DASHES[(person - 1) % len(_DASHES)]
 
 
 def pen(person: int) -> str:
-    """The person's own line: attributes for a polyline."""
+    """The person's own line: attributes for a polyline. Colour is kept for the verdict."""
     dash = dash_of(person)
-    return (
-        f'fill="none" stroke="{colour_name(person)}" stroke-width="2.2" stroke-linejoin="round"'
-        + (f' stroke-dasharray="{dash}"' if dash else "")
+    return 'fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"' + (
+        f' stroke-dasharray="{dash}"' if dash else ""
     )
 
 

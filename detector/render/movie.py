@@ -11,7 +11,7 @@ from pathlib import Path
 from detector.errors import VideoError
 from detector.language import lazy, mark
 from detector.progress import OnProgress, ShouldStop, Watch
-from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace
+from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace, verdict_name
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
 from detector.sandbox.reader import reader
@@ -46,6 +46,9 @@ class Annotator:
         self.margin = margin
         self.heat = heat
         self.sampled = sorted(report.sampled_seconds)
+        self.colours = {
+            person.id: colour_of(verdict_name(person.verdict)) for person in report.people
+        }
         self.paths = [BoxPath(person, self.sampled) for person in report.people]
         self.with_face = {round(second, 3) for path in self.paths for second in path.seconds}
         self.frame_length = 1 / report.video.fps if report.video.fps > 0 else 0.04
@@ -70,7 +73,7 @@ class Annotator:
         for person, seen in shown:
             label = f"Person {person} · {_score_text(seen.nearest)}"
             box = _scaled(seen.box, factor)
-            drawn = draw_face(drawn, box, label, colour_of(person), dashed=not seen.found)
+            drawn = draw_face(drawn, box, label, self.colours[person], dashed=not seen.found)
         if not shown:
             drawn = draw_note(drawn, self._why_nothing(frame.second))
         return Layers(plain, warm, drawn)

@@ -19,23 +19,17 @@ from detector.records import Box, FloatArray, Image
 
 Colour = tuple[int, int, int]
 
-# Okabe and Ito, "Color Universal Design" (2008); orange, sky blue and yellow are darkened until
-# they stand out from white paper as well as from a dark page (contrast of at least 3 to 1).
-_COLOURS: tuple[Colour, ...] = (
-    (0, 114, 178),
-    (213, 94, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (184, 127, 0),
-    (58, 147, 200),
-    (143, 134, 0),
-    (128, 128, 128),
-)
+# By verdict; a contrast of at least 3 to 1 with white and with black, and with white text.
+_COLOURS: dict[str, Colour] = {
+    "fake": (181, 71, 0),
+    "no_sign": (0, 103, 163),
+    "undecided": (95, 100, 107),
+}
 
 
-def colour_of(person: int) -> Colour:
-    """The colour of a person, the same in every picture and chart; persons count from 1."""
-    return _COLOURS[(person - 1) % len(_COLOURS)]
+def colour_of(verdict: str | None) -> Colour:
+    """The colour of a verdict, the same in every picture; grey where there is none."""
+    return _COLOURS[verdict or "undecided"]
 
 
 def shrink(image: Image, long_side: int) -> Image:

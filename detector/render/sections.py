@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from detector.language import _
-from detector.records import Moment, Report
+from detector.records import Moment, Report, verdict_name
 from detector.render.overlay import blend_heat, heat_legend
 from detector.render.templates import data_uri, html
 from detector.text.llm import retelling_text
@@ -60,11 +60,18 @@ def moment_view(moment: Moment, report: Report) -> dict[str, Any]:
         heat = data_uri(blend_heat(moment.crop, moment.heat, report.heat_scale))
     return {
         "moment": moment,
+        "tone": _tone(moment.person, report),
         "what": _("Person {person} at {time}", person=moment.person, time=clock(moment.second)),
         "where": region_text(moment),
         "crop": data_uri(moment.crop),
         "heat": heat,
     }
+
+
+def _tone(person: int, report: Report) -> str:
+    """The verdict on a person as a CSS class."""
+    verdict = next((one.verdict for one in report.people if one.id == person), None)
+    return verdict_name(verdict) or "none"
 
 
 def findings(report: Report, *, interactive: bool = False) -> Markup:
@@ -98,4 +105,6 @@ def numbers(report: Report) -> Markup:
     """Every judged frame in a table that can be unfolded; "" if there is none."""
     if not any(person.scores for person in report.people):
         return Markup()
-    return html("numbers.html", people=report.people)
+    pairs = ((s.fake, s.still) for person in report.people for s in person.scores)
+    alone = any(f"{fake:.3f}" != f"{still:.3f}" for fake, still in pairs)
+    return html("numbers.html", people=report.people, alone=alone)

@@ -9,7 +9,6 @@ from typing import Any
 from markupsafe import Markup
 
 from detector.records import Image, verdict_name
-from detector.render.chart import colour_name
 from detector.render.overlay import to_jpeg
 from detector.render.templating import environment
 from detector.text import phrases, summary
@@ -24,7 +23,6 @@ _ENVIRONMENT.globals |= {
     "share": phrases.share,
     "odds": phrases.odds,
     "region_name": lambda key: str(phrases.REGION_NAMES[key]),
-    "colour_name": colour_name,
 }
 
 

@@ -6,18 +6,17 @@ and needs no script; its marks carry `data-second`, so that a page can seek its 
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
 from markupsafe import Markup
 
+from detector.coverage import frame_length, runs_of, widest_step
 from detector.language import Message, _
-from detector.records import FaceScore, Person, Report, Verdict
-from detector.render.chart import Plot, colour_name, drawing, grid, legend, pen
+from detector.records import FaceScore, Person, Report, Verdict, verdict_name
+from detector.render.chart import Plot, drawing, grid, legend, pen
 from detector.text.figures import clock, percent
-from detector.text.seen import gaps
 from detector.text.statements import (
     POINT,
     POINT_UNCLEAR,
@@ -25,19 +24,17 @@ from detector.text.statements import (
     STRETCH_UNDECIDED,
 )
 
-# Two frames further apart than this are not joined by a line: nobody looked in between.
-LONGEST_STEP = 1.0
 _LANE = 16
 
 
 def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False) -> str:
     """The chart as an SVG element, `width` units wide; it scales with the page.
 
-    One line per person, each with its own colour and dash, in a band that is as wide as the
-    scores are unsteady; dotted where the frames in between were not looked at. Grey: sampled,
-    but no face could be judged. Shaded: suspicious stretches. Below, a lane per person shows
-    when that person was judged. A still picture gets one row per person with its interval
-    instead of a time axis.
+    One line per person, each with its own dash and, beside others, number, in a band that is as
+    wide as the scores are unsteady. It stops where nothing was looked at. Grey: looked at, but no
+    face could be judged. In colour: suspicious stretches, by the verdict on the person. Below, a
+    lane per person shows when that person was judged. A still picture gets one row per person
+    with its interval instead of a time axis.
 
     `interactive` is for a page with a script and a legend of its own: no legend, no tooltips,
     and a line of class `playhead` to be moved. All that belongs to one person carries
@@ -58,8 +55,8 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     parts += [*grid(plot, report.threshold, foot), *_blind(plot, report)]
     if not people:
         parts.append(_nobody(plot))
-    for row, person in enumerate(people):
-        runs = _runs(person, report)
+    drawn_runs = [(person, _runs(person, report)) for person in people]
+    for row, (person, runs) in enumerate(drawn_runs):
         lane = _lane(plot, person, runs, bottom + 15 + _LANE * row)
         drawn = [
             *_stretches(plot, person, told=not interactive),
@@ -67,6 +64,8 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
             *lane,
         ]
         parts.append(f'<g data-person="{person.id}">{"".join(drawn)}</g>')
+    if len(people) > 1:
+        parts += _numbers(plot, drawn_runs)
     for person in people:
         radius = 2.6 if len(person.scores) <= 60 else 1.5
         parts += [_point(plot, person.id, s, radius, told=not interactive) for s in person.scores]
@@ -86,14 +85,15 @@ def _nobody(plot: Plot) -> str:
 
 
 def _blind(plot: Plot, report: Report) -> Iterator[str]:
-    """Grey bands from half-way after the last judged moment to half-way before the next."""
-    seconds = sorted(report.sampled_seconds)
-    for first, last in gaps(report):
-        earlier = [second for second in seconds if second < first - 5e-4]
-        later = [second for second in seconds if second > last + 5e-4]
-        x = plot.x((earlier[-1] + first) / 2 if earlier else 0.0)
-        wide = plot.x((last + later[0]) / 2 if later else plot.end) - x
-        told = escape(_("No face judged, {start} to {end}", start=clock(first), end=clock(last)))
+    """Grey bands where pictures were looked at and no face could be judged."""
+    length = frame_length(report.video)
+    judged = {round(s.second, 3) for one in report.people for s in one.scores if s.usable}
+    blind = [second for second in report.sampled_seconds if round(second, 3) not in judged]
+    for run in runs_of(blind, length):
+        x = plot.x(run.start - length / 2)
+        wide = plot.x(run.end - length / 2) - x
+        given = {"start": clock(run.start), "end": clock(run.end - length)}
+        told = escape(_("No face judged, {start} to {end}", **given))
         yield (
             f'<rect class="gap" x="{x:.1f}" y="{plot.top}" width="{max(wide, 2):.1f}" '
             f'height="{plot.high}"><title>{told}</title></rect>'
@@ -101,14 +101,16 @@ def _blind(plot: Plot, report: Report) -> Iterator[str]:
 
 
 def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
-    """The frames that counted, cut wherever this person was sampled but not judged."""
+    """The frames that counted, cut wherever nobody looked, or this person was not judged."""
     judged = sorted((s for s in person.scores if s.usable), key=lambda score: score.second)
     known = {round(score.second, 3) for score in judged}
     missed = [s for s in report.sampled_seconds if round(s, 3) not in known]
+    step = widest_step(frame_length(report.video)) + 1e-6
     runs: list[list[FaceScore]] = []
     last = -math.inf
     for score in judged:
-        if not runs or any(last < second < score.second for second in missed):
+        apart = score.second - last > step
+        if apart or any(last < second < score.second for second in missed):
             runs.append([])
         runs[-1].append(score)
         last = score.second
@@ -116,8 +118,8 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
 
 
 def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
-    colour = colour_name(person.id)
-    said = STRETCH if person.verdict is Verdict.FAKE else STRETCH_UNDECIDED
+    fake = person.verdict is Verdict.FAKE
+    said = STRETCH if fake else STRETCH_UNDECIDED
     for segment in person.segments:
         x = plot.x(segment.start)
         wide = max(plot.x(segment.end) - x, 3.0)
@@ -128,49 +130,50 @@ def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
             "peak": percent(segment.peak),
         }
         title = f"<title>{escape(str(Message(said.text, given)))}</title>"
-        place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}"'
+        place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}" fill="currentColor"'
         yield (
             f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}">'
-            f'{title if told else ""}<rect {place} height="{plot.high}" fill="{colour}" '
-            f'opacity=".13"/><rect {place} height="3" fill="{colour}"/></g>'
+            f'{title if told else ""}<g class="{"fake" if fake else "undecided"}">'
+            f'<rect {place} height="{plot.high}" opacity=".13"/>'
+            f'<rect {place} height="3"/></g></g>'
         )
 
 
 def _curve(plot: Plot, person: Person, runs: Sequence[Sequence[FaceScore]]) -> Iterator[str]:
-    colour = colour_name(person.id)
     for run in runs:
-        parts = _without_long_steps(run)
-        for part in parts:
-            if len(part) > 1:
-                yield f'<path d="{_band(plot, part)}" fill="{colour}" opacity=".16"/>'
-                line = " ".join(f"{plot.x(s.second):.1f},{plot.y(s.fake):.1f}" for s in part)
-                yield f'<polyline points="{line}" {pen(person.id)}/>'
-        for before, after in itertools.pairwise(parts):
-            a, b = before[-1], after[0]
-            yield (
-                f'<line x1="{plot.x(a.second):.1f}" y1="{plot.y(a.fake):.1f}" '
-                f'x2="{plot.x(b.second):.1f}" y2="{plot.y(b.fake):.1f}" stroke="{colour}" '
-                'stroke-width="1.2" stroke-dasharray="1 4" opacity=".8"/>'
-            )
+        if len(run) > 1:
+            yield f'<path d="{_band(plot, run)}" fill="currentColor" opacity=".13"/>'
+            line = " ".join(f"{plot.x(s.second):.1f},{plot.y(s.fake):.1f}" for s in run)
+            yield f'<polyline points="{line}" {pen(person.id)}/>'
 
 
-def _without_long_steps(run: Sequence[FaceScore]) -> list[list[FaceScore]]:
-    parts = [[run[0]]]
-    for before, score in itertools.pairwise(run):
-        if score.second - before.second > LONGEST_STEP:
-            parts.append([])
-        parts[-1].append(score)
-    return parts
+def _numbers(
+    plot: Plot, people: Sequence[tuple[Person, Sequence[Sequence[FaceScore]]]]
+) -> Iterator[str]:
+    """Whose run it is, written above it, or below it where a number stands already."""
+    taken: list[tuple[float, float]] = []
+    for person, runs in people:
+        for run in runs:
+            x = (plot.x(run[0].second) + plot.x(run[-1].second)) / 2
+            heights = [plot.y(score.fake) for score in run]
+            for y in (max(min(heights) - 8, plot.top + 9), min(max(heights) + 16, plot.bottom - 3)):
+                if all(abs(x - a) >= 10 or abs(y - b) >= 11 for a, b in taken):
+                    taken.append((x, y))
+                    yield (
+                        f'<text class="number" data-person="{person.id}" x="{x:.1f}" '
+                        f'y="{y:.1f}">{person.id}</text>'
+                    )
+                    break
 
 
-def _band(plot: Plot, part: Sequence[FaceScore]) -> str:
+def _band(plot: Plot, run: Sequence[FaceScore]) -> str:
     """An area as wide as the scores are unsteady: how far each frame, and the two on either
     side, lie from the line between their own neighbours (root mean square)."""
-    fake = [score.fake for score in part]
+    fake = [score.fake for score in run]
     inner = range(1, len(fake) - 1)
     off = [0.0, *((fake[k] - (fake[k - 1] + fake[k + 1]) / 2) ** 2 for k in inner), 0.0]
     upper, lower = [], []
-    for k, score in enumerate(part):
+    for k, score in enumerate(run):
         near = off[max(1, k - 2) : min(k + 3, len(off) - 1)]
         wide = math.sqrt(sum(near) / len(near)) if near else 0.0
         upper.append((plot.x(score.second), plot.y(min(1.0, score.fake + wide))))
@@ -181,35 +184,40 @@ def _band(plot: Plot, part: Sequence[FaceScore]) -> str:
 def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, told: bool) -> str:
     said = POINT if score.usable else POINT_UNCLEAR
     given = {"person": person, "time": clock(score.second), "score": percent(score.fake)}
-    title = escape(str(Message(said.text, given)))
-    colour = colour_name(person)
+    title = f"<title>{escape(str(Message(said.text, given)))}</title>" if told else ""
     return (
         f'<g class="point" data-second="{score.second:.3f}" data-person="{person}" '
-        f'data-fake="{score.fake:.4f}">{f"<title>{title}</title>" if told else ""}'
-        f'<circle cx="{plot.x(score.second):.1f}" cy="{plot.y(score.fake):.1f}" r="{radius}" '
-        f'fill="{colour if score.usable else "none"}" stroke="{colour}"/></g>'
+        f'data-fake="{score.fake:.4f}">{title}'
+        f'<circle cx="{plot.x(score.second):.1f}" cy="{plot.y(score.fake):.1f}" '
+        f"{_dot(radius, counted=score.usable)}/></g>"
     )
+
+
+def _dot(radius: float, *, counted: bool) -> str:
+    """Attributes of a point: full if it counted, hollow if it was too unclear to count."""
+    if counted:
+        return f'r="{radius}" fill="currentColor"'
+    return f'r="{radius + 0.4:g}" fill="none" stroke="currentColor" stroke-width="1.2"'
 
 
 def _lane(
     plot: Plot, person: Person, runs: Sequence[Sequence[FaceScore]], middle: int
 ) -> Iterator[str]:
-    """A bar under the plot: pale along the video, darker where judged, full where suspicious."""
+    """A bar under the plot: pale along the video, dark where judged, in the verdict's colour where
+    suspicious."""
     wide = plot.right - plot.left
-    colour = colour_name(person.id)
     yield f'<rect class="track" x="{plot.left}" y="{middle - 3}" width="{wide}" height="6"/>'
     yield (
         f'<text class="soft" x="{plot.left - 7}" y="{middle + 4}" text-anchor="end">'
         f"{person.id}</text>"
     )
-    judged = [
-        (part[0].second, part[-1].second, 0.45) for run in runs for part in _without_long_steps(run)
-    ]
-    for start, end, opacity in [*judged, *((s.start, s.end, 1.0) for s in person.segments)]:
+    tone = verdict_name(person.verdict) or "undecided"
+    judged = [(run[0].second, run[-1].second, "judged") for run in runs]
+    for start, end, kind in [*judged, *((s.start, s.end, tone) for s in person.segments)]:
         x = plot.x(start)
         yield (
-            f'<rect x="{x:.1f}" y="{middle - 3}" width="{max(plot.x(end) - x, 2):.1f}" '
-            f'height="6" fill="{colour}" opacity="{opacity:g}"/>'
+            f'<rect class="{kind}" x="{x:.1f}" y="{middle - 3}" '
+            f'width="{max(plot.x(end) - x, 2):.1f}" height="6" fill="currentColor"/>'
         )
 
 
@@ -237,21 +245,20 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
 
 def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
     left, across = span
-    colour = colour_name(person.id)
+    tone = verdict_name(person.verdict) or "undecided"
     name = escape(_("Person {person}", person=person.id))
     yield f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>'
     if person.interval is not None:
         low, high = (left + across * bound for bound in person.interval)
         yield (
-            f'<rect x="{low:.1f}" y="{y - 5}" width="{max(high - low, 2):.1f}" height="10" rx="5" '
-            f'fill="{colour}" opacity=".25"/>'
+            f'<rect class="{tone}" x="{low:.1f}" y="{y - 5}" width="{max(high - low, 2):.1f}" '
+            'height="10" rx="5" fill="currentColor" opacity=".25"/>'
         )
     for score in person.scores:
         score_text = percent(score.fake)
         told = escape(_("Person {person}: {score}", person=person.id, score=score_text))
         yield (
             f'<g class="point" data-second="{score.second:.3f}" data-person="{person.id}" '
-            f'data-fake="{score.fake:.4f}"><title>{told}</title><circle r="6" '
-            f'cx="{left + across * score.fake:.1f}" cy="{y}" stroke="{colour}" '
-            f'fill="{colour if score.usable else "none"}"/></g>'
+            f'data-fake="{score.fake:.4f}"><title>{told}</title><circle class="{tone}" '
+            f'cx="{left + across * score.fake:.1f}" cy="{y}" {_dot(6, counted=score.usable)}/></g>'
         )

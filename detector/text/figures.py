@@ -7,12 +7,15 @@ import math
 from detector.language import _
 
 
-def clock(second: float) -> str:
-    """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4."""
-    tenths = round(max(second, 0.0) * 10)
-    minutes, rest = divmod(tenths, 600)
+def clock(second: float, digits: int = 1) -> str:
+    """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4.
+
+    Two digits tell neighbouring frames apart.
+    """
+    unit = 10**digits
+    minutes, rest = divmod(round(max(second, 0.0) * unit), 60 * unit)
     hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02d}.{rest % 10}"
+    tail = f"{rest // unit:02d}.{rest % unit:0{digits}d}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 

@@ -42,6 +42,8 @@ function clock(second) {
 const nearest = (list, second) =>
   list.reduce((best, one) => (!best || Math.abs(one.second - second) < Math.abs(best.second - second) ? one : best), null);
 const person = (id = chosen) => data.people.find((one) => one.id === id);
+// Colour is kept for the verdict; people differ by dash and number.
+const tone = (one) => `var(--${!one || one.verdict === 'none' ? 'undecided' : one.verdict})`;
 const frames = () => person()?.frames ?? [];
 const same = (a, b) => Math.abs(a - b) < data.frame_length / 2 + 1e-6;
 const inside = (second) => Math.min(Math.max(second, 0), data.seconds);
@@ -185,10 +187,10 @@ function boxes() {
     if (!found) return [];
     const [x0, y0, x1, y1] = found.box.map((share) => 100 * Math.min(Math.max(share, 0), 1));
     const frame = nearest(one.frames, at);
-    const plate = make('span', {}, ...(frame ? [make('b', {}, `${one.name} · `), frame.text] : [one.name]));
+    const plate = make('span', {}, ...(frame ? [make('b', {}, one.name), make('b', { class: 'short' }, one.id), frame.text] : [one.name]));
     const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}${x0 + x1 > 120 ? ' right' : ''}` }, plate);
     Object.assign(made.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
-    made.style.setProperty('--own', one.colour);
+    made.style.setProperty('--own', tone(one));
     return [made];
   });
   part('boxes').replaceChildren(...drawn);
@@ -202,7 +204,7 @@ function inspect() {
   const state = judged ? frame.text : boxAt(one, at) ? words.between : words.away;
   const when = data.picture ? '' : ` · ${clock(at)}`;
   part('which').replaceChildren(make('b', {}, one.name), `${when} · ${state}`);
-  part('inspector').style.setProperty('--own', one.colour);
+  part('inspector').style.setProperty('--own', tone(one));
   crop(part('crop'), data.picture ? part('plain-picture') : plain);
   crop(part('warm'), data.picture ? part('heat-picture') : heat);
   neighbours(one);
@@ -405,7 +407,7 @@ function chips() {
     box.setAttribute('aria-pressed', String(!boxless.has(one.id)));
     label(box, `${words.box} ${one.name}`);
     const chip = make('div', { class: `chip ${one.verdict}` }, who, box);
-    chip.style.setProperty('--own', one.colour);
+    chip.style.setProperty('--own', tone(one));
     return chip;
   });
   part('chips').replaceChildren(...made);
@@ -414,7 +416,7 @@ function chips() {
 function stretches() {
   const made = data.stretches.map((one) => {
     const node = button(one.text, { 'data-start': one.start, 'data-end': one.end }, () => { plain.pause(); go(one.moment, one.person); });
-    node.style.setProperty('--own', person(one.person)?.colour ?? 'currentColor');
+    node.style.setProperty('--own', tone(person(one.person)));
     return node;
   });
   if (made.length > 1) made.push(button(words.suspicious, { class: 'quiet' }, () => { plain.pause(); nextStretch(); }));

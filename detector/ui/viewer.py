@@ -18,7 +18,7 @@ from detector.faces.geometry import square_around
 from detector.language import LANGUAGES, _, catalogue, mark
 from detector.records import Box, FaceScore, Person, Report, SeenFace, verdict_name
 from detector.render.boxes import BoxPath
-from detector.render.chart import colour_name, dash_of
+from detector.render.chart import dash_of
 from detector.render.timeline import timeline_svg
 from detector.render.viewer_media import COLUMNS, Views
 from detector.text.summary import clock, headline, peak_of, percent, verdict_text
@@ -53,9 +53,12 @@ WORDS = {
         "Click or drag in the chart. Arrow keys step through the judged frames, Home and End go "
         "to the first and last, N to the next suspicious moment, space plays."
     ),
+    "key_point": mark("a judged frame"),
+    "key_hollow": mark("too unclear to count"),
+    "key_line": mark("no line: not looked at"),
     "key_band": mark("how unsteady neighbouring frames are"),
-    "key_gap": mark("sampled, no face judged"),
-    "key_dots": mark("not looked at in between"),
+    "key_gap": mark("looked at, no face judged"),
+    "key_stretch": mark("suspicious"),
 }
 
 
@@ -75,7 +78,6 @@ class ViewedPerson(GradioModel):
 
     id: int
     name: str
-    colour: str
     dash: str
     verdict: str
     told: str
@@ -184,7 +186,6 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
     return ViewedPerson(
         id=person.id,
         name=_("Person {person}", person=person.id),
-        colour=colour_name(person.id),
         dash=dash_of(person.id),
         verdict=verdict_name(person.verdict) or "none",
         told=_told(person, so_far=so_far),
