@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from detector.archive.cluster import Crew, Pools, analyse_all, ray_running
+from detector.archive.cluster import Pools, WorkerSetup, analyse_all, ray_running
 from detector.archive.sources import Entry, list_videos
 from detector.archive.store import SCHEMA, Store, record_of
 from detector.archive.worker import Job, Worker, local_copy
@@ -161,7 +161,7 @@ def test_what_was_given_up_can_be_tried_again(tmp_path: Path) -> None:
     store.add(record(0))
     store.add(record(1, Status.UNSAFE))
     store.flush()
-    store.forget(Status.UNSAFE)
+    store.remove(Status.UNSAFE)
     assert store.finished == {entry(0)}
     assert [row["uri"] for row in rows(tmp_path)] == [entry(0).uri]
 
@@ -239,15 +239,15 @@ def test_dead_workers_and_poisoned_files_cost_no_other_video(job: Job, tmp_path:
     touch(tmp_path / "in", *special, *(f"{number:03d}.mp4" for number in range(197)))
     store = Store.open(str(tmp_path / "out"), ABOUT)
     entries = list(list_videos([str(tmp_path / "in")]))
-    crew = Crew(job, Pools(cpu_workers=2), Fragile)
-    assert len(list(analyse_all(entries, store, crew))) == 200
+    setup = WorkerSetup(job, Pools(cpu_workers=2), Fragile)
+    assert len(list(analyse_all(entries, store, setup))) == 200
     store.flush()
     found = {str(row["file"]): row for row in rows(tmp_path / "out")}
     assert len(found) == 200
     given_up = {name for name, row in found.items() if row["status"] == "unsafe"}
     assert given_up == {"poison.mp4", "broken.mp4"}
     assert "poison.mp4 made every worker fail" in str(found["poison.mp4"]["headline"])
-    assert not list(analyse_all(entries, store, crew))
+    assert not list(analyse_all(entries, store, setup))
 
 
 @pytest.mark.timeout(600)
@@ -258,12 +258,14 @@ def test_an_archive_stopped_in_the_middle_goes_on(job: Job, tmp_path: Path) -> N
     for name, images in (("a", moving_portrait(20)), ("b", plain(20)), ("c", plain(12))):
         write_clip(folder / f"{name}.mp4", images)
     entries = list(list_videos([str(tmp_path / "in")]))
-    crew = Crew(job, Pools(cpu_workers=1))
-    stopped = analyse_all(entries, Store.open(str(tmp_path / "out"), ABOUT), crew)
+    setup = WorkerSetup(job, Pools(cpu_workers=1))
+    stopped = analyse_all(entries, Store.open(str(tmp_path / "out"), ABOUT), setup)
     assert next(stopped)["uri"] == entries[0].uri
     stopped.close()
     store = Store.open(str(tmp_path / "out"), ABOUT)
-    assert [row["uri"] for row in analyse_all(entries, store, crew)] == [e.uri for e in entries[1:]]
+    assert [row["uri"] for row in analyse_all(entries, store, setup)] == [
+        e.uri for e in entries[1:]
+    ]
     store.flush()
     found = rows(tmp_path / "out")
     assert [row["status"] for row in found] == ["ok", "no_face", "no_face"]

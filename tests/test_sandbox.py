@@ -426,7 +426,7 @@ def test_secrets_of_the_service_are_not_in_its_environment(
 @pytest.fixture
 def told() -> Iterator[tuple[Job, Connection]]:
     """A reading, and the end of its connection at which a taken-over process would sit."""
-    ours, theirs = channel(patience=0.5)
+    ours, theirs = channel(timeout=0.5)
     arena = mmap.mmap(-1, 3 * 64 * 64)
     job = Job(ours, arena, "clip.mp4", lambda: None, 1.0)
     with job.connection, Connection(theirs.detach()) as theirs_end:

@@ -1,8 +1,8 @@
 """An archive on Ray Data: actors with a loaded detector pull one video after the other.
 
 Only paths and rows travel between machines; a worker opens its video itself. Ray Data hands out a
-video when a worker has room, so nothing piles up, starts a worker again that has died, and gives
-its video to another one. Ray itself is imported here and nowhere else.
+video when a worker has room, so no queue grows, restarts a worker that has died, and gives its
+video to another one. Ray itself is imported here and nowhere else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from detector.render.rows import row_of
 
 RETRIES = 1  # of a video whose worker died, in each of two passes
 LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data is handed at once
-ASKED_AHEAD = 2  # videos per worker: the one at work and the next
+ASKED_AHEAD = 2  # videos per worker: the current one and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
 MakeWorker = Callable[[Job, pa.Table, str], Worker]
 
@@ -51,7 +51,7 @@ class Pools:
         return self.cpu_workers + self.gpu_workers
 
     def demands(self) -> Callable[[], dict[str, Any]]:
-        """What Ray is asked for the next worker: those with a GPU come first."""
+        """The resources to request for the next worker: those with a GPU come first."""
         number = count()
 
         def next_demand() -> dict[str, Any]:
@@ -63,8 +63,8 @@ class Pools:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """Who works, and at what; `make` builds a worker from the job, what is known, and a device."""
+class WorkerSetup:
+    """The workers and their job; `make` builds one from the job, the known records and a device."""
 
     job: Job
     pools: Pools
@@ -72,7 +72,7 @@ class Crew:
 
 
 class _Actor:
-    """One worker as Ray knows it."""
+    """One worker as a Ray actor."""
 
     def __init__(self, make: MakeWorker, job: Job, known: Any) -> None:
         import ray
@@ -95,6 +95,7 @@ def ray_running(address: str | None, *, cpus: int | None = None) -> Iterator[flo
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+        # PASSIVE: idle threads of OpenMP sleep instead of spinning on cores that other workers use.
         environment = {"env_vars": {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}}
         ray.init(num_cpus=cpus, include_dashboard=False, runtime_env=environment, **quiet)
     else:
@@ -106,19 +107,22 @@ def ray_running(address: str | None, *, cpus: int | None = None) -> Iterator[flo
         ray.shutdown()
 
 
-def analyse_all(entries: Sequence[Entry], store: Store, crew: Crew) -> Iterator[Record]:
+def analyse_all(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> Iterator[Record]:
     """Every new record, as it is kept. Ray must be running.
 
     A video that ends its worker, or makes it fail, is tried again, at last with nothing beside
     it; if that does not help it is named in a record of its own, and costs no other video.
     """
+    # Second pass with nothing queued behind: a video that crashes its worker takes no other with
+    # it.
     for ahead in (ASKED_AHEAD, 1):
         missing = [entry for entry in entries if entry not in store.finished]
         if missing:
-            round_size = max(LEAST_ROUND, VIDEOS_PER_WORKER * crew.pools.size)
+            # Rounds bound the table of blocks that Ray Data keeps in the driver.
+            round_size = max(LEAST_ROUND, VIDEOS_PER_WORKER * setup.pools.size)
             for at in range(0, len(missing), round_size):
                 some = missing[at : at + round_size]
-                for record in _analysed(some, store, crew, ahead=ahead):
+                for record in _analysed(some, store, setup, ahead=ahead):
                     store.add(record)
                     yield record
     for entry in [entry for entry in entries if entry not in store.finished]:
@@ -141,7 +145,7 @@ def given_up(entry: Entry) -> Record:
 
 
 def _analysed(
-    entries: Sequence[Entry], store: Store, crew: Crew, *, ahead: int
+    entries: Sequence[Entry], store: Store, setup: WorkerSetup, *, ahead: int
 ) -> Iterator[Record]:
     import ray
     import ray.data
@@ -158,13 +162,13 @@ def _analysed(
         warnings.filterwarnings("ignore", message=".*ray_remote_args_fn.*")
         dataset = ray.data.from_arrow(blocks).map_batches(
             _Actor,
-            fn_constructor_args=(crew.make, crew.job, ray.put(store.known())),
+            fn_constructor_args=(setup.make, setup.job, ray.put(store.known())),
             batch_size=1,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(
-                size=crew.pools.size, max_tasks_in_flight_per_actor=ahead
+                size=setup.pools.size, max_tasks_in_flight_per_actor=ahead
             ),
-            ray_remote_args_fn=crew.pools.demands(),
+            ray_remote_args_fn=setup.pools.demands(),
         )
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield from batch.to_pylist()

@@ -19,7 +19,7 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
-from detector.archive.cluster import Crew, MakeWorker, Pools, analyse_all, ray_running
+from detector.archive.cluster import MakeWorker, Pools, WorkerSetup, analyse_all, ray_running
 from detector.archive.sources import Entry, list_videos
 from detector.archive.store import Record, Store
 from detector.archive.worker import Job, Worker
@@ -41,11 +41,11 @@ def main(argv: Sequence[str] | None = None, *, make: MakeWorker = Worker) -> int
             pools = read_pools(options, cpus)
             store = Store.open(options.out, about)
             if options.retry:
-                store.forget(Status.UNSAFE)
+                store.remove(Status.UNSAFE)
             entries = list(list_videos(options.sources, column=options.column))
             if not entries:
                 parser.error("found no video or picture in what was given")
-            return run(entries, store, Crew(job, pools, make))
+            return run(entries, store, WorkerSetup(job, pools, make))
     except WeightsError as error:
         print(error, file=sys.stderr)
         return NO_WEIGHTS
@@ -53,14 +53,14 @@ def main(argv: Sequence[str] | None = None, *, make: MakeWorker = Worker) -> int
         parser.error(str(error))
 
 
-def run(entries: Sequence[Entry], store: Store, crew: Crew) -> int:
+def run(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> int:
     """Analyse what has no row yet, and say what became of it."""
     done = len([entry for entry in entries if entry in store.finished])
     verdicts: Counter[str] = Counter()
     failed: list[str] = []
     try:
         with progress(len(entries), done) as bar:
-            for record in analyse_all(entries, store, crew):
+            for record in analyse_all(entries, store, setup):
                 verdicts[record["verdict"] or "none"] += 1
                 failed += [record["uri"]] if record["status"] == Status.UNSAFE else []
                 tell(bar, record, verdicts)
@@ -79,6 +79,7 @@ def run(entries: Sequence[Entry], store: Store, crew: Crew) -> int:
 @contextmanager
 def progress(total: int, done: int) -> Iterator[tqdm[None]]:
     """A bar in a terminal, a line every half minute in a log."""
+    # A log keeps every line, a terminal overwrites one.
     interval = 0.5 if sys.stderr.isatty() else 30.0
     with tqdm(
         total=total, initial=done, unit="video", file=sys.stderr, mininterval=interval
@@ -94,9 +95,9 @@ def tell(bar: tqdm[None], record: Record, verdicts: Counter[str]) -> None:
 
 
 def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
-    """What every worker is asked, and what makes rows comparable.
+    """The job of every worker, and what makes rows comparable.
 
-    Raises WeightsError without trained weights, ValueError if what was asked for makes no sense.
+    Raises WeightsError without trained weights, ValueError for impossible settings.
     """
     settings = Settings(
         frames=options.frames or 0,
@@ -109,6 +110,7 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
     found = find_weights(options.weights, device=device)
     if found is None:
         raise WeightsError("There are no trained weights, so an archive would have no answers.")
+    # By id where the weights folder or the Hub has them: other machines have other paths.
     weights = str(found.path) if found.source in ("path", "environment") else found.card.id
     about = {
         "model": found.card.id,
@@ -120,7 +122,7 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
 
 
 def local_cpus(options: argparse.Namespace) -> int | None:
-    """How many CPUs a Ray of our own is told to have: one more than its workers use, for Ray
+    """The number of CPUs of a local Ray: one more than its workers use, for Ray
     Data's own tasks, which take next to nothing."""
     if options.address:
         return None
@@ -133,6 +135,7 @@ def read_pools(options: argparse.Namespace, cpus: float) -> Pools:
     """As asked for; without a number, as many CPU workers as there is room for."""
     reserved = options.gpu_workers * options.cpus_per_worker
     room = int((cpus - 1 - reserved) / options.cpus_per_worker)
+    # One CPU is left to Ray Data's own tasks.
     workers = options.workers if options.workers is not None else room
     pools = Pools(
         cpu_workers=max(workers, 0 if options.gpu_workers else 1),

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".list")
 LOOKED_UP_AT_ONCE = 1000
+# Two characters at least, so that a Windows drive is no scheme.
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -82,8 +83,9 @@ def _entries(source: str, column: str) -> Iterator[Entry]:
         yield from _listed(_column(source, store, path, column), source)
     elif path.lower().endswith(LISTS):
         with store.open_input_stream(path) as file:
+            # A byte order mark, as some editors write it, is dropped.
             lines = file.read().decode("utf-8-sig", "surrogateescape").splitlines()
-        yield from _listed(_sayable(line for line in lines if line.strip()), source)
+        yield from _listed(_in_utf8(line for line in lines if line.strip()), source)
     else:
         yield _entry(source if is_uri(source) else path, info)
 
@@ -106,12 +108,13 @@ def _below(store: FileSystem, root: str) -> list[FileInfo]:
         return sorted(infos, key=lambda info: str(info.path))
     except UnicodeDecodeError:  # of a local folder, since objects have names in UTF-8
         paths = (os.path.join(at, name) for at, _, names in os.walk(root) for name in names)
-        return list(store.get_file_info(sorted(_sayable(paths))))
+        return list(store.get_file_info(sorted(_in_utf8(paths))))
 
 
-def _sayable(paths: Iterable[str]) -> Iterator[str]:
-    """Those whose names are UTF-8, as the table of answers needs; the log names the others."""
+def _in_utf8(paths: Iterable[str]) -> Iterator[str]:
+    """Those whose names are UTF-8, as the table of answers needs; the others are logged."""
     for path in paths:
+        # Lone surrogates are how Python decodes bytes that are not UTF-8 (PEP 383).
         if any("\udc80" <= letter <= "\udcff" for letter in path):
             log.warning("%s is left out: its name is not UTF-8. Rename it.", shown(path))
         else:
@@ -129,7 +132,7 @@ def _column(source: str, store: FileSystem, path: str, column: str) -> Iterator[
 
 
 def _listed(paths: Iterable[str], source: str) -> Iterator[Entry]:
-    """The files that a list names; each store is asked for many at once."""
+    """The files that a list names; each store is queried for many at once."""
     remaining = iter(paths)
     while some := list(islice(remaining, LOOKED_UP_AT_ONCE)):
         uris = [_resolved(path.strip(), source) for path in some]

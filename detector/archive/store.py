@@ -35,7 +35,7 @@ _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64()}
 
 
 def _schema() -> pa.Schema:
-    """The columns of `Row`, and where each file lay."""
+    """The columns of `Row`, and the place of each file."""
     hints = get_type_hints(Row)
     columns = [(f.name, _TYPES[_plain(hints[f.name])]) for f in fields(Row)]
     return pa.schema([*columns, *((name, _TYPES[kind]) for name, kind in PLACE.items())])
@@ -48,7 +48,7 @@ def _plain(hint: Any) -> type:
 
 
 PLACE = {"uri": str, "bytes": int, "modified": str}
-"""What a record says beside its row; together it tells a file that has not changed."""
+"""What a record has beside its row; together it identifies a file that has not changed."""
 SCHEMA = _schema()
 
 
@@ -77,7 +77,7 @@ class Store:
         files, root = place_of(out)
         files.create_dir(root, recursive=True)
         store = cls(files, root.rstrip("/"))
-        store._agree(about, out)
+        store._check_settings(about, out)
         store._recover()
         for batch in store._dataset().to_batches(columns=list(PLACE)):
             store.finished.update(Entry(**place) for place in batch.to_pylist())
@@ -93,6 +93,7 @@ class Store:
             with self._journal(self.name).open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(record) + "\n")
                 journal.flush()
+                # On disk, not in the system's cache: an answer may have taken minutes.
                 os.fsync(journal.fileno())
         self.waiting.append(record)
         self.finished.add(_entry_of(record))
@@ -107,11 +108,12 @@ class Store:
             self._journal(self.name).unlink(missing_ok=True)
         self.waiting, self.name, self.flushed = [], uuid.uuid4().hex, time.monotonic()
 
-    def forget(self, status: Status) -> None:
-        """Let every record with that `status` be made again."""
+    def remove(self, status: Status) -> None:
+        """Remove every record with that `status`, so that it is made again."""
         for path in [info.path for info in self._files() if info.path.endswith(".parquet")]:
             with self.files.open_input_file(path) as file:
                 table = pq.read_table(file, partitioning=None)
+            # Only files that contain such records are written anew.
             again = pc.equal(table["status"], status.value)
             if not pc.any(again).as_py():
                 continue
@@ -123,7 +125,7 @@ class Store:
         hashed = pads.field("sha256").is_valid()
         return self._dataset().to_table(filter=hashed)
 
-    def _agree(self, about: Record, out: str) -> None:
+    def _check_settings(self, about: Record, out: str) -> None:
         path = f"{self.root}/{ABOUT}"
         text = json.dumps(about, indent=2, sort_keys=True)
         if self.files.get_file_info(path).type is FileType.File:
@@ -169,6 +171,7 @@ class Store:
     def _replace(self, path: str, table: pa.Table) -> None:
         """Write a whole file or none: readers leave out what begins with a dot."""
         folder, _, name = path.rpartition("/")
+        # A move within one folder is atomic on local disks.
         hidden = f"{folder}/.{name}"
         pq.write_table(table, hidden, filesystem=self.files, compression="zstd")
         self.files.move(hidden, path)

@@ -22,13 +22,13 @@ from detector.settings import Settings
 from detector.video import Limits
 from detector.video.reading import sha256_of
 
-BLOCK = 2**20
+BLOCK = 2**20  # bytes per read
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked of every worker. `weights` is a model's name, or a file that every machine
-    has; `sha256` of the weights makes sure that it is the same one."""
+    """The job of every worker. `weights` is a model's name, or a file that every machine
+    has; `sha256` of the weights verifies that it is the same one."""
 
     settings: Settings
     weights: str | None
@@ -59,6 +59,7 @@ class Worker:
         """The record of one video; what cannot be judged is a record too."""
         try:
             with local_copy(entry) as path:
+                # Hashing costs a pass over the file, which is spared where nothing is known yet.
                 sha256 = sha256_of(path) if self.known.num_rows else ""
                 before = pc.index(self.known["sha256"], sha256).as_py()
                 if before >= 0:
@@ -84,7 +85,7 @@ def local_copy(entry: Entry) -> Iterator[Path]:
         try:
             store, inside = place_of(entry.uri)
             with store.open_input_stream(inside) as source, path.open("wb") as copy:
-                remaining = Limits().max_bytes + 1  # one more is refused in words, later
+                remaining = Limits().max_bytes + 1  # one more, so that `check_file` refuses it
                 while remaining and (block := source.read(min(BLOCK, remaining))):
                     copy.write(block)
                     remaining -= len(block)

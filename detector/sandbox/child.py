@@ -1,4 +1,4 @@
-"""What a decoding process does: confine itself, read one file, hand over what it finds."""
+"""A decoding process: it confines itself, reads one file, and sends the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
 from detector.video.sound import read_sound
 
-DONE, OUT_OF_MEMORY = 0, 71
+DONE, OUT_OF_MEMORY = 0, 71  # exit statuses; 71 is EX_OSERR of sysexits.h
 
 
 def serve(connection: int, memory: int, *, offline: bool) -> int:
@@ -31,17 +31,18 @@ def serve(connection: int, memory: int, *, offline: bool) -> int:
     os.close(memory)
     request = protocol.receive(channel)
     path = Path(request["path"])
+    # Before anything of the file is opened; after this nothing can be undone.
     in_force = confine(Bounds(**request["bounds"]), path, offline=offline)
     protocol.send(channel, {"began": in_force})
     try:
         _Answer(channel, arena, request, path).give()
     except EOFError:
-        pass  # nobody asks any more
+        pass  # the other end was closed
     except VideoError as error:
         protocol.send(channel, protocol.error_message(error))
     except MemoryError:
         return OUT_OF_MEMORY
-    except Exception as error:  # noqa: BLE001 - hostile files raise what nobody foresaw
+    except Exception as error:  # noqa: BLE001 - hostile files raise anything
         protocol.send(channel, {"failed": _place_of(error)})
     return DONE
 
@@ -80,7 +81,7 @@ class _Answer:
         protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
     def _show_clips(self, looked: reading.Looked, notes: DecodeNotes) -> None:
-        """Show clips as often as they are asked for. Raises EOFError once nobody asks any more."""
+        """Send clips on every request. Raises EOFError once the other end is closed."""
         while True:
             more = protocol.receive(self.channel)
             allow(more["cpu_seconds"])
@@ -93,10 +94,12 @@ class _Answer:
         for clip, frame in members:
             size = frame.image.nbytes
             room = protocol.slots(len(self.arena), size)
+            # Flow control: one byte comes back for each frame that was copied out.
             if sent - freed >= room:
                 self.channel.recv_bytes(1)
                 freed += 1
             at = sent % room * size
+            # Slots of this frame's size; all frames of one request have one size.
             pixels = np.frombuffer(self.arena, np.uint8, size, at)
             pixels.reshape(frame.image.shape)[:] = frame.image
             sent += 1

@@ -1,4 +1,4 @@
-"""One file being read by another process, seen from this side: nothing it says is believed."""
+"""One file being read by another process, from this side: nothing that it sends is trusted."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from detector.sandbox.server import wait
 from detector.video.packets import DecodeNotes
 from detector.video.sound import Block
 
-# What taking a message apart raises when the other side is gone or was taken over.
-NONSENSE = (EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
+# What parsing a message raises when the other side is gone or was taken over.
+MALFORMED = (EOFError, OSError, ValueError, KeyError, TypeError, RecursionError)
 log = logging.getLogger(__name__)
 BROKE_DOWN = lazy("the decoder broke down")
 
 
 @dataclass
 class Job:
-    """One reading in progress. `patience` are the seconds for which it is still waited."""
+    """One reading in progress. `timeout` are the seconds that it may still take."""
 
     connection: Connection
     arena: mmap.mmap
     name: str
     pulse: Callable[[], None]
-    patience: float
+    timeout: float
 
     def ask(self, request: protocol.Message) -> None:
-        """Have the process go on. Raises VideoError if it is gone."""
-        with self.distrust():
+        """Send the next request to the process. Raises VideoError if it is gone."""
+        with self.checked():
             protocol.send(self.connection, request)
 
     def receive(self) -> protocol.Message:
-        """The next message. Raises VideoError for an error told, an early end, or no answer."""
+        """The next message. Raises VideoError for a reported error, an early end, or no answer."""
         self._wait()
         message = protocol.receive(self.connection)
         if "error" in message:
@@ -58,16 +58,16 @@ class Job:
 
     def _wait(self) -> None:
         before = time.monotonic()
-        if not wait(self.connection, before + self.patience, self.pulse):
+        if not wait(self.connection, before + self.timeout, self.pulse):
             raise self.unsafe(lazy("it took too long"))
-        self.patience -= time.monotonic() - before
+        self.timeout -= time.monotonic() - before
 
     @contextmanager
-    def distrust(self) -> Iterator[None]:
-        """A process that is gone, or that talks nonsense, makes the file unsafe."""
+    def checked(self) -> Iterator[None]:
+        """A process that is gone, or that sends malformed messages, makes the file unsafe."""
         try:
             yield
-        except NONSENSE as error:
+        except MALFORMED as error:
             raise self.unsafe(BROKE_DOWN) from error
 
     def unsafe(self, why: Message) -> VideoError:
@@ -86,7 +86,7 @@ class Job:
         """Every frame with the number of its clip; each is copied, and its place freed."""
         count = 0
         while True:
-            with self.distrust():
+            with self.checked():
                 message = self.receive()
                 if "end" in message:
                     notes.add(protocol.notes_of(message["end"]))
@@ -100,12 +100,14 @@ class Job:
 
     def _frame(self, message: protocol.Message, count: int) -> Frame:
         width, height = (protocol.whole(side) for side in message["size"])
+        # Every number is checked before it is used as a size or an offset.
         size = 3 * width * height
         room = protocol.slots(len(self.arena), size) if size else 0
         if not room:
             raise ValueError("no frame that is accepted is of this size")
         second = protocol.real(message["second"])
         pixels = np.frombuffer(self.arena, np.uint8, size, count % room * size)
+        # Copied, since the process may write into its slot again.
         return Frame(second, pixels.reshape(height, width, 3).copy())
 
     def _free(self) -> None:
@@ -114,12 +116,13 @@ class Job:
 
     def blocks(self) -> Generator[Block, None, None]:
         while True:
-            with self.distrust():
+            with self.checked():
                 message = self.receive()
                 if "end" in message:
                     return
                 self._wait()
                 channels = 1 + (protocol.whole(message["channels"], 2) == 2)
+                # Little-endian 16-bit samples; the length of the message is bounded.
                 samples = np.frombuffer(self.connection.recv_bytes(protocol.LONGEST), "<i2")
                 block = Block(protocol.real(message["second"]), samples.reshape(-1, channels))
             yield block

@@ -1,8 +1,8 @@
-"""A process gives up, for good, whatever it does not need to read one file.
+"""A process drops, for good, all rights that it does not need to read one file.
 
 Decoders are large, old and written in C. So they run where a flaw in them reaches as little as
 possible: bounded processor time and memory, no file but the one, no network. Some of it depends
-on the kernel; `confine` says what is in force. Only Linux is confined; `Bounds` can be named
+on the kernel; `confine` returns what is in force. Only Linux is confined; `Bounds` can be named
 everywhere.
 """
 
@@ -26,16 +26,18 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 # linux/landlock.h; the numbers of the calls are the same on every architecture.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION_ONLY, PATH_BENEATH = 1, 1
+# LANDLOCK_ACCESS_FS_READ_FILE; directories cannot be listed without another right.
 READ_FILE = 1 << 2
 FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # by version: how many rights on files there are
 TCP_RIGHTS, SCOPES = 0b11, 0b11  # bind and connect; abstract sockets and signals
+# Versions of Landlock's ABI.
 TCP_FROM, SCOPES_FROM = 4, 6
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What reading one file may cost. `cpu_seconds` is the process's own time, which may later
-    be raised up to `most_cpu_seconds`; `wall_seconds` how long whoever waits for it waits in all,
+    be raised up to `most_cpu_seconds`; `wall_seconds` how long the caller waits for it in all,
     `memory` bytes of address space beyond what the process begins with."""
 
     cpu_seconds: int = 60
@@ -54,16 +56,19 @@ def leave_network() -> bool:
 def confine(bounds: Bounds, readable: Path, *, offline: bool) -> list[str]:
     """Apply all limits to this process; from now on it can open `readable` and nothing else.
 
-    Must be called from the only thread. `offline` is what `leave_network` said. Returns what is
+    Must be called from the only thread. `offline` is the result of `leave_network`. Returns what is
     in force, in words.
     """
     libc = ctypes.CDLL(None)
+    # Ends with the fork server, even if that is killed.
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit(bounds)
     in_force = ["processor time, memory and open files bounded", "no new files"]
     libc.unshare(CLONE_NEWUSER)  # gives up the rights over the namespace it was forked in
+    # Both Landlock and seccomp require it of a process without privileges.
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = _landlock(libc, readable)
+    # Last: the filter would refuse the calls above.
     filtered = refuse_calls()
     if version:
         in_force.append("no other file can be read")
@@ -77,13 +82,14 @@ def confine(bounds: Bounds, readable: Path, *, offline: bool) -> list[str]:
 
 
 def _limit(bounds: Bounds) -> None:
+    # First field of statm: the address space in pages, as RLIMIT_AS counts it.
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for what, most, beyond in (
         (resource.RLIMIT_AS, now + bounds.memory, 0),
         (resource.RLIMIT_NOFILE, bounds.open_files, 0),
         (resource.RLIMIT_FSIZE, 0, 0),
         (resource.RLIMIT_CORE, 0, 0),
-        # First SIGXCPU, which tells; then SIGKILL.
+        # At the soft limit SIGXCPU, which the exit status shows; at the hard one SIGKILL.
         (resource.RLIMIT_CPU, bounds.cpu_seconds, bounds.most_cpu_seconds + 1 - bounds.cpu_seconds),
     ):
         _, hard = resource.getrlimit(what)
@@ -102,6 +108,7 @@ class _Ruleset(ctypes.Structure):
 
 
 class _Beneath(ctypes.Structure):
+    # The kernel's structure is packed: 12 bytes, not 16.
     _pack_ = 1
     _layout_ = "ms"
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
@@ -116,9 +123,11 @@ def _landlock(libc: ctypes.CDLL, readable: Path) -> int:
     rules = _Ruleset((1 << rights) - 1)
     rules.tcp = TCP_RIGHTS if version >= TCP_FROM else 0
     rules.scopes = SCOPES if version >= SCOPES_FROM else 0
+    # A kernel refuses fields that it does not know, so only those of its version are passed.
     size = 24 if version >= SCOPES_FROM else 16 if version >= TCP_FROM else 8
     ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), 0)
     with suppress(OSError):  # a file that is not there needs no permission
+        # O_PATH names the file without opening it for reading.
         file = os.open(readable, os.O_PATH)
         beneath = ctypes.byref(_Beneath(READ_FILE, file))
         libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, beneath, 0)

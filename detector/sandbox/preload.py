@@ -1,4 +1,4 @@
-"""Reads small files of its own drawing, so that whatever Python loads late is loaded."""
+"""Reads small generated files, so that all modules that Python loads late are loaded."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from detector.video.sound import read_sound
 LATE_NUMPY = ("char", "exceptions", "fft", "linalg", "ma", "polynomial", "random", "rec")
 
 
-def rehearse() -> None:
-    """Afterwards a process that can open no module can still read every kind of file."""
+def preload() -> None:
+    """After this a process that can open no module can still read every kind of file."""
     modules = [module.name for module in pkgutil.walk_packages(av.__path__, "av.")]
     modules += [f"numpy.{name}" for name in LATE_NUMPY]
     for name in modules:
         if not name.endswith("__main__"):
             importlib.import_module(name)
+    # Registers all of Pillow's plugins, which it otherwise loads by the first file of a kind.
     Pillow.init()
     for content in (_movie(), _picture("PNG"), _picture("JPEG"), _picture("WEBP"), _picture("GIF")):
-        with tempfile.NamedTemporaryFile(prefix="rehearsal-") as file:
+        with tempfile.NamedTemporaryFile(prefix="preload-") as file:
             file.write(content)
             file.flush()
             path = Path(file.name)
@@ -57,9 +58,10 @@ def _movie() -> bytes:
 
 
 def _picture(kind: str) -> bytes:
-    """With transparency, an orientation, and, where the format knows it, two frames."""
+    """With transparency, an orientation, and, where the format has them, two frames."""
     out = io.BytesIO()
     exif = Pillow.Exif()
+    # Orientation 6, a turn by 90 degrees.
     exif[0x0112] = 6
     first, second = (Pillow.new("RGB" if kind == "JPEG" else "RGBA", (8, 8), c) for c in ("red", 0))
     many = {} if kind in ("JPEG", "PNG") else {"save_all": True, "append_images": [second]}

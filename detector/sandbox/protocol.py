@@ -1,6 +1,6 @@
 """What passes between the service and a process that reads a file: JSON, never pickles.
 
-The service believes nothing that comes back: the process may have been taken over by the file.
+The service trusts nothing that comes back: the process may have been taken over by the file.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from detector.video.sampling import Look
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
-LONGEST_TEXT, MOST_WORDS = 160, 20  # of what a file tells of its making
+LONGEST_TEXT, MOST_WORDS = 160, 20  # characters and entries of a file's facts about its making
 TEXTS = ("signer", "issuer", "generator", "signed_utc")
 Message = dict[str, Any]
 
 
 def send(connection: Connection, message: Message) -> None:
+    # ASCII: other characters are escaped, so a length in characters is one in bytes.
     connection.send_bytes(json.dumps(message).encode("ascii"))
 
 
 def receive(connection: Connection) -> Message:
-    """Raises EOFError or OSError if the other side is gone, ValueError if it talks nonsense."""
+    """Raises EOFError or OSError if the other side is gone, ValueError for a malformed message."""
     message = json.loads(connection.recv_bytes(LONGEST))
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
@@ -57,7 +58,7 @@ def info_message(info: VideoInfo) -> Message:
 
 
 def info_of(message: Message, path: Path, kind: str, limits: Limits) -> VideoInfo:
-    """What the process says of a file, as far as it can be true. Raises ValueError if not."""
+    """The process's facts of a file, checked for plausibility. Raises ValueError if they fail."""
     width, height = whole(message["width"]), whole(message["height"])
     if not 0 < width * height <= max(limits.max_pixels, limits.max_still_pixels):
         raise ValueError("no file that is accepted is of this size")
@@ -98,6 +99,7 @@ def notes_message(notes: DecodeNotes) -> Message:
 
 
 def notes_of(message: Message) -> DecodeNotes:
+    # Only True itself counts: any other value of a hostile process is False.
     return DecodeNotes(**{name: message[name] is True for name in asdict(DecodeNotes())})
 
 
@@ -126,8 +128,8 @@ def error_message(error: VideoError) -> Message:
 
 
 def error_of(message: Message) -> VideoError:
-    """In the process's own words; `VideoError` sees to it that they do no harm. They are rendered
-    here, where the language of whoever reads them is known."""
+    """The process's own text, which `VideoError` makes harmless. It is rendered here, where the
+    reader's language is known."""
     text, values, status = str(message["error"]), message["values"], Status(message["status"])
     if values is None:
         return VideoError(text, status)
@@ -146,6 +148,7 @@ def look_of(message: Message) -> Look:
 
 
 def whole(value: Any, most: int = 2**31) -> int:
+    # bool is an int in Python; as 0 or 1 it does no harm.
     if not isinstance(value, int) or not 0 <= value <= most:
         raise ValueError(f"expected a whole number up to {most}")
     return int(value)

@@ -1,6 +1,6 @@
 """The functions of `reading`, carried out by a process that is confined to the one file.
 
-A file that crashes the decoder, hangs it or eats memory ends that process and nothing else: it
+A file that crashes the decoder, hangs it or exhausts memory ends that process and nothing else: it
 is answered with `Status.UNSAFE`, and the next file gets a process of its own. Those processes
 are forked from a server (`forkserver`) that is started once and has everything loaded. Frames
 come through shared memory; ending a reading early ends its process.
@@ -33,7 +33,7 @@ from detector.video.sampling import Look
 from detector.video.sound import Block
 
 SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
-MOST_CPU_SECONDS = 3600
+MOST_CPU_SECONDS = 3600  # whatever a file claims to contain
 ORIGIN_BOUNDS = Bounds(cpu_seconds=20, most_cpu_seconds=20, wall_seconds=40.0)  # hashes 500 MB
 NEEDED = ("fcntl", "resource")  # modules that Windows has not
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 def _on_this_machine(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ValueError:  # it is shut out
+    except ValueError:  # it is blocked by an entry in sys.modules
         return False
 
 
@@ -56,7 +56,7 @@ UNCONFINED = (
 
 
 class OpenFile(Protocol):
-    """A file that was looked at; each call of `clips` is to be read to its end before the next."""
+    """A surveyed file; each call of `clips` is to be read to its end before the next."""
 
     @property
     def info(self) -> VideoInfo: ...
@@ -108,7 +108,7 @@ def reader(pulse: Callable[[], None], *, isolate: bool) -> Reader:
 def protections() -> list[str]:
     """What a decoding process is confined by, in words; empty where there is none."""
     if AVAILABLE and not server().in_force:
-        IsolatedReader().greet()
+        IsolatedReader().confine_only()
     return server().in_force if AVAILABLE else []
 
 
@@ -139,7 +139,7 @@ class IsolatedReader:
     bounds: Callable[[VideoInfo | None], Bounds] = bounds_for
 
     def probe(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
-        """As `reading.probe`; the hash is ours, and is taken while the file is looked at."""
+        """As `reading.probe`; the hash is computed here, while the process reads the file."""
         with self.opened(path, limits) as file:
             return file.info
 
@@ -147,12 +147,12 @@ class IsolatedReader:
     def opened(
         self, path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0
     ) -> Iterator[_Opened]:
-        """As `reading.opened`, by one process that looks once."""
+        """As `reading.opened`, by one process that surveys the file once."""
         kind = check_file(path, limits)
         bounds = replace(self.bounds(None), most_cpu_seconds=MOST_CPU_SECONDS)
         with self._job(path, limits, bounds, asked="survey", track=track) as job:
             sha256 = reading.sha256_of(path)
-            with job.distrust():
+            with job.checked():
                 found = protocol.info_of(job.receive(), path, kind, limits)
             info = replace(found, sha256=sha256)
             yield _Opened(info, job, self.bounds(info))
@@ -166,7 +166,7 @@ class IsolatedReader:
         info: VideoInfo | None = None,
         notes: DecodeNotes | None = None,
     ) -> Generator[Frame, None, None]:
-        """`info`, if known, tells what may be spent."""
+        """`info`, if known, determines what may be spent."""
         asked = {"asked": "all", "start": start, "track": info.track if info else 0}
         with self._job(path, limits, self.bounds(info), **asked) as job:
             for _, frame in job.frames(notes or DecodeNotes()):
@@ -180,16 +180,16 @@ class IsolatedReader:
             yield from job.blocks()
 
     def read_origin(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
-        """As `reading.read_origin`, by a process of its own: a file that breaks whoever reads its
+        """As `reading.read_origin`, by a process of its own: a file that crashes the reader of its
         credentials can still be judged by its pictures."""
         try:
-            with self._job(path, limits, ORIGIN_BOUNDS, asked="origin") as job, job.distrust():
+            with self._job(path, limits, ORIGIN_BOUNDS, asked="origin") as job, job.checked():
                 return protocol.origin_of(job.receive())
         except VideoError:
             return Origin(Credentials.UNREAD)
 
-    def greet(self) -> None:
-        """Have a process confine itself, and read nothing."""
+    def confine_only(self) -> None:
+        """Start a process that confines itself and reads nothing."""
         with self._job(Path(os.devnull), PRODUCT_LIMITS, Bounds(), asked="nothing") as job:
             job.receive()
 
@@ -202,10 +202,13 @@ class IsolatedReader:
             **asked,
         }
         with ExitStack() as stack:
+            # A file in memory without a name, which the process receives as a descriptor.
             memory = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, memory)
             os.ftruncate(memory, protocol.arena_bytes(limits))
+            # Sealed: shrinking it would end this process by SIGBUS at the next access.
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            # Read-only on this side.
             arena = stack.enter_context(mmap.mmap(memory, 0, prot=mmap.PROT_READ))
             connection = begin(request, memory, self.pulse)
             stack.enter_context(connection)
@@ -214,7 +217,7 @@ class IsolatedReader:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A file that its process has looked at, and waits to show."""
+    """A file that its process has surveyed, ready to send clips."""
 
     info: VideoInfo
     job: Job
@@ -225,5 +228,5 @@ class _Opened:
     ) -> Generator[list[Frame], None, None]:
         asked = [protocol.look_message(look) for look in looks]
         self.job.ask({"asked": "clips", "looks": asked, "cpu_seconds": self.bounds.cpu_seconds})
-        self.job.patience = self.bounds.wall_seconds
+        self.job.timeout = self.bounds.wall_seconds
         yield from reading.gathered(self.job.frames(notes))

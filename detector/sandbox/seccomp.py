@@ -1,6 +1,6 @@
-"""What a confined process may no longer ask the kernel for, by libseccomp where that is installed.
+"""System calls that a confined process may no longer make, by libseccomp where that is installed.
 
-Named is what reading a file never needs, and that is refused with EPERM: new sockets, other
+The list names what reading a file never needs, which is refused with EPERM: new sockets, other
 programs and processes, any change to the file system, and the parts of the kernel in which most
 of its flaws were found. All else stays allowed, since which calls a decoder makes depends on the
 C library's version. Calls by another architecture's numbers end the process, as libseccomp has it.
@@ -36,9 +36,12 @@ REFUSED = {
 """Calls by what they reach. A name that an architecture or the library lacks is left out."""
 
 # seccomp.h
+# SCMP_ACT_ALLOW and SCMP_ACT_ERRNO, to whose lower bits the error is added.
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+# SCMP_CMP_NE and SCMP_CMP_MASKED_EQ.
 NOT_EQUAL, MASKED = 1, 7
 CLONE_THREAD = 0x00010000  # linux/sched.h
+# __NR_SCMP_ERROR: the architecture or the library has no call of that name.
 UNKNOWN = -1
 
 
@@ -85,6 +88,7 @@ def refuse_calls() -> bool:
             ("tgkill", errno.EPERM, _Condition(0, NOT_EQUAL, os.getpid())),
             # New threads come by clone, whose flags can be looked at; clone3's cannot.
             ("clone", errno.EPERM, _Condition(0, MASKED, CLONE_THREAD, 0)),
+            # As if the kernel lacked it: the C library then falls back to clone.
             ("clone3", errno.ENOSYS, None),
         ]
         for name, error, condition in (*refuse, *conditional):

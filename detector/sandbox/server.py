@@ -1,4 +1,4 @@
-"""Starts the fork server when it is needed, and has it begin decoding processes."""
+"""Starts the fork server when it is needed, and requests decoding processes of it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in MALLOC.items()),
 }
+# For the first start on a slow machine, and for one message of a process that stopped in its
+# middle.
 START_SECONDS, STALL_SECONDS = 60.0, 10.0
 log = logging.getLogger(__name__)
 
@@ -44,18 +46,20 @@ class Server:
     """The running fork server of this process; `in_force` are the limits its children set."""
 
     def __init__(self) -> None:
+        # SEQPACKET keeps messages apart, so that one request is one set of descriptors.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         paths = os.pathsep.join([str(PACKAGES), *filter(None, sys.path)])
         with theirs:
             self.process = subprocess.Popen(
+                # -P: the current folder is not on the path, so no file there can replace a module.
                 [sys.executable, "-P", "-m", "detector.sandbox.forkserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=inherited | SETTINGS | {"PYTHONPATH": paths},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us; it ends when we do
+                start_new_session=True,  # Ctrl-C reaches this process only; the server ends with it
             )
         self.control = ours
         self.in_force: list[str] = []
@@ -99,7 +103,7 @@ class _Servers:
 
 @functools.cache
 def _servers_of(pid: int) -> _Servers:
-    """By process: a fork of ours must not talk through our socket."""
+    """By process: a fork of this one must not use its socket."""
     return _Servers()
 
 
@@ -109,8 +113,8 @@ def server() -> Server:
 
 
 def begin(request: protocol.Message, memory: int, pulse: Callable[[], None]) -> Connection:
-    """A connection to a process that has confined itself and begun. Raises RuntimeError if, even
-    with a new server, none can be had: that is our fault, and no file's."""
+    """A connection to a process that has confined itself and begun. Raises RuntimeError if none
+    can be had even with a new server: an error of the service, and of no file."""
     for _ in range(2):
         connection, theirs = channel()
         running = server()
@@ -125,15 +129,16 @@ def begin(request: protocol.Message, memory: int, pulse: Callable[[], None]) -> 
                 return connection
         connection.close()
         with suppress(subprocess.TimeoutExpired):
-            running.process.wait(1)  # if it is about to die, it will not be asked again
+            running.process.wait(1)  # if it is about to end, a new one is started
     raise RuntimeError("No process for reading files could be started; see the log.")
 
 
-def channel(patience: float = STALL_SECONDS) -> tuple[Connection, socket.socket]:
-    """Both ends; on ours a message that stops in its middle raises OSError after `patience`."""
+def channel(timeout: float = STALL_SECONDS) -> tuple[Connection, socket.socket]:
+    """Both ends; on ours a message that stops in its middle raises OSError after `timeout`."""
     ours, theirs = socket.socketpair()
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        whole, part = divmod(patience, 1)
+        whole, part = divmod(timeout, 1)
+        # struct timeval: seconds and microseconds, as C longs.
         ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(whole), int(part * 1e6)))
     return Connection(ours.detach()), theirs
 

@@ -1,6 +1,6 @@
-"""Evidence that is no face: who made a file, and what its container tells of its history.
+"""Evidence other than faces: who made a file, and what its container contains of its history.
 
-A reader looks at what is known of a file and returns a `Signal`, or None where it has nothing to
+A reader takes the facts of a file and returns a `Signal`, or None where there is nothing to
 examine. To add one, write it in a module of its own here and name it in `READERS`; verdict, page,
 documents and terminal show whatever it returns.
 """

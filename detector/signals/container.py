@@ -1,6 +1,6 @@
-"""What a file's container tells of its history, as a signal: plain facts, and no verdict.
+"""The facts of a file's container about its history, as a signal without a verdict.
 
-Tags can be forged, and most platforms remove them: their absence says nothing.
+Tags can be forged, and most platforms remove them: their absence means nothing.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ TRACES = {
 
 
 def container_facts(info: VideoInfo) -> Signal | None:
-    """None where nobody has read them."""
+    """None where they were not read."""
     if info.origin is None:
         return None
-    told = dict(info.origin.facts)
-    labelled = bool(told.get("ai"))
-    said = tuple(_said(info, told))
-    facts = tuple((NAMES[key], told[key]) for key in NAMES if told.get(key))
+    known = dict(info.origin.facts)
+    labelled = bool(known.get("ai"))
+    said = tuple(_said(info, known))
+    # In the order of `NAMES`, whatever order the process sent them in.
+    facts = tuple((NAMES[key], known[key]) for key in NAMES if known.get(key))
+    # A label is declared by the file itself, and so outranks plain facts.
     status = SignalStatus.NOTED if said or facts else SignalStatus.ABSENT
     return Signal(
         kind=KIND,
@@ -57,20 +59,20 @@ def container_facts(info: VideoInfo) -> Signal | None:
     )
 
 
-def _said(info: VideoInfo, told: dict[str, str]) -> Iterator[Message]:
-    if told.get("ai"):
+def _said(info: VideoInfo, known: dict[str, str]) -> Iterator[Message]:
+    if known.get("ai"):
         yield lazy(
             "A label in the file says that AI made it or a part of it ({label}). "
             "Nobody signed the label.",
-            label=told["ai"],
+            label=known["ai"],
         )
-    yield from (TRACES[trace] for trace in told.get("traces", "").split() if trace in TRACES)
-    if told.get("edits"):
+    yield from (TRACES[trace] for trace in known.get("traces", "").split() if trace in TRACES)
+    if known.get("edits"):
         yield lazy(
             "An edit list makes players skip or reorder parts of what is stored; the hidden "
             "parts were not examined."
         )
-    if told.get("changed"):
+    if known.get("changed"):
         yield lazy("The file was changed after it was made, by its own clock.")
     if info.rotation:
         yield lazy("It is stored turned by {angle}°, and was judged upright.", angle=info.rotation)

@@ -17,13 +17,14 @@ EDITS = ("c2pa.edited", "c2pa.filtered", "c2pa.drawing", "c2pa.placed", "c2pa.re
 
 
 def content_credentials(info: VideoInfo) -> Signal | None:
-    """None where nobody has read the file for them."""
+    """None where the file was not searched for them."""
     origin = info.origin
     if origin is None:
         return None
     if origin.credentials in (Credentials.ABSENT, Credentials.UNREAD):
         return _nothing(origin)
     holds = origin.credentials is not Credentials.BROKEN
+    # What broken credentials declare may have been written by anybody.
     declared = tuple(_declared(origin)) if holds else ()
     generated = bool({*GENERATED, *PARTLY} & set(origin.sources))
     status = SignalStatus.SOUND
@@ -42,7 +43,7 @@ def content_credentials(info: VideoInfo) -> Signal | None:
 
 
 def _nothing(origin: Origin) -> Signal:
-    """Absent credentials say nothing, and nothing is said of them."""
+    """Absent credentials mean nothing, and no sentence is shown."""
     if origin.credentials is Credentials.ABSENT:
         return Signal(KIND, TITLE, SignalStatus.ABSENT)
     elsewhere = lazy(
@@ -93,6 +94,7 @@ def _clause(status: SignalStatus) -> Message | None:
 
 
 def _who(origin: Origin) -> str:
+    # Each once, in this order: the name and the organisation are often the same.
     names = dict.fromkeys(filter(None, (origin.signer, origin.issuer)))
     return ", ".join(names) or "?"
 

@@ -1,1 +1,1 @@
-"""A report that comes back, held against a file and these weights."""
+"""A report that comes back, compared with a file and these weights."""

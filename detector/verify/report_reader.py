@@ -1,4 +1,4 @@
-"""A report that comes back from outside: read as hostile text, checked before it is believed.
+"""A report that comes back from outside: read as hostile text, checked before it is used.
 
 Only what can be checked against a video is read. Keys that this version does not know stay in
 `content`, so that a comparison can name them.
@@ -28,6 +28,7 @@ Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 class _Part(BaseModel):
     """A part of a report; keys that are not checked here may stand in it."""
 
+    # Strict: no text becomes a number. Unknown keys may come from a newer version.
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
@@ -61,7 +62,7 @@ class _Report(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a report says about its file, its weights and its answer.
+    """A report's statements about its file, its weights and its answer.
 
     `video_sha256` and `model_sha256` are None where the report names none: of a file that could
     not be read, or from a service without trained weights. `content` is the whole report.
@@ -85,6 +86,7 @@ def read_claims(text: str | bytes) -> Claims:
         )
     try:
         content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    # Nesting that exhausts Python's stack is a known attack on JSON readers.
     except RecursionError as error:
         raise ReportError(lazy("This file is nested far deeper than any report.")) from error
     except ValueError as error:  # UnicodeDecodeError is one
@@ -104,6 +106,7 @@ def read_claims(text: str | bytes) -> Claims:
         ) from error
     return Claims(
         content=content,
+        # An empty hash is that of a file which could not be read.
         video_sha256=report.video.sha256 or None,
         model_sha256=report.model.sha256 or None if report.model else None,
         settings=_settings(report.settings),
@@ -111,7 +114,7 @@ def read_claims(text: str | bytes) -> Claims:
 
 
 def _settings(values: dict[str, Any]) -> Settings:
-    """The settings as far as this version knows them; what it does not know is left out."""
+    """The settings as far as this version has them; unknown ones are left out."""
     known = {part.name for part in fields(Settings)}
     try:
         return Settings(**{name: value for name, value in values.items() if name in known})
@@ -125,7 +128,7 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; one that says the same thing twice could show a reader either."""
+    """A JSON object; of a key that stands there twice, two readers could show different values."""
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:

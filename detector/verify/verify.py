@@ -1,6 +1,6 @@
 """A report and a video come back: is it the same file, were it these weights, is it this answer?
 
-Nobody signs a report, so nothing in it is believed: the file and the weights are compared by
+A report is not signed, so nothing in it is trusted: the file and the weights are compared by
 their SHA-256, and the answer with what the same analysis gives now.
 """
 
@@ -28,7 +28,7 @@ LISTED = 20
 _SCORES = ("p_fake", "p", "p_still", "interval", "peak")
 # How far other numbers may lie off, in their own unit: seconds, pixels, variance.
 _SLACK = {"t": 0.02, "start": 0.02, "end": 0.02, "box": 2.0, "size": 2.0, "sharpness": 10.0}
-# What may differ between two honest runs, or says the same as other keys in words.
+# What may differ between two runs, or repeats other keys in words.
 _UNCOMPARED = (
     *("schema_version", "timing_ms", "created_utc", "app_version", "video.name", "settings"),
     "retelling",
@@ -83,7 +83,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Three answers; each is None where the question could not be, or was not, asked.
+    """Three answers; each is None where that could not be, or was not, checked.
 
     `max_abs_diff` is the largest difference of a probability, None without a re-run.
     """
@@ -96,7 +96,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was asked, and holds."""
+        """Whether everything was checked, and holds."""
         return bool(self.same_file and self.same_weights and self.same_score)
 
     def answers(self) -> Iterator[tuple[str, bool | None, str]]:
@@ -126,7 +126,7 @@ def verify_origin(
 ) -> Verification:
     """Only what needs no analysis: the file and the weights."""
     same_file = claims.video_sha256 and sha256_of(Path(path)) == claims.video_sha256
-    known = speaker(claims, detectors) is not None
+    known = detector_named(claims, detectors) is not None
     return Verification(
         same_file=None if same_file is None else bool(same_file),
         same_weights=None if claims.model_sha256 is None else known,
@@ -143,17 +143,17 @@ def verify_report(
 ) -> Verification:
     """Compare the JSON report in `text` with the file at `path`, and with a second analysis.
 
-    `detectors` are those at hand; the one whose weights the report names looks again, with the
-    report's own settings, and tries worse copies where the report tells of them. It does not
-    where the file or the weights are others. Raises ReportError if the report cannot be read,
+    `detectors` are those at hand; the one whose weights the report names analyses again, with the
+    report's own settings, and tries worse copies where the report contains them. It does not where
+    the file or the weights differ. Raises ReportError if the report cannot be read,
     CancelledError if stopped, VideoError if the analysis was refused. A file that cannot be used
-    is no error: its report says so.
+    is no error: its report states that.
     """
     claims = read_claims(text)
     found = verify_origin(claims, path, detectors)
     if found.same_file is False or found.same_weights is False:
         return found
-    detector = speaker(claims, detectors) or next(iter(detectors))
+    detector = detector_named(claims, detectors) or next(iter(detectors))
     try:
         answer = detector.analyze(
             path, claims.settings, on_progress=on_progress, should_stop=should_stop
@@ -169,7 +169,7 @@ def verify_report(
     return compared(found, claims, answer_json(answer, ""))
 
 
-def speaker(claims: Claims, detectors: Collection[Verifier]) -> Verifier | None:
+def detector_named(claims: Claims, detectors: Collection[Verifier]) -> Verifier | None:
     """The detector with the weights that the report names; None if it is not among them."""
     if claims.model_sha256 is None:
         return None
@@ -203,6 +203,7 @@ def walk(reported: Any, found: Any, where: str = "") -> Iterator[tuple[Differenc
     if where in _UNCOMPARED or where in _WORDS:
         return
     if isinstance(reported, dict) and isinstance(found, dict):
+        # Keys of either report, in the order of the re-run; an absent one is a difference.
         for key in [*found, *(reported.keys() - found.keys())]:
             place = f"{where}.{key}".lstrip(".")
             yield from walk(reported.get(key, _ABSENT), found.get(key, _ABSENT), place)
@@ -215,6 +216,7 @@ def walk(reported: Any, found: Any, where: str = "") -> Iterator[tuple[Differenc
 
 def _leaf(reported: Any, found: Any, where: str) -> tuple[Difference | None, float]:
     if _is_number(reported) and _is_number(found):
+        # The last part that is a name: places in lists have no slack of their own.
         name = next((part for part in reversed(where.split(".")) if not part.isdigit()), "")
         off = abs(float(reported) - float(found))
         slack = 0.0 if where.startswith("model.") else _SLACK.get(name, TOLERANCE)
@@ -226,11 +228,12 @@ def _leaf(reported: Any, found: Any, where: str) -> tuple[Difference | None, flo
 
 
 def _is_number(value: Any) -> bool:
+    # True == 1 in Python, yet they are different answers.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _words(reported: dict[str, Any], found: dict[str, Any], *, exact: bool) -> Iterator[Difference]:
-    """Sentences that the re-run does not say. Numbers in them may differ where scores do."""
+    """Sentences that the re-run does not have. Numbers in them may differ where scores do."""
     for key in _WORDS:
         before, now = (_texts(report.get(key)) for report in (reported, found))
         if not exact:

@@ -17,6 +17,7 @@ AnyPacket: TypeAlias = "Packet[VideoStream] | Packet[AudioStream]"
 
 # Seconds by which decoding times may run back by sloppy writing, and presentation times where
 # nothing else is given: pictures are stored up to some frames ahead of being shown.
+# Times of MPEG streams are 33 bits at 90 kHz, which wrap around after 26.5 hours.
 SLOPPY, REORDERED = 0.1, 1.0
 # Seconds that a picture may stand still. Broadcasts never pause (FFmpeg takes the same ten
 # seconds); other files may, such as recordings of a screen.
@@ -48,6 +49,7 @@ class Clock:
             self.jumps += 1
             self.before, self.shift = self.shift, self._after_jump(packet)
         elif self._last is not None and moment > self._last:
+            # The usual distance of packets, for those that do not state how long they last.
             self._step = min(moment - self._last, REORDERED)
         shift = self._shift_for(shown)
         self._last, self._coded = moment, coded
@@ -58,6 +60,7 @@ class Clock:
     def _jumped(self, moment: float, shown: float, coded: bool) -> bool:
         if self._last is None:
             return False
+        # Decoding times never run back in a valid stream; presentation times do, by B frames.
         back = self._last - moment > (SLOPPY if coded and self._coded else REORDERED)
         return (back or shown - self._end + self.shift > self._pause) and not self._is_late(shown)
 
@@ -87,6 +90,7 @@ class SoundClock(Clock):
 
     def _after_jump(self, packet: AnyPacket) -> float:
         """As the picture's, which may have jumped already; else the sound just goes on."""
+        # Candidates within the same `IN_STEP` are equally near; of those the first one is taken.
         goes_on = super()._after_jump(packet)
         return min(
             (self._picture.shift, self._picture.before, goes_on),
@@ -97,6 +101,7 @@ class SoundClock(Clock):
 def _moment(packet: AnyPacket) -> tuple[float | None, bool]:
     """When the packet is decoded, or shown if only that is known; whether it is the former."""
     ticks = packet.pts if packet.dts is None else packet.dts
+    # `time_base` is a Fraction: the product is exact, and is rounded once.
     return None if ticks is None else float(ticks * packet.time_base), packet.dts is not None
 
 
@@ -108,6 +113,7 @@ def _shown_at(packet: AnyPacket, otherwise: float) -> float:
 def _move(packet: AnyPacket, shift: float) -> None:
     if not shift:
         return
+    # Both by the same ticks, so that their difference, the reordering, is unchanged.
     ticks = round(shift / packet.time_base)
     packet.pts = None if packet.pts is None else packet.pts + ticks
     packet.dts = None if packet.dts is None else packet.dts + ticks

@@ -1,4 +1,4 @@
-"""What a file's container tells of how it was made: the first things that an analyst looks at.
+"""Facts in a file's container about how it was made: the first things that an analyst reads.
 
 Nothing here judges. Tags can be forged and are lost by most platforms; they are given as found.
 """
@@ -59,12 +59,12 @@ _SIGNED_X26X = re.compile(
 
 
 def read_facts(path: Path, kind: str, limits: Limits) -> tuple[tuple[str, str], ...]:
-    """Facts by the keys of `FACTS`, in that order; empty where nothing is told."""
+    """Facts by the keys of `FACTS`, in that order; empty where there are none."""
     try:
         read = _of_picture if kind in PICTURES else _of_video
         facts = read(path, kind, limits)
     except (VideoError, av.FFmpegError, OSError, ValueError):
-        return ()  # others say what is wrong with the file
+        return ()  # the decoder reports what is wrong with the file
     return tuple((key, shown(facts[key], LONGEST)) for key in FACTS if facts.get(key))
 
 
@@ -73,11 +73,13 @@ def _of_video(path: Path, kind: str, limits: Limits) -> Facts:
         stream = video_stream(container, path, limits)
         tags = _tags(container)
         facts = _from_tags(tags)
+        # x264 and x265 store their options as user data in a SEI unit of the first packet.
         packet = next(iter(container.demux(stream)), None)
         signed = _SIGNED_X26X.search(bytes(packet)[:FIRST_PACKET]) if packet else None
         if signed:
             facts["encoder"] = signed[1].decode("latin-1")
             facts["settings"] = _settings(signed[2].decode("latin-1"))
+        # Transfer characteristics; HLG and PQ are the two of ITU-R BT.2100.
         facts["hdr"] = HDR.get(int(stream.codec_context.color_trc or 0), "")
     if kind == "mp4":
         facts |= _from_boxes(path)
@@ -90,6 +92,7 @@ def _tags(container: InputContainer) -> Facts:
     tags: Facts = {}
     for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
         for name, value in metadata.items():
+            # The first value stays: tags of the file are more general than those of a stream.
             tags.setdefault(name.lower(), str(value))
     return tags
 
@@ -127,6 +130,8 @@ def _from_boxes(path: Path) -> Facts:
     cuts: list[str] = []
     with path.open("rb") as file:
         for name, content in read_boxes(file, path.stat().st_size):
+            # Cameras usually write "mdat" first, programs for the web "moov"; "moof" is a
+            # fragmented file.
             if name in ("moov", "mdat", "moof"):
                 order.append(name)
             elif name == "ftyp":
@@ -151,6 +156,7 @@ def _brands(content: bytes) -> str:
 
 def _cut(parts: list[tuple[int, int]]) -> str:
     """An edit list that does more than leave out an encoder's delay; "" for the usual one."""
+    # One part trims the priming of the encoder; an empty one before it delays the start.
     if len(parts) < 2 or (len(parts) == 2 and parts[0][1] == -1):
         return ""
     return " ".join(f"{length}@{begins}" for length, begins in parts)

@@ -61,7 +61,7 @@ def trust_anchors() -> str:
 
 
 def context(anchors: str) -> c2pa.Context:
-    """How to check. Not to be kept: one made before a fork does not work after it."""
+    """The settings of a check. Not to be kept: one made before a fork does not work after it."""
     trust = {"trust": {"trust_anchors": anchors}} if anchors else {}
     return c2pa.Context.from_dict({"verify": OFFLINE, **trust})
 
@@ -81,7 +81,7 @@ def read_credentials(path: Path, kind: str, anchors: str) -> Origin:
     except c2pa.C2paError.RemoteManifest:
         return Origin(Credentials.UNREAD, faults=("remote",))
     except (c2pa.C2paError.Other, c2pa.C2paError.NotSupported):
-        return Origin()  # a damaged file, of which other checks tell
+        return Origin()  # a damaged file, which other checks report
     except c2pa.C2paError:
         return Origin(Credentials.UNREAD)
 
@@ -94,6 +94,7 @@ def _origin(found: dict[str, Any]) -> Origin:
     actions = [action for manifest in manifests.values() for action in _actions(manifest)]
     codes = (status.get("code", "") for status in found.get("validation_status") or [])
     return Origin(
+        # A state that a later version of the library adds counts as broken, never as valid.
         credentials=STATES.get(found.get("validation_state", ""), Credentials.BROKEN),
         signer=signature.get("common_name") or "",
         issuer=signature.get("issuer") or "",
@@ -101,6 +102,7 @@ def _origin(found: dict[str, Any]) -> Origin:
         signed_utc=signature.get("time") or "",
         sources=_each_once(_last_word(one.get("digitalSourceType")) for one in actions),
         actions=_each_once(one.get("action") for one in actions),
+        # An unknown signer is expressed by `VALID` instead of `TRUSTED`, and is no fault.
         faults=_each_once(code for code in codes if code != UNTRUSTED),
     )
 

@@ -30,13 +30,13 @@ from detector.video.streams import square_size, tracks_of, video_stream
 
 VideoPackets = Iterator["Packet[VideoStream]"]
 Shown = tuple[float, Callable[[], Image]]  # the second, and its pixels, made when called
-# Each holds a frame of its own. One core is left to whoever looks at the frames meanwhile.
+# Each holds a frame of its own. One core is left to face detection, which runs meanwhile.
 THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What one pass over a video tells. `size` is width, height before it is turned; `turn` the
+    """The result of one pass over a video. `size` is width, height before it is turned; `turn` the
     degrees (0, 90, 180, 270), counter-clockwise, by which it must be."""
 
     index: PacketIndex
@@ -82,7 +82,7 @@ class Source:
             has_audio, tracks = bool(container.streams.audio), tracks_of(container)
             turns: list[int] = []
             packets = packets_of(container, stream, self.notes, Clock(self.kind))
-            index = self.indexed(_looked_at(packets, stream, turns), stream)
+            index = self.indexed(_until_turn(packets, stream, turns), stream)
         if not turns:
             raise nothing_decoded(self.path)
         return Survey(index, codec, size, turns[0], has_audio, tracks)
@@ -90,11 +90,13 @@ class Source:
     def indexed(self, packets: VideoPackets, stream: VideoStream) -> PacketIndex:
         """As `index`, of the file's `packets`."""
         most = self.limits.max_frames
+        # One more than is allowed, so that too many are noticed without reading all of them.
         index = read_index(islice(packets, most + 1), stream, self.kind)
         if len(index.times) == 0:
             raise VideoError(
                 lazy("{file} is damaged: it holds no frame. Send it again.", file=self.path.name)
             )
+        # Packets, not shown frames: those hidden by an edit list cost as much to read.
         if len(index.pts) > most:
             raise VideoError(
                 lazy(
@@ -124,6 +126,7 @@ class Source:
     def numbered(self, wanted: Indices) -> Iterator[tuple[int, Shown]]:
         """The frames whose numbers, counted from 0, are in `wanted` (ascending), by counting."""
         numbers = set(wanted.tolist())
+        # Ends with the last wanted frame: nothing after it is decoded.
         every = islice(enumerate(self.in_order()), int(wanted[-1]) + 1)
         return ((number, shown) for number, shown in every if number in numbers)
 
@@ -134,11 +137,13 @@ class Source:
         """
         numbers = {int(index.times[number]): int(number) for number in wanted}
         needed = index.needed(index.times[wanted])
+        # Nothing after the last needed packet is read from disk.
         needed = needed[: needed.nonzero()[0][-1] + 1]
         with self.opened() as (container, stream):
             draw = Drawing(square_size(stream, self.limits), self.notes)
             packets = compress(packets_of(container, stream, self.notes, Clock(self.kind)), needed)
             for frame in _decoded(packets, stream, self.notes):
+                # Reference frames are decoded as well, but were not asked for.
                 if frame.pts in numbers:
                     second = index.second(frame.pts)
                     yield numbers[frame.pts], (second, partial(draw, frame))
@@ -153,8 +158,8 @@ def nothing_decoded(path: Path) -> VideoError:
     )
 
 
-def _looked_at(packets: VideoPackets, stream: VideoStream, turns: list[int]) -> VideoPackets:
-    """Passes `packets` on; decodes them, too, until the first frame says how it must be turned."""
+def _until_turn(packets: VideoPackets, stream: VideoStream, turns: list[int]) -> VideoPackets:
+    """Passes `packets` on; decodes them, too, until a frame with its display matrix came out."""
     for packet in packets:
         if not turns:
             turns += [turn_of(frame) for frame in _frames_in(packet, stream, DecodeNotes())]
@@ -174,7 +179,7 @@ def _decoded(
 def _frames_in(
     packet: Packet[VideoStream] | None, stream: VideoStream, notes: DecodeNotes
 ) -> list[VideoFrame]:
-    """What the decoder has ready after `packet`; None asks for all that it still holds back."""
+    """The frames that the decoder has ready after `packet`; None flushes those it still buffers."""
     try:
         frames = stream.decode(packet)
     except av.FFmpegError:
@@ -186,6 +191,7 @@ def _frames_in(
 
 def _timed(frames: Iterable[VideoFrame], index: PacketIndex) -> Iterator[tuple[float, VideoFrame]]:
     """Adds the second; where the file gives none, a frame follows its predecessor evenly."""
+    # The mean distance of frames, of which one begins at 0.
     gap = float(index.seconds[-1]) / max(len(index.times) - 1, 1)
     origin = int(index.times[0]) if index.exact else None
     second = -gap
@@ -194,5 +200,7 @@ def _timed(frames: Iterable[VideoFrame], index: PacketIndex) -> Iterator[tuple[f
             second += gap
         else:
             origin = frame.pts if origin is None else origin
+            # Never backwards, and never before the start: packets of a damaged file may say
+            # otherwise.
             second = max(second, index.in_seconds(frame.pts - origin), 0.0)
         yield second, frame

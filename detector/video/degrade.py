@@ -1,4 +1,4 @@
-"""What a re-upload does to a video; the product tries it out, training learns from it.
+"""The changes that a re-upload makes to a video, for the robustness test and for training.
 
 Every function takes and returns consecutive pictures of one size: (T, H, W, 3) RGB uint8.
 """
@@ -31,12 +31,14 @@ KERNELS = {
 def h264(clip: Clip, crf: int, preset: str = "veryfast") -> Clip:
     """The clip through H.264 (x264) at constant rate factor `crf`, 0 best to 51 worst."""
     height, width = clip.shape[1:3]
+    # 4:2:0 needs even sides: each colour sample covers 2 x 2 pixels.
     even = np.pad(clip, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     file = io.BytesIO()
     container: Any
     with av.open(file, "w", format="h264") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width = even.shape[1:3]
+        # One thread: x264's result depends on the number of threads.
         stream.pix_fmt, stream.thread_count = "yuv420p", 1
         stream.options = {"crf": str(crf), "preset": preset}
         for image in even:
@@ -56,6 +58,7 @@ def blur(clip: Clip, sigma: float) -> Clip:
 def rescale(clip: Clip, share: float, down: str = "area", up: str = "linear") -> Clip:
     """Each image shrunk to `share` of its side and back; `down` and `up` name `KERNELS`."""
     height, width = clip.shape[1:3]
+    # (width, height), the order of OpenCV.
     small = (max(round(width * share), 2), max(round(height * share), 2))
     return np.stack(
         [

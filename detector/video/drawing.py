@@ -1,5 +1,5 @@
-"""A decoded frame becomes the picture that a good player shows: upright, with square pixels, of
-one moment, in the colours and the range of an ordinary screen."""
+"""A decoded frame becomes the picture that a player shows: upright, with square pixels, of one
+moment, in the colours and the range of an ordinary screen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from detector.video.packets import DecodeNotes
 Matrix = tuple[tuple[int, int], tuple[int, int]]
 # Colour matrices (ITU-T H.273, table 4) that FFmpeg converts; it refuses frames with others.
 CONVERTIBLE = {0, 1, 2, 4, 5, 6, 7, 9}
+# ITU-T H.273: matrix 2 is "unspecified"; range as FFmpeg counts it, 1 limited and 2 full.
 UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE, FULL_RANGE = 2, 0, 2
 # Brightness far above that of paper, and colours that an ordinary screen cannot show.
 HIGH_RANGE = {int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)}
@@ -28,11 +29,11 @@ ORDINARY: dict[str, Any] = {
     "dst_color_trc": ColorTrc.BT709,
     "dst_color_primaries": ColorPrimaries.BT709,
 }
-# White is 203 cd/m2 in HDR (ITU-R BT.2408); where it was put at 100, as converters do that know of
-# no other, it comes out as this. A picture in which hardly anything is brighter is lifted by as
-# much, less and less up to `BRIGHT`: ten clips converted either way lay below and above.
+# White is 203 cd/m2 in HDR (ITU-R BT.2408); where a converter put it at 100, it has the first of
+# these values. A picture in which hardly anything is brighter is lifted by as much, less and less
+# up to `BRIGHT`: ten clips converted either way lay below and above.
 DIM_WHITE, BRIGHT = 255 * (100 / 203) ** (1 / 2.4), 200.0
-# Each needs a table that takes seconds to make; a file that changes more often is not believed.
+# Each needs a table that takes seconds to make; further changes in one file are not converted.
 MOST_CONVERSIONS = 3
 # The display matrix that turns a frame counter-clockwise by so many degrees.
 TURNED: dict[int, Matrix] = {
@@ -45,7 +46,7 @@ TURNED: dict[int, Matrix] = {
 
 class Drawing:
     """Frames become RGB uint8 (H, W, 3), all of one size: scaled to `size` (width, height before
-    turning), and turned as the first one is. `notes` is told what else was done."""
+    turning), and turned as the first one is. `notes` records what else was done."""
 
     def __init__(self, size: tuple[int, int], notes: DecodeNotes) -> None:
         self.size = size
@@ -59,6 +60,7 @@ class Drawing:
         self._matrix = self._matrix or display_matrix(frame)
         how: dict[str, Any] = {}
         if is_combed(frame):
+            # Before scaling, which would mix the lines of both moments.
             frame, how["interpolation"] = self._field.of(frame), Interpolation.BICUBIC
             self.notes.deinterlaced = True
         image = cast(Image, self._rgb(frame, how).to_ndarray())
@@ -67,6 +69,7 @@ class Drawing:
         return np.ascontiguousarray(_upright(image, self._matrix))
 
     def _rgb(self, frame: VideoFrame, how: dict[str, Any]) -> VideoFrame:
+        # FFmpeg's default conversion is better than no picture.
         if frame.colorspace not in CONVERTIBLE or frame.color_range > FULL_RANGE:
             frame.colorspace, frame.color_range = UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE
         colours = frame.color_trc, frame.color_primaries
@@ -81,15 +84,18 @@ class Drawing:
 
 
 def lifted(image: Image) -> Image:
-    """The image with its white where it belongs, if that was put at 100 instead of 203 cd/m2.
+    """The image with its white at 203 cd/m2, if a converter put it at 100.
 
     Each picture is measured by itself, so that it looks the same from wherever a file is read.
     """
+    # Of the brightest channel, of every 16th pixel; 0.5 % may be highlights above white.
     peak = float(np.percentile(image[::4, ::4].max(axis=2), 99.5))
     share = np.clip((BRIGHT - peak) / (BRIGHT - DIM_WHITE), 0.0, 1.0)
     if share == 0:
         return image
+    # The exponent 1 / 2.4 in `DIM_WHITE` is the display's gamma (ITU-R BT.1886).
     gain = 1 + share * (255 / DIM_WHITE - 1)
+    # A table of 256 values, applied to all pixels at once; + 0.5 rounds.
     scale = np.minimum(np.arange(256) * gain + 0.5, 255).astype(np.uint8)
     image = scale[image]
     return image
@@ -111,6 +117,7 @@ def _upright(image: Image, matrix: Matrix) -> Image:
     """
     (a, b), (c, d) = matrix
     if abs(b) > abs(a):
+        # Rows become columns; what remains are flips by the signs of the other diagonal.
         image, a, d = image.transpose(1, 0, 2), c, b
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
@@ -118,9 +125,10 @@ def _upright(image: Image, matrix: Matrix) -> Image:
 def display_matrix(frame: VideoFrame) -> Matrix:
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV gives up on all side data where one kind is newer than itself
+    except ValueError:  # PyAV raises for all side data where it does not know one kind
         return TURNED[round(frame.rotation / 90) % 4 * 90]
     if matrix is None:
         return TURNED[0]
+    # Nine int32 row by row: a, b, u, c, d, v, x, y, w; only the signs of four matter.
     a, b, _, c, d = np.frombuffer(cast(bytes, matrix), np.int32)[:5].tolist()
     return (a, b), (c, d)

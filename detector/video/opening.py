@@ -1,8 +1,8 @@
 """Opens a file only if it is what it should be: a local video or picture within the limits.
 
-Files come from strangers, and FFmpeg reads hundreds of formats, some of which (playlists,
+Files are untrusted, and FFmpeg reads hundreds of formats, some of which (playlists,
 concat scripts, SDP) open further files or addresses. So the first bytes decide which one
-demuxer may look at the file, and that demuxer may use nothing but the file itself.
+demuxer reads the file, and that demuxer may open nothing but the file itself.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ DEMUXERS = {
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 # A stream that was cut out of a longer one begins anywhere in a packet; a whole one follows soon.
+# ISO/IEC 13818-1: 188 bytes that begin with 0x47; 192 with a time code (M2TS), 204 with parity.
 TS_PACKETS, TS_SYNC, TS_IN_A_ROW = (188, 192, 204), 0x47, 5
+# Pack header of an MPEG program stream (ISO/IEC 13818-1, 2.5.3).
 PACK_START = b"\x00\x00\x01\xba"
 MPEG_SUFFIXES = (".mpg", ".mpeg", ".vob")
 HEAD, CUT_HEAD = 400, 64 * 1024  # bytes in which a kind, or a stream cut anywhere, is recognised
+# First element of Matroska and WebM (RFC 8794); the DocType in it tells them apart.
 EBML = b"\x1a\x45\xdf\xa3"
 PLAYLISTS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<smoothstreaming", b"[playlist]")
+# MP3 with a tag or without, FLAC, and AAC in ADTS.
 SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9")
 
 
@@ -52,9 +56,9 @@ class Limits:
 
     max_bytes: int = 500 * 2**20
     max_seconds: float = 1800.0
-    max_pixels: int = 4096 * 2304
+    max_pixels: int = 4096 * 2304  # covers both kinds of 4K
     max_still_pixels: int = 50_000_000
-    max_frames: int = 450_000
+    max_frames: int = 450_000  # 30 minutes at 250 frames per second
     suffixes: tuple[str, ...] = (
         *(".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts"),
         *(".mpg", ".mpeg", ".vob", ".gif", ".webp", ".jpg", ".jpeg", ".png"),
@@ -121,6 +125,7 @@ def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
     kind = _cut_stream(head + file.read(CUT_HEAD - HEAD), path.suffix.lower())
     if kind:
         return kind
+    # A byte order mark or blanks may come before it.
     playlist = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PLAYLISTS)
     if playlist or path.suffix.lower() not in limits.suffixes:
         raise VideoError(
@@ -149,6 +154,7 @@ def _video_kind(head: bytes) -> str:
         "matroska": head.startswith(EBML),
         "avi": head[:4] == b"RIFF" and head[8:12] == b"AVI ",
         "gif": head.startswith((b"GIF87a", b"GIF89a")),
+        # The sync byte 0x47 is "G"; two of them in the right distance are no chance in text.
         "mpegts": head[:189:188] == b"GG" or head[4:197:192] == b"GG",  # the latter: M2TS
         "mpeg": head.startswith(b"\x00\x00\x01\xba"),
     }
@@ -159,6 +165,7 @@ def _cut_stream(start: bytes, suffix: str) -> str:
     """The kind of an MPEG stream that begins in mid-packet, or an empty string."""
     for size in TS_PACKETS:
         row = size * TS_IN_A_ROW
+        # Every offset within a packet is tried, as the cut may be anywhere.
         if any(set(start[at : at + row : size]) == {TS_SYNC} for at in range(size)):
             return "mpegts" if len(start) > row else ""
     return "mpeg" if suffix in MPEG_SUFFIXES and PACK_START in start else ""
@@ -176,10 +183,12 @@ def _picture_kind(head: bytes) -> str:
 
 @contextmanager
 def open_container(path: Path, kind: str) -> Iterator[InputContainer]:
-    """The file, seen by the one demuxer of its kind and by no other protocol than `file`.
+    """The file, opened by the one demuxer of its kind and by no other protocol than `file`.
 
-    Raises VideoError if that demuxer cannot make sense of it.
+    Raises VideoError if that demuxer cannot parse it.
     """
+    # Both lists are FFmpeg's: a demuxer may open no other format, and no other protocol, from
+    # within.
     options = {"format_whitelist": DEMUXERS[kind], "protocol_whitelist": "file"}
     demuxer = DEMUXERS[kind].partition(",")[0]
     try:

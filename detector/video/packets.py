@@ -1,9 +1,9 @@
-"""What the packets of a video tell before any is decoded: when frames are shown, and which
+"""What is known from the packets of a video before decoding: when frames are shown, and which
 packets those frames need.
 
 In H.264 (ITU-T H.264, 7.4.1) a picture with nal_ref_idc 0 is referred to by no other, and an
 IDR picture lets nothing after it refer to anything before it. So, without changing a pixel of
-the frames that are wanted, a decoder can be spared every unwanted picture of the first kind,
+the frames that are wanted, a decoder can skip every unwanted picture of the first kind,
 every stretch between two IDR pictures in which nothing is wanted, and the rest of a stretch
 after its last wanted frame. A key frame alone is no such border: in an open GOP later packets
 still refer back across it.
@@ -37,7 +37,7 @@ JOINT = 4  # so many packets before a jump of the clock may be called incomplete
 
 @dataclass(slots=True)
 class DecodeNotes:
-    """What happened while a file was read; the caller makes one, passes it in, looks after.
+    """What happened while a file was read; the caller passes it in and reads it afterwards.
 
     `damaged`: some part did not decode, or its end is missing; what did decode was used.
     `retimed`: the clock of the file restarts or jumps, and times were counted on across that.
@@ -93,9 +93,11 @@ class PacketIndex:
     def needed(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(P,) the packets to decode so that the frames at the times `wanted` come out exact."""
         is_wanted = np.isin(self.pts, wanted) & self.shown
+        # (P,) the number of the stretch between two IDR pictures that a packet lies in.
         stretch = np.cumsum(self.kind == BORDER)
         position = np.arange(len(self.pts))
         last = np.full(int(stretch[-1]) + 1, -1)
+        # Unbuffered, as several wanted packets lie in one stretch; -1 stays where none does.
         np.maximum.at(last, stretch[is_wanted], position[is_wanted])
         needed: NDArray[np.bool_] = (position <= last[stretch]) & (
             is_wanted | (self.kind != DROPPABLE)
@@ -136,17 +138,17 @@ def demuxed(
         except av.FFmpegError:
             notes.damaged = True
             return
-        except IndexError:  # a track that begins in mid-stream, which PyAV learns of on a new start
+        except IndexError:  # a track that begins in mid-stream, which PyAV has after a new start
             packets = container.demux(*streams)
             continue
-        if packet.size:  # an empty one would tell the decoder that the video ends here
+        if packet.size:  # an empty one would flush the decoder
             yield cast("AnyPacket", packet)
 
 
 def read_index(
     packets: Iterable[Packet[VideoStream]], stream: VideoStream, kind: str
 ) -> PacketIndex:
-    """Looks at each packet once and decodes none. `kind` is a key of `opening.DEMUXERS`."""
+    """Reads each packet once and decodes none. `kind` is a key of `opening.DEMUXERS`."""
     length_size = _nal_length_size(stream)
     pts: list[int] = []
     shown: list[bool] = []
@@ -154,6 +156,8 @@ def read_index(
     timed = kind in TIMED_CONTAINERS and codec_name(stream) in ONE_FRAME_PER_PACKET
     for packet in packets:
         timed &= packet.pts is not None
+        # Without any time, one tick after the packet before: the order is kept, the rest is an
+        # estimate.
         moment = packet.pts if packet.pts is not None else packet.dts
         pts.append(moment if moment is not None else (pts[-1] + 1 if pts else 0))
         shown.append(not packet.is_discard)
@@ -165,6 +169,7 @@ def read_index(
         shown=np.array(shown, np.bool_),
         times=times,
         time_base=stream.time_base or Fraction(1, 90_000),
+        # Two frames with equal times could not be told from each other.
         exact=timed and bool((np.diff(times) > 0).all()),
     )
 
@@ -179,19 +184,22 @@ def _nal_length_size(stream: VideoStream) -> int:
     """Bytes before each NAL unit that hold its length (ISO/IEC 14496-15, 5.3.3.1); 0 if this
     is not H.264 in that form."""
     head = stream.codec_context.extradata
+    # Byte 0 of avcC is its version, 1; the lower two bits of byte 4 are the length's size minus 1.
     if codec_name(stream) != "h264" or not head or len(head) < 7 or head[0] != 1:
         return 0
     return (head[4] & 3) + 1
 
 
 def _h264_kind(packet: memoryview, length_size: int) -> int:
-    """What the picture in this packet is to others, by the header of its first slice."""
+    """Whether other pictures refer to the one in this packet, by the header of its first slice."""
     at = 0
     while at + length_size < len(packet):
         header = packet[at + length_size]
+        # Bit layout of a NAL header: forbidden_zero_bit, nal_ref_idc (2), nal_unit_type (5).
         reference, unit = header >> 5 & 3, header & 31
         if unit == 5:
             return BORDER
+        # A slice, or partition A of one; parameter sets, SEI and delimiters may precede it.
         if unit in (1, 2):
             return ORDINARY if reference else DROPPABLE
         at += length_size + int.from_bytes(packet[at : at + length_size], "big")

@@ -16,7 +16,7 @@ from detector.records import Image, Status
 from detector.video.opening import Limits, check_pixels
 from detector.video.packets import DecodeNotes
 
-EXIF_ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112  # tag 274 of TIFF; values 1 to 8
 TO_UPRIGHT = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -29,6 +29,7 @@ TO_UPRIGHT = {
 COUNTER_CLOCKWISE = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}  # the turn in it
 ONE_PICTURE = ("JPEG", "MPO")
 SHORTEST_MS, USUAL_MS = 10, 100  # browsers show a frame of up to 10 ms for 100 ms
+# What Pillow raises for damaged files, depending on the format.
 DAMAGE = (OSError, SyntaxError, ValueError, struct.error, Pillow.DecompressionBombError)
 
 
@@ -52,20 +53,21 @@ def open_picture(path: Path, kind: str, limits: Limits) -> Iterator[Pillow.Image
             lazy("{file} is damaged and cannot be opened. Send it again.", file=path.name)
         ) from error
     with picture:
+        # An animation is decoded frame by frame, as a video is; a still only once.
         moving = _count(picture) > 1
         check_pixels(path, picture.size, limits.max_pixels if moving else limits.max_still_pixels)
         yield picture
 
 
 def turned_by(picture: Pillow.Image) -> int:
-    """Degrees, counter-clockwise, by which the EXIF data say it must be turned."""
+    """Degrees, counter-clockwise, by which it must be turned, by its EXIF data."""
     return COUNTER_CLOCKWISE.get(_orientation(picture), 0)
 
 
 def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float, Pillow.Image]]:
     """Each frame, still in the file's own colour mode, with the second at which it is shown.
 
-    Ends early, and says so in `notes`, where the file is damaged.
+    Ends early where the file is damaged, which `notes` records.
     """
     milliseconds = 0
     for number in range(_count(picture)):
@@ -77,6 +79,7 @@ def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float
             return
         yield milliseconds / 1000, picture
         shown_for = int(picture.info.get("duration", 0))
+        # Whole milliseconds, so that times do not drift over many frames.
         milliseconds += shown_for if shown_for > SHORTEST_MS else USUAL_MS
 
 
@@ -91,6 +94,7 @@ def to_rgb(picture: Pillow.Image) -> Image:
     way = TO_UPRIGHT.get(_orientation(picture))
     upright = picture if way is None else picture.transpose(way)
     if upright.mode.startswith("I;16"):  # Pillow would clip 16 bits, not scale them
+        # The upper eight of sixteen bits.
         grey = (np.asarray(upright) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if upright.has_transparency_data:

@@ -29,8 +29,8 @@ __all__ = ["opened", "probe", "read_all", "read_clips", "read_origin", "read_sou
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A file that was looked at: `info` is what `probe` says of it. `index` spares a reading of
-    clips another look; it is None for a picture."""
+    """A file that was surveyed: `info` is the result of `probe`. With `index` its clips are read
+    without another pass over the packets; it is None for a picture."""
 
     source: Source
     info: VideoInfo
@@ -50,7 +50,7 @@ class Looked:
 
 @contextmanager
 def opened(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> Iterator[Looked]:
-    """The file for whoever wants to know of it and to see its clips. Raises as `probe` does.
+    """The file, for its facts and its clips. Raises as `probe` does.
 
     `track` is the number of the video track to be read, from 1; with 0 it is the default one.
     """
@@ -64,7 +64,7 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
     `container` is a key of `opening.DEMUXERS` or one of `opening.PICTURES`; `rotation` the
     degrees, counter-clockwise, by which stored frames are turned to stand upright. `frames`
     and `seconds` are exact for MP4, MOV, WebM and MKV with the usual codecs and for GIF; for
-    AVI, MPEG and the rest they are what the packets say.
+    AVI, MPEG and the rest they are estimated from the packets.
 
     Raises VideoError for every file that cannot be judged; its `status` says why.
     """
@@ -92,14 +92,14 @@ def read_clips(
 
     Frames are exactly those of a full decode, pixels and times, though most of an H.264 file
     is not decoded. The first shown frame is second 0, wherever the container lets it start.
-    A damaged stretch makes clips shorter or leaves them out, and `notes` says so. Frames that
+    A damaged stretch makes clips shorter or leaves them out, which `notes` records. Frames that
     change size in mid-stream are scaled to the first size; pixels are made square, HDR and wide
     colours brought to an ordinary screen's, and of interlaced pictures one moment is taken. Times
     are counted on where the file's clock restarts or jumps. Holds one clip at a time. Where packets
-    do not tell how many frames there are (AVI, MPEG, VP8, animated WebP), the file is decoded once
-    to count.
+    do not give the number of frames (AVI, MPEG, VP8, animated WebP), the file is decoded once to
+    count.
 
-    `info` is what `probe` said, if it was asked; it spares another look at the first bytes.
+    `info` is the result of `probe`, if known; the file's kind is then not determined again.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
     source = source_of(path, limits, notes or DecodeNotes(), info=info)
@@ -114,7 +114,7 @@ def source_of(
     info: VideoInfo | None = None,
     track: int = 0,
 ) -> Source:
-    """The file, checked as far as `info` does not vouch for it."""
+    """The file, checked unless `info` shows that it was."""
     kind = info.container if info else check_file(path, limits)
     track = info.track if info else track
     if not track and kind not in PICTURES:
@@ -126,12 +126,14 @@ def _members(
     source: Source, looks: Sequence[Look], index: PacketIndex | None
 ) -> Iterator[tuple[int, Frame]]:
     """The chosen frames of `source`, each with the number of its clip."""
+    # Frames are drawn one by one as the caller takes them, so memory holds one at a time.
     clips, shown = _choose(source, looks, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
     for number, (second, draw) in shown:
         found += 1
         yield clip_of[number], Frame(second, draw())
+    # Fewer frames than the packets promised: some could not be decoded.
     source.notes.damaged |= found < len(clip_of)
     if clips and not found:
         raise nothing_decoded(source.path)
@@ -155,7 +157,7 @@ def read_all(
 ) -> Generator[Frame, None, None]:
     """Every frame shown at `start` seconds or later, one at a time, as `read_clips` gives them.
 
-    `info` is what `probe` said, if it was asked.
+    `info` is the result of `probe`, if known.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
     yield from frames_from(source_of(path, limits, notes or DecodeNotes(), info=info), start)
@@ -173,7 +175,7 @@ def frames_from(source: Source, start: float) -> Generator[Frame, None, None]:
 
 
 def read_origin(path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
-    """What a file tells of its making; raises VideoError as `check_file` does."""
+    """What a file contains about its making; raises VideoError as `check_file` does."""
     kind = check_file(path, limits)
     origin = read_credentials(path, kind, trust_anchors())
     return replace(origin, facts=read_facts(path, kind, limits))
@@ -184,6 +186,7 @@ def _choose(
 ) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
     """The clips, and their frames with their numbers, which are decoded as they are asked for."""
     if not source.is_picture:
+        # Without an exact index, frames are numbered by decoding all of them once.
         index = index or source.index()
         if index.exact:
             clips = plan_looks(index.seconds, looks)
@@ -206,6 +209,7 @@ def _info_of(source: Source, survey: Survey) -> VideoInfo:
         seconds=seconds,
         frames=len(survey.index.times),
         fps=fps,
+        # Index 1 where it is turned by a quarter: width and height are exchanged.
         width=survey.size[survey.turn % 180 == 90],
         height=survey.size[survey.turn % 180 != 90],
         rotation=survey.turn,

@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at: short runs of neighbours, spread over all of it."""
+"""Which frames of a video are analysed: short runs of neighbours, spread over all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Seconds = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-SHORT_CLIP, LONG_CLIP = 5, 10
+SHORT_CLIP, LONG_CLIP = 5, 10  # frames of a clip
 LONG_FROM = 41  # frames asked for; below it many short clips cover the video better
 FAST_FPS = 50.0  # above it neighbours hardly differ, so a clip steps over some
 USUAL_FPS = 30.0
@@ -20,7 +20,7 @@ USUAL_FPS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How many frames to see of the stretch from `start` to `end`, in seconds.
+    """How many frames to read of the stretch from `start` to `end`, in seconds.
 
     `clip` is the length of the runs of neighbours; 0 chooses it by the number of frames.
     """
@@ -65,15 +65,18 @@ def plan_clips(seconds: Seconds, frames: int, *, clip: int = 0) -> list[Indices]
     chosen = min(frames, len(seconds))
     usual = LONG_CLIP if frames >= LONG_FROM else SHORT_CLIP
     count = math.ceil(chosen / (clip or usual))
+    # Differences of rounded-down multiples: sizes differ by at most one, and sum to `chosen`.
     sizes = np.diff(np.arange(count + 1) * chosen // count)
     step = _step(seconds, chosen, count)
     spans = (sizes - 1) * step + 1
     centres = seconds[0] + (np.arange(count) + 0.5) / count * _duration(seconds)
+    # By time and not by index, as frame rates may vary within a file.
     middles = np.searchsorted(seconds, centres, side="right") - 1
 
     clips: list[Indices] = []
     first_free, room_needed = 0, int(spans.sum())
     for middle, span in zip(middles, spans, strict=True):
+        # Each clip leaves room for those after it, so the last ones fit as well.
         last_start = len(seconds) - room_needed
         start = int(np.clip(middle - span // 2, first_free, last_start))
         clips.append(np.arange(start, start + span, step))

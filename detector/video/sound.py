@@ -1,4 +1,4 @@
-"""A file's sound as plain samples, which no decoder needs to look at again."""
+"""A file's sound as plain samples."""
 
 from __future__ import annotations
 
@@ -63,12 +63,14 @@ def read_sound(
 def _blocks(
     container: InputContainer, sound: AudioStream, picture: list[VideoStream], kind: str
 ) -> Generator[Block, None, None]:
+    # Second 0 is the first picture, so sound that begins earlier has negative times, and is cut.
     start = _start(picture)
     mono = sound.codec_context.layout.nb_channels == 1
     channels = 1 if mono else 2
     resampler = AudioResampler("s16", "mono" if mono else "stereo", SOUND_RATE)
     for packet in _packets(container, sound, picture, kind):
-        for frame in _heard(sound, packet, resampler):
+        for frame in _decoded(sound, packet, resampler):
+            # The resampler buffers, and numbers what it returns by the first packet's time.
             if frame.pts is None:
                 continue
             second = float(frame.pts * Fraction(frame.time_base or 0) - start)
@@ -87,14 +89,14 @@ def _packets(
     container: InputContainer, sound: AudioStream, picture: list[VideoStream], kind: str
 ) -> Iterator[Packet[AudioStream]]:
     """Those of the sound, on one clock with the picture."""
-    seen = Clock(kind)
-    heard = SoundClock(kind, seen)
+    picture_clock = Clock(kind)
+    sound_clock = SoundClock(kind, picture_clock)
     for packet in demuxed(container, (*picture, sound), DecodeNotes()):
         if packet.stream_index == sound.index:
-            heard.move(packet)
+            sound_clock.move(packet)
             yield cast("Packet[AudioStream]", packet)
         else:
-            seen.move(packet)
+            picture_clock.move(packet)
 
 
 def _start(picture: list[VideoStream]) -> Fraction:
@@ -104,7 +106,7 @@ def _start(picture: list[VideoStream]) -> Fraction:
     return Fraction(0)
 
 
-def _heard(
+def _decoded(
     sound: AudioStream, packet: Packet[AudioStream], resampler: AudioResampler
 ) -> list[AudioFrame]:
     """What can be decoded; a damaged packet leaves a gap."""

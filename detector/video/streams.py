@@ -25,7 +25,7 @@ NO_VIDEO = (
     | Disposition.timed_thumbnails
     | Disposition.dependent
 )
-LOOKED_AT = 500  # packets, from which it is seen which tracks move
+READ_FOR_MOTION = 500  # packets, by which it is decided which tracks move
 WIDEST = 4.0  # a pixel further from square than this is a mistake, not a shape
 
 
@@ -106,11 +106,12 @@ def _moving(container: InputContainer, streams: Sequence[VideoStream]) -> set[in
     """The indices of the streams of which several packets come early in the file."""
     seen: Counter[int] = Counter()
     try:
-        for packet in islice(container.demux(*streams), LOOKED_AT):
+        for packet in islice(container.demux(*streams), READ_FOR_MOTION):
             seen[packet.stream_index] += packet.size > 0
     except (av.FFmpegError, IndexError):  # the latter: a track that begins in mid-stream
-        pass  # what was seen so far tells
+        pass  # the packets so far decide
     several = {index for index, count in seen.items() if count > 1}
+    # `frames` is the container's own count, 0 where it has none.
     return several | {stream.index for stream in streams if stream.frames > 1}
 
 
@@ -119,6 +120,7 @@ def _rank(stream: VideoStream, moves: bool) -> tuple[bool, bool, bool, int]:
     plays = codec is not None and bool(codec.width and codec.height)
     is_video = moves and not stream.disposition & NO_VIDEO
     is_default = bool(stream.disposition & Disposition.default)
+    # Tuples compare in this order: the size decides only between equals.
     return plays, is_video, is_default, codec.width * codec.height if plays else 0
 
 

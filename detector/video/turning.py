@@ -1,4 +1,4 @@
-"""Pictures are turned by right angles, as the faces in them ask for, at each moment of a video."""
+"""Pictures are turned by right angles, so that the faces in them are upright, at each moment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def turned_image(image: Image, degrees: int) -> Image:
 
 
 def turns_of(looked: Sequence[tuple[float, int]]) -> tuple[Turn, ...]:
-    """What (second, degrees) of the frames looked at say of all: a turn changes halfway between
-    two frames that differ. Nothing where no frame is turned."""
+    """The turns of all frames from (second, degrees) of the analysed ones: a turn changes halfway
+    between two that differ. Nothing where no frame is turned."""
     if not any(degrees for _, degrees in looked):
         return ()
     turns = [Turn(0.0, looked[0][1])]
@@ -30,6 +30,7 @@ def turns_of(looked: Sequence[tuple[float, int]]) -> tuple[Turn, ...]:
 
 def turned(frame: Frame, turns: Sequence[Turn]) -> Frame:
     """The frame as it was judged: upright by its faces."""
+    # The last turn that begins at or before the frame.
     place = bisect_right([turn.start for turn in turns], frame.second) - 1
     degrees = turns[max(place, 0)].degrees if turns else 0
     return Frame(frame.second, turned_image(frame.image, degrees)) if degrees else frame

@@ -70,6 +70,7 @@ class VideoWriter:
         self._fps = fps if fps > 0 else USUAL_FPS
         self._options: dict[str, object] = {"preset": preset, "crf": QUALITY}
         self._blocks = iter(()) if sound is None else sound
+        # Any time before 0, so that the first frame may be shown at 0.
         self._pts = -TICKS  # before any frame
         self._reformatter = VideoReformatter()
 
@@ -109,6 +110,7 @@ class VideoWriter:
         if width % 2 or height % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        # Explicit BT.709, as the file is tagged: the default of FFmpeg's scaler is BT.601.
         frame = self._reformatter.reformat(
             rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1
         )
@@ -119,10 +121,12 @@ class VideoWriter:
         self._sound.write_until(self._pts / TICKS)
 
     def _add_video(self) -> VideoStream:
+        # 1001 is the denominator of 29.97 and 23.976 frames a second.
         rate = Fraction(self._fps).limit_denominator(1001)
         stream = self._container.add_stream("libx264" if self._h264 else "libvpx", rate=rate)
         stream.width, stream.height = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
+        # Key frames in frames, as the encoder counts them.
         stream.gop_size = max(1, round(self._fps * KEY_FRAME_EVERY))
         stream.options = self._options if self._h264 else VP8_OPTIONS
         codec = stream.codec_context
@@ -138,6 +142,7 @@ class VideoWriter:
         self._sound.write_until(self._pts / TICKS + 1 / self._fps)
         self._sound.finish()
         self._container.close()
+        # Atomic within one folder: a reader finds the whole file or none.
         os.replace(self._part, self.path)
 
 
@@ -163,6 +168,7 @@ class _Sound:
                 np.ascontiguousarray(self._next.samples).reshape(1, -1), "s16", self._layout
             )
             frame.rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+            # In samples; blocks whose times overlap are put one behind the other.
             frame.pts = max(round(self._next.second * SOUND_RATE), self._end)
             self._end = frame.pts + frame.samples
             self._out.mux(self._stream.encode(frame))
