@@ -1,4 +1,4 @@
-"""What one analysis has seen so far, and how it becomes a report."""
+"""The state of one analysis, and how it becomes a report."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from detector.video.sampling import Look
 from detector.video.turning import size_of, turns_of
 
 MUCH_MISSED = 0.25
-"""The chance of missing a short insert from which the answer says that much was not seen."""
+"""The chance of missing a short insert from which the answer has the warning `PARTLY_SEEN`."""
 
 
 @dataclass
 class Analysis:
-    """What one run has seen so far."""
+    """The state of one run: people, scored clips, and the seconds of all analysed frames."""
 
     detector: LoadedDetector
     settings: Settings
@@ -62,7 +62,7 @@ class Analysis:
     again: int = 0
 
     def next_looks(self) -> list[Look]:
-        """What is to be looked at now: first all of the video, then again where doubt is left."""
+        """The next stretches to sample: first all of the video, then again where doubt is left."""
         self.rounds += 1
         if self.rounds == 1:
             look = first_look(self.settings, self.info)
@@ -76,7 +76,7 @@ class Analysis:
         runs = heated(self._runs(people), people, rules)
         part = stretch_of(self.settings, self.info)
         looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
-        self.again -= sum(look.frames for look in looks)
+        self.again -= sum(look.frames for look in looks)  # frames left for later rounds
         return looks
 
     def _runs(self, people: Sequence[Person]) -> list[Run]:
@@ -87,7 +87,7 @@ class Analysis:
         self.upright = Upright(self.detector.finder)
 
     def look_at(self, clip: Sequence[Frame]) -> bool:
-        """Find who is in one clip, and score when enough faces wait; whether that was now."""
+        """Find the people in one clip, and score once a batch is full; whether that was now."""
         with self.spent("detect"):
             clip, turns = self.upright.stand(clip)
             tracks = [
@@ -110,7 +110,7 @@ class Analysis:
         return full
 
     def _rank(self, track: ClipTrack) -> tuple[bool, float]:
-        """Whom to follow where not all can be: who already is, then the largest."""
+        """Priority of tracks where not all can be kept: those followed before, then the largest."""
         return track.id in self.followed, sum(face.box.area for face in track.faces)
 
     def _cut(self, clip: Sequence[Frame], track: ClipTrack) -> Cut:
@@ -127,7 +127,7 @@ class Analysis:
         )
 
     def _score(self) -> None:
-        """Run the network on all that waits; without one, only note who was seen."""
+        """Run the network on all waiting crops; without one, only record the faces."""
         cuts, self.waiting = self.waiting, []
         network = self.detector.network
         if network is None:
@@ -139,7 +139,7 @@ class Analysis:
                 self.scored.setdefault(person, []).append(clip)
 
     def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
-        """Score what still waits, and judge; a `partial` answer is not explained yet."""
+        """Score the remaining crops, and judge; a `partial` answer is not explained yet."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         with self.spent("judge"):
@@ -148,7 +148,7 @@ class Analysis:
                 people = tuple(_short(person) for person in people)
             begin, end = stretch_of(self.settings, self.info)
             missed = chance_missed(self._runs(people), end, begin=begin)
-            people = tuple(_in_doubt(person, missed) for person in people)
+            people = tuple(_widened(person, missed) for person in people)
             answer = judge_video(people, rules)
         more = {
             Warn.MANY_FACES: self.too_many,
@@ -179,7 +179,7 @@ class Analysis:
         )
 
     def _about_file(self, notes: DecodeNotes) -> dict[Warn, bool]:
-        """What was done to the file's pictures before they were looked at."""
+        """What was done to the file's pictures before they were analysed."""
         return {
             Warn.DAMAGED_FILE: notes.damaged,
             Warn.RETIMED: notes.retimed,
@@ -195,7 +195,7 @@ class Analysis:
         return not self.info.is_still and len(self.seconds) < rules.min_faces
 
     def _alone(self, second: float) -> bool:
-        """Whether no other frame that was looked at lies so close that it should show the same."""
+        """Whether no other analysed frame lies so close that it should show the same face."""
         return all(not 0 < abs(other - second) <= MAX_GAP for other in self.seconds)
 
     def _heat_scale(self, people: Sequence[Person]) -> float:
@@ -205,8 +205,8 @@ class Analysis:
     def _people(self, rules: ScoringRules, *, explained: bool) -> tuple[Person, ...]:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
-        What was seen in one frame of several that lie close together in time is a flicker of the
-        finder, not a person; see also `seen_surely`.
+        A face in one frame of several that lie close together in time is a false detection, not a
+        person; see also `seen_surely`.
         """
         still = self.info.is_still
         if self.detector.network is None:
@@ -238,7 +238,7 @@ class Analysis:
 
 
 def camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
-    """What is known of pictures that are no file. Raises ValueError without two of them."""
+    """The facts of pictures that are no file. Raises ValueError without two of them."""
     frames = [frame for clip in clips for frame in clip]
     if len(frames) < 2:
         raise ValueError("a stream needs at least two pictures")
@@ -278,8 +278,8 @@ def _short(person: Person) -> Person:
     return replace(person, status=Status.TOO_SHORT) if few else person
 
 
-def _in_doubt(person: Person, missed: float) -> Person:
-    """The same, its interval widened by what may lie between the looks."""
+def _widened(person: Person, missed: float) -> Person:
+    """The same, its interval widened by what may lie between the sampled stretches."""
     if person.interval is None:
         return person
     return replace(person, interval=widened(person.interval, missed))

@@ -1,4 +1,4 @@
-"""Several files in a queue: who waits, who is at work, what was answered. Plain data, no page."""
+"""Several files in a queue: waiting, at work, or answered. Plain data, no page."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ def work(run: Run, found: Found) -> int:
 
 
 def _stop_like_ctrl_c() -> Any:
-    """An end that is asked for politely is no reason to lose anything."""
+    """SIGTERM ends the run as Ctrl-C does, so that nothing that is done is lost."""
+    # Python sets signal handlers in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         return None
 
@@ -122,6 +123,7 @@ def _found(parser: argparse.ArgumentParser, options: argparse.Namespace, outputs
         parser.error("the following arguments are required: paths")
     if options.watch and not all(path.is_dir() for path in options.paths):
         parser.error("--watch needs folders")
+    # Files that this run will write are no input, even where they lie in the same folder.
     found = gather(options.paths, Limits().suffixes, outputs.written(), within=bool(options.watch))
     if not found.files and not options.watch:
         parser.error("found no video or picture in what was given")
@@ -161,7 +163,7 @@ def tell_skipped(console: Console, found: Found) -> None:
 
 
 def verify(detector: Detector, path: Path, report: Path, console: Console) -> int:
-    """Print what became of each question about the report; returns the exit code."""
+    """Print the result of each check of the report; returns the exit code."""
     try:
         content = sys.stdin.buffer.read() if report == STDIN else report.read_bytes()
         with console.bar(path.name, LOOKING) as bar:

@@ -1,4 +1,4 @@
-"""How much of a video is looked at, what the rest could hide, and where to look a second time."""
+"""How much of a video is sampled, what the rest could hide, and where to sample a second time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from detector.video.sampling import SHORT_CLIP, Look
 
 SHORT_INSERT = 2.0
 """Seconds of a manipulated stretch that is worth finding: a sentence, a look into the camera."""
-ROUNDS = 3
+ROUNDS = 3  # further rounds of sampling at most
 _NEW_CLIPS = 3  # in a gap beside a suspicious clip
-_LEAST_GAP = 2  # clips; a shorter gap has no room that would tell anything new
-_LEAST_AGAIN = 40  # frames of all second looks, where the first look was short
+_LEAST_GAP = 2  # clips; a shorter gap has no room for frames that show something else
+_LEAST_AGAIN = 40  # frames of all further rounds, where the first one had few
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring frames that were looked at, in seconds; `end` is the last one's end.
+    """Neighbouring sampled frames, in seconds; `end` is the last one's end.
 
     `judged` says whether any face in it counted; `hot` is the highest probability of its clips
     whose person is still open to doubt, 0.0 where none is.
@@ -37,7 +37,7 @@ class Run:
 
 
 def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
-    """What is to be looked at, in seconds: the part that was asked for, or the whole video.
+    """What is to be analysed, in seconds: the part that was asked for, or the whole video.
 
     Raises VideoError where the video ends before that part begins.
     """
@@ -57,7 +57,7 @@ def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
 
 
 def frames_for(settings: Settings, info: VideoInfo) -> int:
-    """How many frames the first look takes of a video: as many as were asked for, or by length."""
+    """How many frames the first round samples: as many as were asked for, or by length."""
     if settings.frames:
         return settings.frames
     preset = PRESETS[settings.preset]
@@ -67,7 +67,7 @@ def frames_for(settings: Settings, info: VideoInfo) -> int:
 
 
 def frames_again(settings: Settings, first: int) -> int:
-    """How many frames all second looks may take; none where a number was asked for."""
+    """How many frames all further rounds may sample; none where a number was asked for."""
     return 0 if settings.frames else max(_LEAST_AGAIN, first // 2)
 
 
@@ -82,6 +82,7 @@ def first_look(settings: Settings, info: VideoInfo) -> Look:
 
 def frame_length(info: VideoInfo) -> float:
     """Seconds for which one frame is shown."""
+    # 0.04: 25 frames per second, where the file states no rate.
     return 1 / info.fps if info.fps > 0 else 0.04
 
 
@@ -113,6 +114,7 @@ def gaps_between(
     runs: Sequence[Run], seconds: float, *, begin: float = 0.0
 ) -> list[tuple[float, float]]:
     """The stretches between `begin` and `seconds` that no run covers, the ends included."""
+    # begin, start, end, start, end, ..., seconds: every other pair is a gap.
     edges = [begin, *(edge for run in runs for edge in (run.start, run.end)), seconds]
     pairs = zip(edges[::2], edges[1::2], strict=True)
     return [(start, end) for start, end in pairs if end > start]
@@ -126,15 +128,16 @@ def chance_missed(
     places = seconds - begin - insert
     if places <= 0:
         return 0.0
+    # An insert fits into a gap at (length - insert) of all places; longer gaps count in proportion.
     gaps = gaps_between([run for run in runs if run.judged], seconds, begin=begin)
     return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / places)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a video was looked at.
+    """How much of a video was sampled.
 
-    `seconds` in all, their `share` of the video, and the `longest_gap` between two looks. `missed`
+    `seconds` in all, their `share` of the video, and the `longest_gap` between two runs. `missed`
     is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged, within
     the part that was asked for.
     """
@@ -146,7 +149,7 @@ class Coverage:
 
 
 def coverage_of(report: Report) -> Coverage | None:
-    """How much of a video a report rests on; None for a still picture, or if nothing was seen."""
+    """How much of a video a report rests on; None for a still picture, or without a sample."""
     video, length = report.video, frame_length(report.video)
     if video.is_still or not report.sampled_seconds or video.seconds <= 0:
         return None
@@ -160,10 +163,10 @@ def coverage_of(report: Report) -> Coverage | None:
 
 
 def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]:
-    """An interval of a probability, its upper end raised by what may lie between the looks.
+    """An interval of a probability, its upper end raised by what may lie between the samples.
 
-    Let a short insert exist with even odds before looking. Every look was calm, and it is missed
-    with the chance `missed`; by Bayes it exists with missed / (1 + missed) all the same.
+    Let a short insert exist with even odds a priori. No sample shows it, and it is missed with the
+    chance `missed`; by Bayes' rule it then exists with probability missed / (1 + missed).
     """
     low, high = interval
     hidden = missed / (1 + missed)
@@ -178,10 +181,11 @@ def second_looks(
     gaps_too: bool,
     part: tuple[float, float] | None = None,
 ) -> list[Look]:
-    """Where to look again with at most so many frames: beside what is suspicious, and with
+    """Where to sample again with at most so many frames: beside what is suspicious, and with
     `gaps_too` beside runs in which no face could be judged; within `part`, in seconds."""
     first, last = part or (0.0, info.seconds)
     least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
+    # Empty runs at both ends make the stretches before and after the samples gaps as well.
     ends = [Run(first, first), *runs, Run(last, last)]
     wanted = []
     for before, after in pairwise(ends):
@@ -191,6 +195,7 @@ def second_looks(
         if gap < least or not (hot or blind):
             continue
         clips = min(_NEW_CLIPS if hot else 1, int(gap / least) + 1)
+        # Sorted below: the most suspicious first, of equals the longest gap.
         wanted.append((-hot, -gap, before.end, after.start, clips))
     chosen = []
     for _, _, start, end, clips in sorted(wanted):
@@ -198,7 +203,7 @@ def second_looks(
         if not count:
             break
         frames -= count * SHORT_CLIP
-        inside = frame_length(info) / 4  # the first frame after a gap was looked at
+        inside = frame_length(info) / 4  # the first frame after a gap was sampled already
         chosen.append(Look(count * SHORT_CLIP, start + inside, end - inside, SHORT_CLIP))
     return sorted(chosen, key=lambda look: look.start)
 

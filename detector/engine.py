@@ -58,6 +58,7 @@ class Job:
         """Two pictures with coarse and fine detail, always the same."""
         random = np.random.default_rng(0)
         height, width = self.size
+        # Blocks of 8 pixels and noise: both low and high frequencies pass through the network.
         coarse = random.integers(0, 256, (2, -(-height // 8), -(-width // 8), 3))
         blocks = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width]
         noise = random.integers(-40, 41, (2, height, width, 3))
@@ -81,6 +82,8 @@ class Engine:
 
     def __call__(self, pixels: Pixels) -> list[FloatArray]:
         with self._lock:
+            # One request per network, which may not run twice at once; outputs share its memory, so
+            # they are copied.
             outputs = self._request.infer([pixels], share_inputs=True, share_outputs=True)
             return [output.copy() for output in outputs.values()]
 
@@ -98,6 +101,7 @@ def engine_for(job: Job) -> Engine | None:
     Call it only where an engine is `available`.
     """
     library = _openvino()
+    # All that an export depends on; any change makes a new file.
     about = repr((job.key, job.size, job.any_size, APP_VERSION, library.__version__))
     folder = cache_folder()
     path = folder and folder / f"{hashlib.sha256(about.encode()).hexdigest()[:24]}.xml"
@@ -125,6 +129,7 @@ def cache_folder() -> Path | None:
             about = place.lstat()
             if not stat.S_ISDIR(about.st_mode) or not os.access(place, os.W_OK):
                 continue
+            # Not writable by group or others (0o022): what lies there is loaded and run.
             if os.name == "nt" or (about.st_uid == user and not about.st_mode & 0o022):
                 return place
     return None
@@ -148,6 +153,7 @@ def _exported(job: Job, path: Path | None) -> Any:
         decoder = TorchScriptPythonDecoder(traced, shared_memory=False)
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))  # which calls back into `decoder`
+    # -1 is a dynamic dimension: batches of any size, and for PNet pictures of any size.
     model.reshape([-1, *((-1, -1) if job.any_size else job.size), 3])
     if path is not None:
         with suppress(OSError, RuntimeError):  # the next process exports it again
@@ -160,6 +166,7 @@ def _store(model: Any, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         part = Path(name) / path.name
         _openvino().save_model(model, part, compress_to_fp16=False)
+        # Weights before the graph, as a reader looks for the graph.
         for suffix in (".bin", ".xml"):
             part.with_suffix(suffix).replace(path.with_suffix(suffix))
     exports = sorted(path.parent.glob("*.xml"), key=lambda export: export.stat().st_mtime)
@@ -193,12 +200,12 @@ def _openvino() -> Any:
     """The library; None where it is not installed.
 
     Its own import reports to Intel that it was imported, unless somebody has objected. The part
-    that does so converts models on a command line and is not needed, so it is kept out.
+    that does so converts models on a command line and is not needed, so its import is blocked.
     """
     tools = "openvino.tools.ovc"
     absent = tools not in sys.modules
     if absent:
-        sys.modules[tools] = None  # type: ignore[assignment]  # Python's way to say "not there"
+        sys.modules[tools] = None  # type: ignore[assignment]  # None blocks an import
     try:
         import openvino
     except ImportError:

@@ -1,4 +1,4 @@
-"""What can go wrong, told to the person who can do something about it."""
+"""Errors, each for the person who can do something about it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def shown(text: str, most: int = 120) -> str:
     clean = "".join("\ufffd" if _steers(letter) else letter for letter in text)
     if len(clean) <= most:
         return clean
+    # The end of a name often has its number and suffix.
     tail = most // 4
     return f"{clean[: most - tail - 1]}…{clean[-tail:]}"
 

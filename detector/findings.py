@@ -1,4 +1,4 @@
-"""What stands behind a score or against it, as plain frozen data."""
+"""The evidence behind a score or against it, as plain frozen data."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class RegionShare:
 
     `region` is one of `heatmaps.regions.REGIONS`. `evidence` is its share of the heat, `area` its
     share of the crop, and `expected` the share of the heat that it has on real faces, None where
-    the weights' card does not tell. `drop` is how much the log-odds that the heat explains (the
+    it is not in the weights' card. `drop` is how much the log-odds that the heat explains (the
     frame's, or its clip's) fall when the region is blurred, None where that was not tried;
     `confirmed` says that they fell clearly.
     """
@@ -89,13 +89,13 @@ class RegionShare:
 
     @property
     def excess(self) -> float:
-        """The share of the evidence beyond what would be no surprise, in [-1, 1]."""
+        """The share of the evidence beyond the expected one, in [-1, 1]."""
         return self.evidence - (self.area if self.expected is None else self.expected)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """What one run of neighbouring frames said of a person, from `start` to `end` in seconds.
+    """The score of a person in one run of neighbouring frames, from `start` to `end` in seconds.
 
     `logit` is uncalibrated; `weight`, in [0, 1], is how much the quality of its faces lets it
     count, 0 where it does not.
@@ -140,7 +140,7 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True)
 class Retelling:
-    """The findings in a language model's words, or why there are none of those.
+    """The findings as a language model phrases them, or why it did not.
 
     `text` is empty when `outcome` is not "ok"; the outcomes and their sentences are in
     `text.messages.RETELLING`. `model` names who wrote it.
@@ -154,16 +154,16 @@ class Retelling:
 class SignalStatus(StrEnum):
     """What a signal means. Only the first two point at manipulation, and none gives a number."""
 
-    DECLARED = "declared"  # the file itself tells of generation or editing
+    DECLARED = "declared"  # the file itself declares generation or editing
     BROKEN = "broken"  # what should prove the origin was checked, and does not hold
     SOUND = "sound"  # it was checked, and holds
     NOTED = "noted"  # a fact that decides nothing
-    ABSENT = "absent"  # nothing of the kind is there, which says nothing
+    ABSENT = "absent"  # nothing of the kind is there, which means nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Evidence that is no face: provenance, facts of the container, or sound.
+    """Evidence other than faces: provenance, facts of the container, or sound.
 
     `kind` is a short key, such as "content_credentials", and `title` its name for people. `said`
     are whole sentences. `facts` are names and values for a table; values come from the file, so
@@ -192,12 +192,12 @@ class Credentials(StrEnum):
     VALID = "valid"  # they hold, but nobody who is trusted vouches for the signer
     BROKEN = "broken"  # the file was changed since, or they are forged or damaged
     ABSENT = "absent"
-    UNREAD = "unread"  # the file breaks whoever reads them
+    UNREAD = "unread"  # the process that reads them crashed, or they lie on a server
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file tells of its making, as it was found: nothing of it is believed yet.
+    """What a file contains about its making, as it was found and not yet verified.
 
     `signer` is a name and `issuer` the organisation in the certificate, `generator` the program
     that made the credentials. `sources` are IPTC's digital source types and `actions` C2PA's

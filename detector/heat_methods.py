@@ -1,4 +1,4 @@
-"""The ways to draw where the network looked: a method is one row here, and its function.
+"""The methods for heat maps: each is one row here, and its function.
 
 Terminal, API, page, report, schema and training read this table, and torch is imported when the
 first map is drawn. To add a method, write its function in `heatmaps` and one row.
@@ -20,7 +20,7 @@ class HeatMethod:
     `log_odds` says that its cells are log-odds that they add, to first order, so that one scale
     has a meaning; others only compare cells and frames. `uses_pixels`: it runs the CNN again on
     the crops, so its cost is many times the score's. `explains_score`: it depends on the score; a
-    map that does not may only claim what the CNN saw.
+    map that does not may only claim what the CNN responds to.
     """
 
     name: str

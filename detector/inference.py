@@ -1,4 +1,4 @@
-"""Crops of people go through the network and come back as scored clips."""
+"""Runs the network on crops of people, and returns scored clips."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ class Network:
             key = f"{self.card.sha256} {self.card.model}"
             size = (self.card.model.size, self.card.model.size)
             self.engine = engine_for(Job(_FromPixels(self.model), key, size))
+        # On ZeroGPU the GPU part runs in a forked process; elsewhere this is `_score_here` itself.
         self._score_anywhere = lent(self._score_on_gpu, self._score_here)
 
     @property
@@ -123,6 +124,7 @@ class Network:
             shape = (len(lengths), int(lengths.max()))
             features = self.model.describe(Encoded(padded.flatten(0, 1), early), shape)
             sparse = [index for index, cut in enumerate(cuts) if cut.step > WIDEST_STEP]
+            # NaN marks unknown change, see `CnnLstm.judge`.
             features[sparse, :, self.model.width :] = torch.nan
             logits = self.judge(features, lengths)
         heats = None
@@ -174,7 +176,9 @@ class Network:
     def _encode_batch(self, batch: Sequence[Image]) -> list[Tensor]:
         if self.engine is not None:
             return [torch.from_numpy(maps) for maps in self.engine(np.stack(batch))]
+        # (n, 3, S, S), in the memory format of the weights.
         images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
+        # bfloat16 has float32's exponent, so no activation overflows; maps are float32 again below.
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             seen = self.model.encode_with_early(images)
         return [maps.float() for maps in (seen.maps, *seen.early)]
@@ -189,6 +193,7 @@ class Network:
         T = len(cut.crops)
         frame = logits.frame[:T].float().cpu().numpy()
         worst = int(np.argmax(frame))
+        # Probabilities over the families, given that the clip is fake.
         odds = logits.family.float().softmax(0).tolist()
         return ScoredClip(
             logit=float(logits.clip),
@@ -219,5 +224,6 @@ def _padded(maps: Tensor, lengths: Tensor) -> Tensor:
     """(N, C, h, w), N = sum of `lengths`  ->  (B, T, C, h, w), zeros behind each clip's end."""
     B, T = len(lengths), int(lengths.max())
     padded = torch.zeros(B, T, *maps.shape[1:], dtype=maps.dtype, device=maps.device)
+    # A boolean mask in row order: the N crops fill the real frames clip by clip.
     padded[(torch.arange(T)[None] < lengths[:, None]).to(maps.device)] = maps
     return padded

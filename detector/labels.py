@@ -1,4 +1,4 @@
-"""What is known of files beforehand: lists of `file,label`, as people write them.
+"""Labels of files that are known beforehand: lists of `file,label`, as people write them.
 
 `train.lists` reads data sets with the same words.
 """
@@ -35,7 +35,7 @@ class LabelsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`fake` is what the list says of a file; `identity` who is in it, or the file's own name."""
+    """`fake` is a file's label in the list; `identity` who is in it, or the file's own name."""
 
     fake: bool
     identity: str
@@ -69,6 +69,7 @@ def decoded(data: bytes) -> str:
     except UnicodeDecodeError:
         pass
     try:
+        # Excel on Windows saves so; five bytes are undefined in it, but none in Latin-1.
         return data.decode("cp1252")
     except UnicodeDecodeError:
         return data.decode("latin-1")
@@ -77,13 +78,14 @@ def decoded(data: bytes) -> str:
 def separator_of(text: str) -> str:
     """What divides the cells of the first line: a comma, a semicolon or a tab."""
     head = text.lstrip().partition("\n")[0]
+    # The most frequent of the three in the header; of equals the comma.
     return max(",;\t", key=head.count)
 
 
 def read_labels(path: Path) -> Labels:
     """A CSV with the columns file and label (REAL or FAKE), or is_fake, and, if known, identity.
 
-    Raises LabelsError where it is none, or says two things about one file.
+    Raises LabelsError where it is none, or gives one file two labels.
     """
     try:
         text = decoded(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What is said to people: English templates with parameters, rendered in the reader's language.
+"""Messages to people: English templates with parameters, rendered in the reader's language.
 
 `_("Person {person} at {time}", person=2, time="0:02.0")` renders at once, `lazy(...)` when it
 is turned into text: for constants, and for what crosses processes. Parameters are put into the
@@ -96,6 +96,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     with path.open("rb") as file:
         messages = read_po(file, locale=language)
     compiled = io.BytesIO()
+    # Compiled in memory: gettext reads only .mo, and no second file can be out of date.
     write_mo(compiled, messages)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
@@ -105,6 +106,7 @@ def preferred(accept: str) -> str:
     """The first of our languages in an Accept-Language header; English if none is there."""
     wishes = []
     for place, part in enumerate(accept.split(",")):
+        # RFC 9110, 12.5.4: weights from 0 to 1, 1 where none is given.
         name, _sign, weight = part.strip().partition(";q=")
         rank = re.fullmatch(r"[01](\.\d+)?", weight)
         wishes.append((-float(weight) if rank else -1.0, place, name.lower().split("-")[0]))

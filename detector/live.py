@@ -1,7 +1,6 @@
-"""A sliding window over a live picture: which frames are judged, and which were missed. Pure.
+"""A sliding window over a live picture: which frames are judged, and which were dropped. Pure.
 
-A stream that is scored is never whole: while the network works, pictures go by. They are
-counted, not hidden.
+While the network computes, pictures of the stream are dropped. They are counted, not hidden.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from detector.records import Report, Verdict
 
-EVERY_SECONDS = 0.25
-TIME_LIMIT = 60
+EVERY_SECONDS = 0.25  # between two pictures of the camera
+TIME_LIMIT = 60  # seconds, after which the page stops the camera
 # A window is two clips of neighbouring pictures; half of it is new at each score.
 WINDOW, STEP = 8, 4
 # After a pause this long the camera was off, and a new stream begins.
@@ -28,7 +27,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one window came to. `took` is in seconds, from its last picture to the answer."""
+    """The score of one window. `took` is in seconds, from its last picture to the answer."""
 
     second: float
     fake: float | None
@@ -73,15 +72,15 @@ class Stream:
 
     @property
     def dropped(self) -> int:
-        """Pictures that the camera should have sent by now, and that were not looked at."""
+        """Pictures that the camera should have sent by now, and that were not analysed."""
         return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.seen, 0)
 
     def scored(self, report: Report, took: float, now: float) -> Stream:
-        """With what its window came to, by `now`: a slow score is no pause of the camera."""
+        """With the score of its window, as of `now`: a slow score is no pause of the camera."""
         score = Score(self.shots[-1].second, report.fake, report.verdict, took)
         return replace(self, latest=now, fresh=0, scores=(*self.scores, score))
 
 
 def clips_of(shots: tuple[Shot, ...]) -> list[tuple[Shot, ...]]:
-    """A window as clips of neighbours, as the detector looks at a video."""
+    """A window as clips of neighbours, as the detector samples a video."""
     return [shots[start : start + STEP] for start in range(0, len(shots), STEP)]

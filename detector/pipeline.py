@@ -1,7 +1,7 @@
-"""The story: a path in, a report out - read, find, follow, cut, score, explain, judge.
+"""The pipeline from a path to a report: read, find, follow, cut, score, explain, judge.
 
 Streaming: a frame is released when its faces are cut, a crop when it is scored (but for one per
-clip and person, to be shown), so memory depends on how many frames are looked at and on how
+clip and person, to be shown), so memory depends on how many frames are sampled and on how
 many people are followed, and not on how long the video is.
 """
 
@@ -142,7 +142,7 @@ class Detector(Operations):
         alter: Alter | None = None,
         on_partial: OnPartial | None = None,
     ) -> Report:
-        """Look at one file; with `alter`, every run of consecutive frames is altered first."""
+        """Analyse one file; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
         watch.tell(mark("Checking the file"), 0, 1)
         read = reader(watch.check, isolate=self.isolate)
@@ -153,10 +153,14 @@ class Detector(Operations):
                     read.opened(Path(path), self.limits, track=settings.track)
                 )
             analysis = Analysis(self, settings, file.info, spent)
+            # The file stays open in its process between rounds, so it is surveyed once.
             while looks := analysis.next_looks():
                 wanted = len(analysis.seconds) + sum(look.frames for look in looks)
+                # A short video has fewer frames than were asked for.
                 total = min(wanted, file.info.frames or wanted)
                 clips = _read_again(file, looks, notes, first=not analysis.seconds)
+                # Closing the generator ends the decoding, also when an error or a stop ends this
+                # loop.
                 for clip in spent.each("decode", stack.enter_context(closing(clips))):
                     watch.tell(LOOKING, len(analysis.seconds), total)
                     shown = clip if alter is None else altered(clip, alter)
@@ -167,6 +171,7 @@ class Detector(Operations):
         report = analysis.report(notes)
         if alter is not None:
             return report
+        # Last: credentials and container never change a score.
         with spent("origin"):
             info = replace(file.info, origin=read.read_origin(Path(path), self.limits))
         return replace(report, signals=tuple(read_signals(info)))
@@ -224,7 +229,7 @@ class Detector(Operations):
 def _read_again(
     file: OpenFile, looks: Sequence[Look], notes: DecodeNotes, *, first: bool
 ) -> Generator[list[Frame], None, None]:
-    """The clips of `looks`; a stretch that cannot be decoded spoils nothing but the first look."""
+    """The clips of `looks`; a stretch that cannot be decoded is fatal in the first round only."""
     try:
         yield from file.clips(looks, notes)
     except VideoError as error:
@@ -238,6 +243,7 @@ def load_all(device: str = "auto") -> dict[str, Detector]:
 
     Never empty: without trained weights it holds the one that answers `untrained`.
     """
+    # Further models are offered only where they lie beside the default one.
     default = Detector.load(device=device)
     detectors = {default.info.id: default}
     if default.loaded is not None and default.loaded.source == "weights folder":

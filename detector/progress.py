@@ -1,4 +1,4 @@
-"""Long work tells how far it is, stops when nobody wants it, and counts where its time went."""
+"""Progress of long work, its cancellation, and the time that each stage took."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Item = TypeVar("Item")
 
 
 class Watch:
-    """Passes progress on, and ends the analysis when nobody wants it any more."""
+    """Passes progress on, and ends the analysis once it is cancelled."""
 
     def __init__(self, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
         self.on_progress = on_progress
         self.should_stop = should_stop
 
     def check(self) -> None:
-        """Raises CancelledError if nobody waits for the answer any more."""
+        """Raises CancelledError if the work was cancelled."""
         if self.should_stop is not None and self.should_stop():
             raise CancelledError("The analysis was cancelled.")
 
@@ -46,6 +46,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        # Monotonic, and finer than the system's clock, which may be set meanwhile.
         start = time.perf_counter()
         try:
             yield

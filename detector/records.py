@@ -1,4 +1,4 @@
-"""What the detector sees and says, as plain frozen data; no torch, no OpenCV.
+"""The detector's inputs and results, as plain frozen data; no torch, no OpenCV.
 
 One meaning each, everywhere in this project:
 
@@ -96,12 +96,12 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a file before its pictures are decoded.
+    """The facts of a file before its pictures are decoded.
 
     `name` is fit to be `shown`. `seconds` is 0.0 for a still image; `width` and `height` are those
     of the upright picture with square pixels. `track` is the number of the video track that all
-    else is about; `tracks` are those that the file has. `origin` is what the file tells of its
-    making, where that was read.
+    else is about; `tracks` are those that the file has. `origin` is what the file contains
+    about its making, where that was read.
     """
 
     name: str
@@ -127,14 +127,14 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class FaceScore:
-    """What the network said about one face in one frame.
+    """The network's scores of one face in one frame.
 
     `fake` is calibrated and comes from the LSTM's logit at this frame; `still` is the same
     from the frame alone, without time. `heat` is a raw map (h, w) >= 0, made as the report's
     settings say: of this frame's own logit times `fake`, or of the video's logit times the
-    person's. So a calm face stays cool beside a suspicious one. Divided by the report's
-    `heat_scale` it is what is drawn. `usable` says whether the frame counted (large, sharp and
-    frontal enough).
+    person's. So the map of a low score is faint beside that of a high one. Divided by
+    the report's `heat_scale` it is what is drawn. `usable` says whether the frame counted (large,
+    sharp and frontal enough).
     """
 
     second: float
@@ -153,7 +153,7 @@ class FaceScore:
 
 @dataclass(frozen=True, slots=True)
 class SeenFace:
-    """A face that was found but not scored (no trained weights, or too little to be seen)."""
+    """A face that was found but not scored (no trained weights, or too little visible)."""
 
     second: float
     box: Box
@@ -172,12 +172,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One picture worth looking at: the pixels the network saw, beside its heat.
+    """One picture worth showing: the network's input, beside its heat.
 
     `crop` is exactly the network's input (S, S, 3); `heat` as in `FaceScore`. `regions` are those
     of the heat, the most conspicuous first. `localised` says whether blurring any of the first
-    ones confirmed the heat; None where it was not tried. `without` is the person's `fake` had
-    this frame not been seen: the difference is what the frame adds to the video.
+    ones confirmed the heat; None where it was not tried. `without` is the person's `fake`
+    without this frame: the difference is what the frame adds to the video.
     """
 
     person: int
@@ -196,8 +196,8 @@ class Person:
 
     `fake` and `verdict` are None whenever `status` is not `OK`. `interval` is a 95 % interval of
     `fake` under resampling of the clips, its upper end raised by what was not seen. `family` is
-    the likeliest kind of manipulation, where the model was trained to tell kinds apart. `clips` is
-    what every run of frames said, in the order of time.
+    the likeliest kind of manipulation, where the model was trained to classify them. `clips` are
+    the scores of every run of frames, in the order of time.
     """
 
     id: int
@@ -219,7 +219,7 @@ class ModelInfo:
     """Which model produced the scores. `sha256` is of the weights file; empty while `trained` is
     False.
 
-    `families` are the kinds of manipulation it was trained to tell apart, often none. `undecided`
+    `families` are the kinds of manipulation it was trained to classify, often none. `undecided`
     is the range of probabilities around `threshold` in which the answer is undecided.
     """
 
@@ -242,10 +242,10 @@ class Report:
     `fake` is that of the most suspicious person; it and `verdict` are None unless `status` is `OK`.
     `band` is the word for the lower end of the interval.
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
-    with it the hottest spot is drawn about as hot as the video's highest frame is fake, so a
-    calm real face stays cool. 0.0 means that there are no maps. `robustness` and `retelling`
-    are there only if they were asked for. `signals` are evidence that is no face; they never change
-    `fake`. `turns` say how the pictures were turned for all that is said here; nothing if none was.
+    with it the hottest spot is drawn about as hot as the video's highest frame is fake, so the
+    maps of a real face are faint. 0.0 means that there are no maps. `robustness` and `retelling`
+    are there only if they were asked for. `signals` are evidence other than faces; they never
+    change `fake`. `turns` are the turns of the pictures to which all boxes refer; empty if none.
     """
 
     status: Status

@@ -1,7 +1,7 @@
-"""What a detector can be asked, as records, and the methods that ask it.
+"""Requests to a detector, as records, and the methods that make them.
 
-A detector here, in another process, or behind a queue differs in `run` alone: it gets a request
-and the hooks of whoever waits, and returns the answer. So a new operation is one record here, one
+A detector here, in another process, or behind a queue differs in `run` alone: it receives a
+request and the caller's hooks, and returns the answer. So a new operation is one record here, one
 case in `Detector.run` and one row of `service.admission.TURNS`.
 """
 
@@ -22,7 +22,7 @@ from detector.settings import FrameQuestion, Settings
 
 @dataclass(frozen=True, slots=True)
 class Analyze:
-    """Look at one video or picture: a `Report`."""
+    """Analyse one video or picture: a `Report`."""
 
     path: Path
     settings: Settings = field(default_factory=Settings)
@@ -37,7 +37,7 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeClips:
-    """Look at the pictures of a camera, clip by clip in the order of time: a `Report` whose file
+    """Analyse the pictures of a camera, clip by clip in the order of time: a `Report` whose file
     has no name and no hash."""
 
     clips: Sequence[Sequence[Shot]]
@@ -46,7 +46,7 @@ class AnalyzeClips:
 
 @dataclass(frozen=True, slots=True)
 class ExplainFrame:
-    """Look at one judged frame of a report more closely: a `Report`, see `explain.frame`."""
+    """Explain one judged frame of a report: a `Report`, see `explain.frame`."""
 
     path: Path
     report: Report
@@ -84,8 +84,8 @@ Request = Analyze | Inspect | AnalyzeClips | ExplainFrame | TryWorseCopies | Ann
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Who waits: `on_progress(stage, done, total)` is called as frames are done, `should_stop()`
-    just as often, and `on_partial(report)` with the answer so far after every batch."""
+    """The caller's functions: `on_progress(stage, done, total)` is called as frames are done,
+    `should_stop()` just as often, and `on_partial(report)` with the answer so far after a batch."""
 
     on_progress: OnProgress | None = None
     should_stop: ShouldStop | None = None
@@ -110,7 +110,7 @@ class DetectorProtocol(Protocol):
 
 
 class Operations:
-    """The requests as methods; whoever has `run` gets them by inheriting from this."""
+    """The requests as methods, for every class that has `run`."""
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""How closely a video is looked at, and how the answer is explained."""
+"""How densely a video is sampled, and how the answer is explained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How closely to look: five neighbouring frames for every so many seconds of the video, at
+    """Density of sampling: five neighbouring frames for every so many seconds of the video, at
     least and at most so many frames. The most bounds the time that a long video takes."""
 
     every: float
@@ -48,11 +48,11 @@ class FrameQuestion:
 class Settings:
     """What was asked for; the same settings on the same file give the same answer.
 
-    `frames` is how many frames are looked at; 0 lets the length of the video decide, as `preset`
-    says, and looks a second time where the first look left doubts. `heat_method` and `heat_of`
+    `frames` is how many frames are analysed; with 0 the length of the video decides, by `preset`,
+    and a second round samples where the first one left doubts. `heat_method` and `heat_of`
     are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
     a score. `track` is the number of the video track to judge, from 1; with 0 it is the file's
-    default one. `start` and `end` are seconds: only what lies between them is looked at; `end` None
+    default one. `start` and `end` are seconds: only what lies between them is analysed; `end` None
     is the end of the video.
     """
 

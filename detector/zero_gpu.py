@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "SPACES_ZERO_GPU"  # set by the platform
 SECONDS = 30
-"""What one call asks for of a visitor's quota; the unused part is given back."""
+"""What one call requests of a visitor's quota; the unused part is given back."""
 
 Answer = TypeVar("Answer")
 

@@ -1,1 +1,1 @@
-"""What stands between visitors and the detector: limits, queue, files, log, and the worker."""
+"""The layers between visitors and the detector: limits, queue, files, log, and the worker."""

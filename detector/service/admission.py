@@ -1,7 +1,7 @@
-"""The front admission: every question of every visitor passes here, on its way to a detector.
+"""Admission: every request of every visitor passes here, on its way to a detector.
 
-It keeps the line, the visitors' shares and the clock, and counts what happens; it neither reads
-a file nor makes a score. Whoever is turned away gets a `VideoError`, an answer like any other.
+It keeps the queue, the visitors' allowances and the time limit, and counts what happens; it neither
+reads a file nor makes a score. A refused visitor gets a `VideoError`, an answer like any other.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ TURNS: dict[type[Any], tuple[str, bool]] = {
 
 
 class Admission:
-    """One for the whole service: what it holds is the line, and counts that name nobody."""
+    """One for the whole service: the queue, and counts without names."""
 
     def __init__(self, terms: Terms | None = None) -> None:
         self.terms = terms or Terms()
@@ -81,12 +81,13 @@ class Admission:
         self.pace = Pace()
 
     def turned_away(self, reason: str) -> None:
-        """Count and write down a refusal, here or at the door."""
+        """Count and log a refusal, here or by the `Guard`."""
         self.metrics.refused(reason)
         note("refused", reason=reason)
 
     def admit(self) -> None:
         """Raises VideoError if the line is full, or the visitor's share is used up."""
+        # Before the allowance is charged: who is refused for the queue has lost nothing.
         if len(self.line) > self.terms.longest_line:
             raise self._refusal(
                 lazy(
@@ -111,7 +112,7 @@ class Admission:
     def serving(
         self, what: str, on_progress: OnProgress | None, should_stop: ShouldStop | None
     ) -> Iterator[ShouldStop]:
-        """Waits for the turn, then gives what the work must ask to know when to stop.
+        """Waits for the turn, then gives the function by which the work learns that it must stop.
 
         That raises VideoError once the time is used up. Raises CancelledError if the visitor
         leaves the line.
@@ -124,6 +125,7 @@ class Admission:
                 on_progress(WAITING, 0, place)
 
         came = time.monotonic()
+        # What the log says if anything but the two errors below ends the work.
         status = "error"
         begun = None
         try:
@@ -139,6 +141,7 @@ class Admission:
             raise
         finally:
             now = time.monotonic()
+            # Without a beginning all of the time was waiting.
             waited, worked = (begun or now) - came, now - (begun or now)
             self.metrics.ended(what, status, waited, worked)
             note(what, status=status, waited=round(waited, 3), worked=round(worked, 3))
@@ -188,7 +191,7 @@ class Served(Operations):
         return answer
 
     def retell(self, report: Report, narrator: Narrator) -> Report:
-        """As `retell`; it counts like an analysis, and waits in no line: the machine is free."""
+        """As `retell`; it counts like an analysis but does not queue: no detector is used."""
         name_request()
         self.admission.admit()
         return retell(report, narrator)

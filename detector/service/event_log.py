@@ -14,7 +14,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def note(event: str, **facts: str | float) -> None:
-    """Write down what happened, with numbers and kinds only; the request is added."""
+    """Log an event, with numbers and kinds only; the request's id is added."""
     log.info(event, extra={"facts": facts})
 
 
@@ -38,4 +38,5 @@ def open_journal() -> None:
     handler.setFormatter(JsonLines())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    # Else the root logger would print every event a second time, not as JSON.
     log.propagate = False

@@ -13,7 +13,7 @@ with suppress(ImportError):
     import fcntl
 
 CAN_LOCK = "fcntl" in globals() or "msvcrt" in globals()
-"""Without it nobody can tell which runs have ended, and no folder of another run is removed."""
+"""Without it ended runs cannot be recognised, and no folder of another run is removed."""
 
 
 def hold(path: Path) -> int:
@@ -21,6 +21,7 @@ def hold(path: Path) -> int:
 
     Raises BlockingIOError if another process holds it.
     """
+    # O_NOFOLLOW: in a shared folder the name could be another user's symbolic link.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         _lock(descriptor)
@@ -34,6 +35,7 @@ def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     elif CAN_LOCK:
+        # flock belongs to the open file and ends with it, also when the process is killed.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

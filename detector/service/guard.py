@@ -1,4 +1,4 @@
-"""Stands before Gradio: refuses what a stranger should not send.
+"""Middleware before Gradio: refuses what an untrusted client must not send.
 
 Gradio checks each file's size and which files may be read; it does not bound a whole request, and
 it downloads whatever address stands where an uploaded file is named.
@@ -25,9 +25,9 @@ from detector.service.admission import Admission
 from detector.service.headers import HEADERS, with_headers
 from detector.service.identity import visitor_of
 
-MAX_JSON = 2**20
+MAX_JSON = 2**20  # bytes of a request without files
 UPLOAD_OVERHEAD = 64 * 2**10  # names and boundaries of the parts
-# A sender that is not done does not read why it was refused, so that much more is thrown away.
+# Clients read an answer only after they have sent everything, so this much more is discarded.
 MAX_DISCARDED = 64 * 2**20
 
 # Beside the upload itself, for the answers to those that are already here.
@@ -102,6 +102,7 @@ class Guard:
             await self._serve(path, scope, receive, send)
         except RefusedError as refusal:
             self.admission.turned_away(REASONS[refusal.status])
+            # The client is still sending a long body.
             if refusal.status in (413, 429, 507):
                 await _discard(receive)
             await refusal.answer()(scope, receive, send)
@@ -112,6 +113,7 @@ class Guard:
         headers = Headers(scope=scope)
         upload = path.endswith(UPLOAD)
         most = self.max_upload + UPLOAD_OVERHEAD if upload else MAX_JSON
+        # What is announced can be refused at once; what is not is counted as it arrives.
         announced = headers.get("content-length", "")
         if announced.isdigit() and int(announced) > most:
             raise _too_long(most)
@@ -132,6 +134,7 @@ class Guard:
                 f"The next one is possible in {seconds} seconds.",
                 seconds,
             )
+        # For an upload of any size: its real one is not known before it has arrived.
         if shutil.disk_usage(tempfile.gettempdir()).free < self.max_upload + SPARE_DISK:
             raise RefusedError(
                 507, "This machine's disk is full for the moment. Try again in half an hour.", 1800
@@ -162,6 +165,7 @@ class _Upload:
 
     async def receive(self) -> Message:
         message = await self._receive()
+        # Counted here, since a chunked body announces no length.
         self._taken += len(message.get("body", b""))
         if self._taken > self._most:
             self.refusal = _too_long(self._most)
@@ -174,7 +178,7 @@ class _Upload:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """What a visitor reads of a mistake of ours; the log has the rest.
+    """The answer to an unforeseen error of ours; the log has the details.
 
     The application's handler of `Exception`: that answer passes outside all middleware.
     """
@@ -194,6 +198,7 @@ def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
         for key, value in pairs:  # all of them, should a key stand there twice
             if key not in ("path", "url") or not isinstance(value, str):
                 continue
+            # Only in `url`, which is not fetched where `path` names a local file.
             ours = key == "url" and (PICTURE.match(value) or _shows_upload(value, own_hosts))
             if _is_address(value) and not ours:
                 raise RefusedError(

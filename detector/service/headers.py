@@ -1,4 +1,4 @@
-"""What every answer of the service tells the browser to forbid."""
+"""The security headers of every answer of the service."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""For whoever runs the service: is it alive, can it answer, what has it done, which request was it.
+"""For operators of the service: is it alive, can it answer, what has it done, which request was it.
 
-Stands before everything else, so that a request has its number before anyone may refuse it.
+Runs before all other middleware, so that a request has its number before it may be refused.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Operation:
         await app(scope, receive, _numbered(send, number))
 
     def _own(self, path: str) -> Response | None:
+        # Liveness: restarting helps only where even this fails. Readiness is /readyz.
         if path == "/healthz":
             return JSONResponse({"status": "alive"}, headers=HEADERS)
         if path == "/metrics" and self.metrics is not None:

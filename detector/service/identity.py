@@ -1,4 +1,4 @@
-"""Who asks: signed in or not, behind which address, in which request."""
+"""Who sent a request: signed in or not, from which address, under which number."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ REQUEST_ID = "request_id"
 
 
 def new_request_id() -> str:
+    # 64 random bits: unique in any log, and not guessable.
     return secrets.token_hex(8)
 
 
 def current_scope() -> Scope:
     """The HTTP request behind the event that runs in this thread; empty outside of one."""
     request: Any = LocalContext.request.get(None)
-    while isinstance(request, gr.Request):  # which would answer for any attribute itself
+    while isinstance(request, gr.Request):  # a wrapper, whose own attributes would be found first
         request = request.request
     return request.scope if isinstance(request, Request) else {}
 
@@ -48,7 +49,7 @@ def visitor_language() -> str:
 
 
 def visitor_of(scope: Scope) -> str:
-    """As `current_visitor`, for a request at the door.
+    """As `current_visitor`, for a request that Gradio has not received yet.
 
     The address is the one that uvicorn found: the peer's, or the one that a proxy named in
     `FORWARDED_ALLOW_IPS` forwards. One network of IPv6 (/64) is one visitor, since whoever has
@@ -64,6 +65,7 @@ def visitor_of(scope: Scope) -> str:
         return host
     if isinstance(address, ipaddress.IPv4Address):
         return host
+    # ::ffff:1.2.3.4, as a socket for both versions reports an IPv4 address.
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.IPv6Network((int(address), 64), strict=False))

@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, so that a page can watch it and call it off."""
+"""Long work in a thread of its own, so that a page can show its progress and cancel it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
 
 Result = TypeVar("Result")
-# A step is told at once when it is new, else so often, since each one costs the server as much as
-# a request, and a generator can only be closed when it has told one.
+# A new step is yielded at once, an old one again after so long: each one costs the server as much
+# as a request, and a generator can only be closed when it yields.
 QUIET_SECONDS = 0.5
 # The stage of a job whose turn has not come: 0 is done, and `total` is its place in line.
 WAITING = mark("Waiting in line")
@@ -42,7 +42,7 @@ class Step:
 
 
 class Pace:
-    """Turns bare progress into steps that know how long the rest of their stage takes."""
+    """Adds to progress an estimate of how long the rest of its stage takes."""
 
     def __init__(self) -> None:
         self.stage = ""
@@ -51,6 +51,7 @@ class Pace:
     def step(self, stage: str, done: int, total: int) -> Step:
         if stage != self.stage:
             self.stage, self.start = stage, time.monotonic()
+        # Linear: frames of a stage cost alike.
         left = (time.monotonic() - self.start) / done * (total - done) if done else None
         return Step(stage, done, total, left)
 
@@ -60,10 +61,9 @@ def run_job(
 ) -> Generator[Step | Result, None, None]:
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
 
-    A new step is told within a tenth of a second, an old one again after half a second, so that
-    the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
-    event - tells `work` to stop, and waits until it has: no worker runs on behind the visitor's
-    back.
+    A new step is yielded within a tenth of a second, an old one again after half a second, so
+    that the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
+    event - makes `should_stop` true, and waits until `work` has stopped.
     """
     stop = threading.Event()
     pace = Pace()
@@ -74,15 +74,16 @@ def run_job(
         latest = pace.step(stage, done, total)
 
     with ThreadPoolExecutor(1, "job") as pool:
-        # In our context, which says whose request this is.
+        # In this context, which has the number of the request.
         future = pool.submit(contextvars.copy_context().run, work, note, stop.is_set)
         try:
-            told, quiet_until = None, 0.0
+            shown, quiet_until = None, 0.0
             while not wait([future], timeout=0.1).done:
-                if latest != told or time.monotonic() > quiet_until:
-                    told, quiet_until = latest, time.monotonic() + QUIET_SECONDS
-                    yield told
+                if latest != shown or time.monotonic() > quiet_until:
+                    shown, quiet_until = latest, time.monotonic() + QUIET_SECONDS
+                    yield shown
             yield latest
             yield future.result()
         finally:
+            # Leaving the pool's block waits for the thread.
             stop.set()

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus: numbers and kinds, never a visitor or a file."""
+"""The counters of the service, for Prometheus: numbers and kinds, never a visitor or a file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from collections.abc import Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 VARIABLE = "DEEPFAKE_METRICS"
+# Upper edges of the histogram's bins: from a refusal to the longest job.
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 def wanted() -> bool:
-    """Whether /metrics is to be served: not unless the administrator says so."""
+    """Whether /metrics is to be served: only where the administrator switched it on."""
     return os.environ.get(VARIABLE, "") not in ("", "0")
 
 
 class Metrics:
-    """`in_line()` is asked when somebody looks."""
+    """`in_line()` is called when the metrics are read."""
 
     def __init__(self, in_line: Callable[[], int]) -> None:
+        # Not the library's global one, so that tests and several services do not share counts.
         registry = self._registry = CollectorRegistry()
 
         def counter(name: str, text: str, label: str, *more: str) -> Counter:

@@ -8,13 +8,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# More visitors than this at once are not remembered; who is forgotten has a full bucket again.
+# Buckets kept at once; of more visitors the one seen longest ago gets a full bucket again.
 REMEMBERED = 10_000
-GLANCE_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 class Line:
-    """First come, first served; everyone knows how many are before them."""
+    """First come, first served; each one learns how many are before it."""
 
     def __init__(self) -> None:
         self._tickets: deque[object] = deque()
@@ -38,7 +38,7 @@ class Line:
             while (place := self._place(ticket)) > 0:
                 waiting(place)
                 with self._moved:
-                    self._moved.wait_for(lambda: self._tickets[0] is ticket, GLANCE_SECONDS)
+                    self._moved.wait_for(lambda: self._tickets[0] is ticket, POLL_SECONDS)
             yield
         finally:
             with self._moved:
@@ -63,7 +63,9 @@ class Allowance:
         """Take one token: 0.0 if there was one, else the seconds until there will be."""
         now = time.monotonic()
         with self._lock:
+            # Popped and put back at the end, so that the first entry is the one used longest ago.
             level, then = self._buckets.pop(visitor, (self.burst, now))
+            # Filled by the time that has passed; no timer is needed.
             level = min(self.burst, level + (now - then) * self.per_second)
             granted = level >= 1
             self._buckets[visitor] = (level - 1 if granted else level, now)

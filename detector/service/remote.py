@@ -1,4 +1,4 @@
-"""Requests on their way to a detector in another process, and how it looks from here."""
+"""Requests to a detector in another process, and its stand-in in this one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask which detector, and whether its partial answers are wanted."""
+    """A request, the name of its detector, and whether partial answers are wanted."""
 
     model: str
     request: Request

@@ -1,7 +1,7 @@
 """Which files a visit has put on disk, so that the visitor can have them deleted at once.
 
-Gradio deletes files by age, and tells who leaves by nothing but their session's name; so this is
-kept by that name, here, and forgotten with the files.
+Gradio deletes files by age, and identifies who leaves by nothing but the session's name; so this
+is kept by that name, here, and removed with the files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Ledger:
         self._files: dict[str, set[Path]] = {}
 
     def note(self, session: str, values: Any) -> None:
-        """Remember every file named in `values`, as components send them."""
+        """Record every file named in `values`, as components send them."""
         found = set(paths_in(values))
         if found:
             with self._lock:
@@ -34,6 +34,7 @@ class Ledger:
         kept = set(map(Path, self._kept()))
         with self._lock:
             own = self._files.pop(session, set())
+            # Files are deleted under the lock: else another session could take one meanwhile.
             others = set().union(*self._files.values()) if self._files else set()
             return sum(_unlink(path) for path in own - others - kept)
 

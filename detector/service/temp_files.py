@@ -1,7 +1,7 @@
 """Where the service writes, and that nothing of it stays: one folder a run, swept by age.
 
 A run locks its folder, and the system releases the lock when the run ends, however it ends.
-So the next one knows which folders nobody needs any more.
+So the next one recognises folders of ended runs.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Storage:
 
     def __init__(self, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
+        # Before making our own, which it could not tell from an abandoned one until it is locked.
         remove_dead(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         self._lock = hold(self.folder / LOCK)
@@ -102,6 +103,7 @@ def _remove(folder: Path, lock: int) -> None:
 
 def _changed(path: Path) -> float:
     try:
+        # lstat: a link counts by its own age, and is not followed.
         return path.lstat().st_mtime
     except FileNotFoundError:
         return float("inf")

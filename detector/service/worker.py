@@ -1,8 +1,8 @@
-"""The networks in a process of their own: when it dies, one visitor reads so and the rest go on.
+"""The networks in a process of their own: when it dies, one visitor gets an error, the rest go on.
 
-A page holds a `RemoteDetector` where a test may hold a `Detector`. The worker is started afresh
+A page has a `RemoteDetector` where a test may have a `Detector`. The worker is started afresh
 by `spawn`, shares nothing with the server but a pipe, and answers one question at a time. It
-sends progress while it works, and looks into the pipe just as often to see if it should stop.
+sends progress while it works, and polls the pipe just as often for a request to stop.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from detector.requests import Hooks
 from detector.service.event_log import note
 from detector.service.remote import Facts, Question, RemoteDetector
 
-START_SECONDS = 120.0
-# Between two looks into the pipe the worker may be inside one decode or one forward pass.
+START_SECONDS = 120.0  # importing torch and loading weights on a slow disk
+# Between two polls of the pipe the worker may be inside one decode or one forward pass.
 GRACE_SECONDS = 5.0
 UNDER_WAY = ("step", "partial")  # messages that are no answer yet
 BROKEN_OFF = lazy(
@@ -57,7 +57,7 @@ class Worker:
         self._facts: dict[str, Facts] = {}
         self._closed = False
         self._start()
-        atexit.register(self.close)  # before multiprocessing joins its children, which would hang
+        atexit.register(self.close)  # before multiprocessing joins its children, which would block
 
     def detectors(self) -> dict[str, RemoteDetector]:
         """By name, the default first; waits until the networks are loaded.
@@ -71,6 +71,7 @@ class Worker:
     @property
     def ready(self) -> bool:
         """Whether a question would be taken up now, or after the one that is being answered."""
+        # The lock is held while a question is answered; then the worker is ready, after that one.
         if self._lock.acquire(blocking=False):
             try:
                 if not self._ready and self._process.is_alive() and self._pipe.poll():
@@ -103,7 +104,7 @@ class Worker:
                 raise VideoError(BROKEN_OFF, Status.INTERRUPTED) from error
             finally:
                 if not answered:
-                    self._settle()
+                    self._drop_question()
         if kind == "failed":
             raise content
         return content
@@ -115,6 +116,7 @@ class Worker:
         self._kill()
 
     def _start(self) -> None:
+        # spawn, not fork: a forked child would inherit locks and threads of the server.
         context = multiprocessing.get_context("spawn")
         self._ready = False
         self._pipe, theirs = context.Pipe()
@@ -159,8 +161,8 @@ class Worker:
             if hooks.should_stop is not None and hooks.should_stop():
                 raise CancelledError("The analysis was cancelled.")
 
-    def _settle(self) -> None:
-        """Have the worker drop a question that nobody waits for any more."""
+    def _drop_question(self) -> None:
+        """Make the worker drop a question whose answer is no longer awaited."""
         end = time.monotonic() + self._grace
         try:
             self._pipe.send(None)
@@ -191,12 +193,13 @@ class Worker:
 
 
 def answer_questions(pipe: Connection, load: Load) -> None:
-    """The worker's life: load, then answer until the other end of the pipe is gone.
+    """The worker's main loop: load, then answer until the other end of the pipe is closed.
 
-    An error that is no answer ends it, with a traceback in the log; whoever asked is told.
+    An error that is no answer ends it, with a traceback in the log; the requester gets an error.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then hangs up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles it, and closes the pipe
     if hasattr(os, "setsid"):
+        # A session of its own, so that its children can be killed as a group.
         os.setsid()
     try:
         detectors = load()
@@ -224,6 +227,7 @@ def _answer(
         pipe.send(("step", (stage, done, total)))
 
     def should_stop() -> bool:
+        # None means "stop"; nothing else is sent while a question is being answered.
         return pipe.poll() and pipe.recv() is None
 
     def on_partial(report: Report) -> None:
