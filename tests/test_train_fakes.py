@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.clips import portrait
-from train.fakes import FAMILIES, RealClip, make_fake, similarity
+from train.fakes import RECIPES, RealClip, make_fake, similarity
 
 # The portrait's five points at 128 px, cut around the face.
 POINTS = np.array([[48, 52], [80, 50], [66, 72], [52, 90], [78, 88]], np.float32)
@@ -28,21 +28,21 @@ def other() -> RealClip:
     return RealClip(images, np.stack([POINTS] * 5))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_seed_makes_the_same_fake(real: RealClip, other: RealClip, family: str) -> None:
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_seed_makes_the_same_fake(real: RealClip, other: RealClip, recipe: str) -> None:
     first, again, different = (
-        make_fake(real, family, np.random.default_rng(seed), other).images for seed in (5, 5, 6)
+        make_fake(real, recipe, np.random.default_rng(seed), other).images for seed in (5, 5, 6)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, different)
 
 
-@pytest.mark.parametrize("family", ["swap", "warp", "temporal"])
+@pytest.mark.parametrize("recipe", ["swap", "warp", "temporal"])
 def test_where_the_mask_is_zero_the_real_picture_is_left(
-    real: RealClip, other: RealClip, family: str
+    real: RealClip, other: RealClip, recipe: str
 ) -> None:
     for seed in range(8):
-        fake = make_fake(real, family, np.random.default_rng(seed), other)
+        fake = make_fake(real, recipe, np.random.default_rng(seed), other)
         outside = fake.mask == 0
         np.testing.assert_array_equal(fake.images[outside], real.images[outside])
 

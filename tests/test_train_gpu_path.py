@@ -92,7 +92,7 @@ def distance(weights: Path, student: CnnLstm) -> float:
 def test_a_student_begins_with_its_teachers_heads(shards: Path, tmp_path: Path) -> None:
     weights = tiny_weights(tmp_path) / "tiny.safetensors"
     student = CnnLstm(config_of("test_resnet", 32))
-    Teacher(weights, torch.device("cpu")).hand_over(student)
+    Teacher(weights, torch.device("cpu")).copy_heads(student)
     expected = load_file(weights)["still.weight"]
     assert torch.equal(student.still.weight[:, : expected.shape[1]], expected)
     assert CARD.model.families != student.config.families  # so this head stays its own

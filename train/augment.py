@@ -1,4 +1,4 @@
-"""What cameras, codecs and web sites do to faces; the same code makes training noise and tests.
+"""The changes that cameras, codecs and web sites make to faces; for training and for tests.
 
 All functions take and return one clip: images (T, H, W, 3) RGB uint8.
 """
@@ -20,6 +20,7 @@ from detector.video.degrade import rescale as rescale
 
 def jpeg(clip: Clip, quality: int) -> Clip:
     """Each image through JPEG, 1 worst to 100 best."""
+    # The channel order does not matter: encoder and decoder both take it for BGR.
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     coded: list[Any] = [cv2.imencode(".jpg", image, options)[1] for image in clip]
     images: list[Any] = [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in coded]
@@ -28,6 +29,7 @@ def jpeg(clip: Clip, quality: int) -> Clip:
 
 def noise(clip: Clip, deviation: float, rng: np.random.Generator) -> Clip:
     """Gaussian noise, new in each frame; `deviation` as a share of the full range."""
+    # Drawn as float32: half the memory and time of float64.
     grain = rng.standard_normal(clip.shape, dtype=np.float32) * (deviation * 255)
     return to_bytes(clip + grain)
 
@@ -36,6 +38,7 @@ def sharpen(clip: Clip, amount: float) -> Clip:
     """Unsharp mask: `amount` of what a slight blur takes away is added."""
     return np.stack(
         [
+            # image + amount * (image - blurred), cut to 0..255 by OpenCV.
             cv2.addWeighted(image, 1 + amount, cv2.GaussianBlur(image, (0, 0), 1.2), -amount, 0)
             for image in clip
         ]
@@ -68,8 +71,10 @@ def recolour(clip: Clip, colour: Colour) -> Clip:
     out = (clip.astype(np.float32) / 255 - 0.5) * colour.contrast + 0.5 + colour.brightness
     out += np.asarray(colour.shift, np.float32)
     if colour.saturation != 1.0:
+        # Luma weights of ITU-R BT.601.
         grey = out @ np.array([0.299, 0.587, 0.114], np.float32)
         out = grey[..., None] + (out - grey[..., None]) * colour.saturation
+    # Before the power, which is not defined for negative values.
     out = np.clip(out, 0, 1)
     if colour.gamma != 1.0:
         out = out**colour.gamma
@@ -78,13 +83,14 @@ def recolour(clip: Clip, colour: Colour) -> Clip:
 
 def to_bytes(values: NDArray[np.floating[Any]]) -> Clip:
     """Rounded and cut to 0..255."""
+    # Rounded to nearest: a plain cast would darken by half a step on average.
     clip: Clip = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return clip
 
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """One history of a clip between camera and us; None leaves a step out."""
+    """One history of a clip between camera and detector; None leaves a step out."""
 
     colour: Colour | None = None
     sharpen: float | None = None
@@ -97,7 +103,7 @@ class Degradation:
 
 def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradation:
     """A plausible history, an upload with a chance of `uploads`. Draw it once and apply it to a
-    fake *and* to its real twin: then no codec, no blur and no colour tells the two apart."""
+    fake *and* to its real twin: then no codec, no blur and no colour separates the two."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)
@@ -108,13 +114,14 @@ def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradat
         brightness=float(rng.uniform(-0.12, 0.12)),
         contrast=float(rng.uniform(0.8, 1.2)),
         saturation=float(rng.uniform(0.6, 1.4)),
+        # Log-uniform, so that brightening and darkening are equally frequent.
         gamma=float(np.exp(rng.uniform(-0.25, 0.25))),
         shift=tuple(rng.uniform(-0.04, 0.04, 3).tolist()),
     )
     up = str(rng.choice(["linear", "cubic", "lanczos", "nearest"], p=[0.45, 0.35, 0.15, 0.05]))
     down = str(rng.choice(["area", "linear", "cubic"]))
     return Degradation(
-        colour=colour if sometimes(0.7) else None,
+        colour=colour if sometimes(0.7) else None,  # each step has a chance of its own
         sharpen=float(rng.uniform(0.2, 0.8)) if sometimes(0.12) else None,
         blur=float(rng.uniform(0.3, 1.6)) if sometimes(0.2) else None,
         rescale=(float(rng.uniform(0.35, 0.95)), down, up) if sometimes(0.35) else None,
@@ -127,12 +134,14 @@ def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradat
 def draw_upload(rng: np.random.Generator) -> Degradation:
     """What social networks do to a video: most are made smaller, then all strongly coded; some
     were out of focus or noisy before. A face is coded as small as it is in its video."""
+    # One draw for both flaws, of which a video has at most one.
     flaw = rng.random()
     down = str(rng.choice(["area", "cubic"]))
     return Degradation(
         blur=float(rng.uniform(0.5, 2.5)) if flaw < 0.12 else None,
         rescale=(float(rng.uniform(0.35, 0.9)), down, "linear") if rng.random() < 0.6 else None,
         noise=float(rng.uniform(0.01, 0.06)) if flaw > 0.88 else None,
+        # The share and the constant rate factor of x264; 23 is its default.
         coded=(float(rng.uniform(0.3, 1.0)), int(rng.integers(22, 38))),
     )
 
@@ -140,6 +149,7 @@ def draw_upload(rng: np.random.Generator) -> Degradation:
 def coded_small(clip: Clip, share: float, crf: int) -> Clip:
     """H.264 at `share` of the size, shown at the old one: the codec's blocks grow with the face."""
     height, width = clip.shape[1:3]
+    # A macroblock of H.264 has 16 x 16 pixels.
     side = (max(round(width * share), 16), max(round(height * share), 16))
     small = [cv2.resize(image, side, interpolation=cv2.INTER_AREA) for image in clip]
     coded = h264(np.stack(small).astype(np.uint8), crf)

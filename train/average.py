@@ -28,6 +28,8 @@ def mean_of(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     if any(each != shapes[0] for each in shapes):
         raise DataError("these runs trained different networks; only like ones have a mean.")
     return {
+        # Running statistics of batch norms are averaged as well; they differ little between such
+        # runs.
         name: torch.stack([state[name] for state in states]).mean(0)
         if value.is_floating_point()
         else value
@@ -48,11 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with whole(options.out / WEIGHTS) as place:
         save_file({name: value.contiguous() for name, value in mean.items()}, place)
+    # The network's own settings are equal in all of the runs, or `mean_of` has refused.
     shutil.copy(options.runs[-1] / CONFIG, options.out / CONFIG)
-    told = {run.name: json.loads((run / CONFIG).read_text()) for run in options.runs}
-    for settings in told.values():
+    configs = {run.name: json.loads((run / CONFIG).read_text()) for run in options.runs}
+    for settings in configs.values():
         del settings["model"]  # the mean's own, which stands in CONFIG
-    (options.out / "average.config.json").write_text(json.dumps(told, indent=1))
+    (options.out / "average.config.json").write_text(json.dumps(configs, indent=1))
     lines = [(run / "log.jsonl").read_text() for run in options.runs]
     (options.out / "log.jsonl").write_text("".join(lines))
     return 0

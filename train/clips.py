@@ -23,13 +23,14 @@ from train.fakes import FakeClip, Floats, RealClip, make_fake, neural
 from train.prepare import read_shards
 from train.verbs import DataError
 
-MASK_SIZE = 12
+MASK_SIZE = 12  # cells; a coarse mask suffices, as the maps have 5 to 7 per side
 """Side of the coarse mask that supervises where the blend is."""
 
 FAMILIES = ("face_swap", "blend", "local_edit", "whole_face")
-"""What the family head tells apart: deepfakes of labelled data sets (in DFDC mostly face swaps),
+"""The classes of the family head: deepfakes of labelled data sets (in DFDC mostly face swaps),
 faces blended over a face, altered eyes, nose or mouth, and pictures that a network drew whole."""
 
+# From the recipe of a fake to its class; "" where the class is not known.
 FAMILY_OF = {
     "labelled": "face_swap",
     "video": "",
@@ -44,7 +45,7 @@ FAMILY_OF = {
     "generated": "whole_face",
 }
 HIDDEN = 0.25
-"""How often a patch of a labelled pair is hidden, so that no one spot of a face decides."""
+"""How often a patch of a labelled pair is hidden, so that no single region of a face decides."""
 SAME_PERSON = 0.6
 """How often a labelled fake stands beside a real picture of the person it was made of."""
 
@@ -54,6 +55,7 @@ SAME_SOURCE = 0.6
 APART = 0.3
 """How often a clip's frames are not neighbours."""
 
+# Shares of the released recipe, see train/LOG.md, "fifth recipe".
 FRAME_MIX = {
     "labelled": 0.22,
     "video": 0.40,
@@ -67,7 +69,7 @@ FRAME_MIX = {
 }
 """How often a pair is drawn from each recipe when single frames are learned: `labelled` fakes
 of face crops, labelled fakes on `video`, faces redrawn by `train.neural`, `generated` whole faces,
-and the families of `train.fakes`."""
+and the recipes of `train.fakes`."""
 
 CLIP_MIX = {
     "video": 0.60,
@@ -110,7 +112,7 @@ class Pair(NamedTuple):
 
 
 class Faces:
-    """The faces of one split, by what they are good for; pixels stay on disk until asked for."""
+    """The faces of one split, by their use; pixels stay on disk until they are read."""
 
     def __init__(self, folder: Path, split: str) -> None:
         table, self._pixels = read_shards(folder)
@@ -135,6 +137,7 @@ class Faces:
         self.videos_real = self._clips(real & video)
         self.videos_fake = self._clips(~real & video)
         self.neural = self._clips(~real & (self.table["kind"] == "neural"))
+        # By identity of the list, which is what `draw` receives.
         self._chances = {
             id(self.videos_real): self._evenly(self.videos_real, "dataset"),
             id(self.videos_fake): self._evenly(self.videos_fake, "method"),
@@ -145,6 +148,7 @@ class Faces:
 
     def _clips(self, chosen: pd.Series) -> list[NDArray[np.int64]]:
         part = self.table[chosen]
+        # A clip's number is unique within its shard only.
         keys = part["shard"] + "/" + part["clip"].astype(str)
         return [np.asarray(group.index) for _, group in part.groupby(keys, sort=True)]
 
@@ -156,12 +160,13 @@ class Faces:
             weights = self._weights[[rows[0] for rows in pool]]
         if weights is None:
             return pool[int(rng.integers(len(pool)))]
+        # numpy requires probabilities that sum to 1.
         return pool[int(rng.choice(len(pool), p=weights / weights.sum()))]
 
     def _evenly(self, pool: list[NDArray[np.int64]], column: str) -> Floats:
         """A clip's weight, so that a group of n clips is drawn in proportion to the root of n:
-        between every group alike, which drowns the common ones, and every clip alike, by which one
-        group of 48 would be a quarter of all fakes."""
+        between equal groups, in which common ones are rare, and equal clips, by which one group of
+        48 would be a quarter of all fakes."""
         names = [_same_method(str(self.table[column].iloc[rows[0]])) for rows in pool]
         _, place, counts = np.unique(names, return_inverse=True, return_counts=True)
         return np.asarray(1 / np.sqrt(counts[place]), np.float64) if names else np.zeros(0)
@@ -206,8 +211,8 @@ Example = TypeVar("Example", covariant=True)
 
 
 class Draws(Dataset[Example]):
-    """Example number k, drawn from a generator seeded by k alone: a restart sees what it would
-    have seen, however many workers there are."""
+    """Example number k, drawn from a generator seeded by k alone: a restart gets the same examples,
+    however many workers there are."""
 
     def __init__(self, faces: Faces, config: ClipConfig, count: int) -> None:
         self._faces, self._config, self._count = faces, config, count
@@ -217,7 +222,9 @@ class Draws(Dataset[Example]):
         return self._count
 
     def __getitem__(self, index: int) -> Example:
+        # In each worker process: OpenCV's threads would compete with the other workers'.
         cv2.setNumThreads(1)
+        # A pair of integers is a valid seed, and its streams are independent.
         rng = np.random.default_rng((self._config.seed, index))
         recipes = list(self._mix)
         chances = np.array(list(self._mix.values()))
@@ -249,7 +256,7 @@ class Draws(Dataset[Example]):
         """A real face and a fake one; both through the same cut and the same history."""
         raise NotImplementedError
 
-    def _twins(self, family: str, rng: np.random.Generator) -> Example:
+    def _twins(self, recipe: str, rng: np.random.Generator) -> Example:
         """One real clip, and the pseudo-fake made of it."""
         raise NotImplementedError
 
@@ -260,8 +267,10 @@ class Draws(Dataset[Example]):
 
     def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         faces = self._faces
+        # Weights of the sources of real faces; a source without faces is left out below.
         pools = [(faces.videos_real, 0.5), (faces.stills_real, 0.3), (faces.crops_real, 0.2)]
         if self._config.frames > 1:
+            # Clips need real motion, which stills and crops only imitate (`_animate`).
             pools[0] = (faces.videos_real, 1.5)
         filled = [(pool, weight) for pool, weight in pools if pool]
         weights = np.array([weight for _, weight in filled])
@@ -279,7 +288,7 @@ class Pairs(Draws[Pair]):
         recipe: str = "labelled",
     ) -> Pair:
         first, first_boxes = self._window(real, rng)
-        first = self._worn(first, rng)
+        first = self._real_upload(first, rng)
         second, second_boxes = self._window(fake, rng)
         view, history = draw_view(rng), self._history(rng)
         images = np.stack(
@@ -291,13 +300,14 @@ class Pairs(Draws[Pair]):
         if rng.random() < HIDDEN:
             hide(images, rng)
         fakes = np.zeros(images.shape[:2], np.float32)
-        fakes[1] = 1
+        fakes[1] = 1  # row 0 is the real clip, row 1 the fake one
+        # Of a labelled fake the mask is not known (`known` is 0), and has no loss.
         masks = np.zeros((2, MASK_SIZE, MASK_SIZE), np.float32)
         kind = FAMILIES.index(FAMILY_OF[recipe]) if FAMILY_OF[recipe] else -1
         return Pair(images, fakes, masks, np.array([1, 0], np.float32), np.array([-1, kind]))
 
-    def _twins(self, family: str, rng: np.random.Generator) -> Pair:
-        if family == "neural":
+    def _twins(self, recipe: str, rng: np.random.Generator) -> Pair:
+        if recipe == "neural":
             rows = self._rows(self._faces.draw(self._faces.neural, rng), rng)
             drawn, boxes = self._faces.read(rows)
             real = replace(drawn, images=self._faces.read_originals(rows))
@@ -305,25 +315,28 @@ class Pairs(Draws[Pair]):
         else:
             pool = self._real_pool(rng)
             real, boxes = self._read(pool, rng)
-            other = self._read(pool, rng)[0] if family == "swap" else None
-            fake = make_fake(real, family, rng, other)
+            other = self._read(pool, rng)[0] if recipe == "swap" else None
+            fake = make_fake(real, recipe, rng, other)
         view, history = draw_view(rng), self._history(rng)
         images = np.stack(
             [
-                self._finish(self._worn(real, rng).images, boxes, view, rng, history=history),
+                self._finish(
+                    self._real_upload(real, rng).images, boxes, view, rng, history=history
+                ),
                 self._finish(fake.images, boxes, view, rng, history=history),
             ]
         )
+        # Frame by frame: a temporal fake leaves some frames as they are.
         fakes = np.stack([np.zeros(len(boxes)), fake.altered]).astype(np.float32)
         mask = self._coarse_mask(fake, boxes, view)
-        kind = FAMILIES.index(FAMILY_OF[family]) if fake.altered.any() else -1
+        kind = FAMILIES.index(FAMILY_OF[recipe]) if fake.altered.any() else -1
         return Pair(
             images, fakes, np.stack([mask * 0, mask]), np.ones(2, np.float32), np.array([-1, kind])
         )
 
-    def _worn(self, real: RealClip, rng: np.random.Generator) -> RealClip:
-        """Now and then a real face has one upload more behind it than its fake: whatever draws
-        fakes smooths them, and without such pairs "smoother" alone would mean "fake"."""
+    def _real_upload(self, real: RealClip, rng: np.random.Generator) -> RealClip:
+        """Sometimes a real face has one upload more in its history than its fake: generators smooth
+        what they draw, and without such pairs "smoother" alone would mean "fake"."""
         if rng.random() >= self._config.real_uploads:
             return real
         return replace(real, images=degrade(real.images, draw_upload(rng), rng))
@@ -336,6 +349,7 @@ class Pairs(Draws[Pair]):
     def _window(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[RealClip, Floats]:
         """As many frames of a clip as are asked for; a still is set in motion."""
         T = self._config.frames
+        # A still, or a crop.
         if len(rows) == 1:
             clip, boxes = self._faces.read(rows)
             return _animate(clip, T, rng), np.repeat(boxes, T, axis=0)
@@ -346,6 +360,7 @@ class Pairs(Draws[Pair]):
         further apart, as at half or a third of the frame rate."""
         T = self._config.frames
         apart = rng.random() < APART
+        # At most 3, and no more than the stored frames allow.
         step = int(rng.integers(1, max(2, min(3, len(rows) // T) + 1))) if apart else 1
         start = int(rng.integers(0, max(len(rows) - step * (T - 1), 1)))
         return rows[np.minimum(start + step * np.arange(T), len(rows) - 1)]
@@ -359,6 +374,7 @@ class Pairs(Draws[Pair]):
         *,
         history: Degradation,
     ) -> Clip:
+        # Before cutting, as in the product: the codec acts on the video, not on the crop.
         clip = degrade(clip, history, rng)
         settings = CropSettings(size=self._config.size, margin=self._config.margin)
         cut = [
@@ -368,10 +384,12 @@ class Pairs(Draws[Pair]):
 
     def _coarse_mask(self, fake: FakeClip, boxes: Floats, view: View) -> Floats:
         middle = len(boxes) // 2
+        # As a grey picture, so that it passes through the same cut as the pixels.
         picture = np.repeat(np.rint(fake.mask[middle] * 255).astype(np.uint8)[..., None], 3, axis=2)
         settings = CropSettings(size=MASK_SIZE * 4, margin=self._config.margin)
         cut = cut_face(picture, view.box(boxes[middle]), settings)
         grey = view.turn(cut[None])[0, ..., 0].astype(np.float32) / 255
+        # Mean over 4 x 4 pixels per cell.
         coarse: Floats = grey.reshape(MASK_SIZE, 4, MASK_SIZE, 4).mean(axis=(1, 3))
         return coarse
 
@@ -401,7 +419,7 @@ def _same_method(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where training looks: the finder's box off by a little, turned a little, or mirrored."""
+    """The crop in training: the finder's box shifted a little, turned a little, or mirrored."""
 
     x: float
     y: float
@@ -417,6 +435,7 @@ class View:
     def turn(self, clip: Clip) -> Clip:
         if self.angle:
             size = clip.shape[2]
+            # Degrees, counter-clockwise.
             matrix = cv2.getRotationMatrix2D((size / 2, size / 2), self.angle, 1.0)
             clip = np.stack(
                 [
@@ -434,6 +453,7 @@ PLAIN_VIEW = View(x=0.0, y=0.0, zoom=1.0, angle=0.0, mirror=False)
 def draw_view(rng: np.random.Generator) -> View:
     """The box's place and size vary as MTCNN's do, and as crops of other makers do."""
     return View(
+        # Shares of the box's side; see train/LOG.md, "Where DFDC's crops lie", for the zoom.
         x=float(rng.uniform(-0.06, 0.06)),
         y=float(rng.uniform(-0.06, 0.08)),
         zoom=float(rng.uniform(0.78, 1.12)),
@@ -460,6 +480,7 @@ def _animate(clip: RealClip, count: int, rng: np.random.Generator) -> RealClip:
     if count == 1:
         return clip
     size = clip.images.shape[1]
+    # For x, y, scale and angle: radians, and radians per frame.
     phase, speed = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.05, 0.4, 4)
     reach = np.array([0.03 * size, 0.03 * size, 0.02, 2.0]) * rng.uniform(0, 1)
     images, landmarks = [], []
@@ -470,6 +491,7 @@ def _animate(clip: RealClip, count: int, rng: np.random.Generator) -> RealClip:
         images.append(
             cv2.warpAffine(clip.images[0], matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
         )
+        # Row vectors: p A^T + b, the same map as that of the pixels.
         landmarks.append(clip.landmarks[0] @ matrix[:, :2].T + matrix[:, 2])
     return RealClip(np.stack(images).astype(np.uint8), np.stack(landmarks).astype(np.float32))
 
@@ -488,7 +510,7 @@ def collate(pairs: list[Pair]) -> Batch:
     """Pairs become one batch; real and fake of one pair stay neighbours."""
     images = torch.from_numpy(np.concatenate([pair.images for pair in pairs]))
     return Batch(
-        clips=images.permute(0, 1, 4, 2, 3),
+        clips=images.permute(0, 1, 4, 2, 3),  # (2N, T, 3, S, S), still uint8
         fake=torch.from_numpy(np.concatenate([pair.fake for pair in pairs])),
         mask=torch.from_numpy(np.concatenate([pair.mask for pair in pairs])),
         known=torch.from_numpy(np.concatenate([pair.known for pair in pairs])),

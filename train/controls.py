@@ -30,6 +30,7 @@ from train.judge import judge_crops
 from train.metrics import auc, balanced_accuracy, bootstrap
 from train.run import FAST, load_imagenet, ready
 
+# As in the projects described above; not tuned.
 SIDE, FIRST_FRAMES, BATCH = 112, 20, 16
 
 
@@ -47,6 +48,7 @@ class Student(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        # Without batch_first PyTorch expects (time, batch, features).
         self.lstm = nn.LSTM(width, 256, 1, bidirectional=False)
         self.out = nn.Linear(256, 1)
 
@@ -65,6 +67,7 @@ def student(imagenet: Path, train: Faces, val: Faces, videos: pd.DataFrame) -> d
     features, fake = _encode_crops(cnn, train)
     order = torch.randperm(len(fake), generator=torch.Generator().manual_seed(0))
     cut = round(0.8 * len(order))
+    # The mistake to be measured: pictures of one person are on both sides of the split.
     net = _fit(features[order[:cut]], fake[order[:cut]])
     held = order[cut:]
     unseen, unseen_fake = _encode_crops(cnn, val)
@@ -73,14 +76,15 @@ def student(imagenet: Path, train: Faces, val: Faces, videos: pd.DataFrame) -> d
         "crops": _scores(net, unseen, unseen_fake),
     }
     if len(videos):
-        said = [_deployed(Path(path), cnn, net) for path in tqdm(videos["path"], desc="student")]
+        logits = [_deployed(Path(path), cnn, net) for path in tqdm(videos["path"], desc="student")]
         labels = (videos["label"] == "FAKE").to_numpy(float)
-        results["videos"] = _summary(labels, np.array(said))
+        results["videos"] = _summary(labels, np.array(logits))
     return results
 
 
 @torch.inference_mode()
 def _encode(cnn: CnnLstm, pictures: list[Image]) -> Tensor:
+    # The aspect ratio is lost, as it is there.
     small = np.stack([cv2.resize(picture, (SIDE, SIDE)) for picture in pictures])
     images = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
     return pool(cnn.encode(images.to(memory_format=torch.channels_last)))
@@ -99,6 +103,7 @@ def _encode_crops(cnn: CnnLstm, faces: Faces) -> tuple[Tensor, Tensor]:
 
 def _fit(features: Tensor, fake: Tensor, epochs: int = 10) -> Student:
     net = Student(features.shape[1])
+    # Adam's `weight_decay` is an L2 term of the loss, unlike AdamW's.
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-4, weight_decay=1e-5)
     for _ in range(epochs):
         for rows in torch.split(torch.randperm(len(fake)), BATCH):
@@ -131,6 +136,7 @@ def _deployed(path: Path, cnn: CnnLstm, net: Student) -> float:
     found = FaceFinder().find(frames)
     pictures = []
     for frame, faces in zip(frames, found, strict=True):
+        # The first face, without a margin; the whole frame where none is found.
         x0, y0, x1, y1 = (max(int(v), 0) for v in faces[0].box) if faces else (0, 0, None, None)
         pictures.append(frame[y0:y1, x0:x1])
     return float(net(_encode(cnn, pictures)[None])[0, -1])

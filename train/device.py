@@ -1,7 +1,7 @@
-"""Training data on the device that trains: pictures lie decoded in its memory, and what
-`train.plans` draws is done to a whole batch at once.
+"""Training data on the device that trains: pictures are decoded in its memory, and the plans of
+`train.plans` are applied to a whole batch at once.
 
-One CPU core draws the plans of some hundreds of pairs a second; no core touches a pixel.
+One CPU core draws the plans of some hundreds of pairs a second; no core processes pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from train.clips import MASK_SIZE, Batch, ClipConfig, Faces
 from train.plans import Plan, places_of_originals
 
 CHUNK = 256  # pictures that are copied at once
-GREY = 127.0
+GREY = 127.0  # of a hidden patch, as in `clips.hide`
 
 
 class Pictures:
@@ -31,6 +31,7 @@ class Pictures:
         count = len(faces.table) + len(originals)
         side = max(faces.side(row) for row in range(len(faces.table)))
         self.device = device
+        # uint8, a quarter of float32: all pictures of a split fit into one GPU's memory.
         self._pixels = torch.empty(count, 3, side, side, dtype=torch.uint8, device=device)
         rows = [*range(len(faces.table)), *originals]
         for start in range(0, count, CHUNK):
@@ -61,9 +62,11 @@ def render(
 ) -> Batch:
     """The batch that `plans` describe, as `clips.collate` makes it of pairs."""
     real = pictures.read([plan.places[0] for plan in plans])
-    real = pixels.degrade(real, [plan.worn for plan in plans], generator)
+    # The real face's own history first, then the shared one of both.
+    real = pixels.degrade(real, [plan.real_history for plan in plans], generator)
     fake, masks = _fakes(pictures, plans, generator)
     histories = [plan.history for plan in plans]
+    # (2N, 3, S, S): all reals, then all fakes, with the same N histories.
     images = pixels.degrade(torch.cat([real, fake]), histories * 2, generator)
     # (2, N) pairs become (N, 2), so that a fake follows its real.
     squares = torch.stack([_squares(plans, side, config.margin) for side in (0, 1)])
@@ -85,9 +88,11 @@ def _batch(clips: Tensor, coarse: Tensor, plans: Sequence[Plan]) -> Batch:
     blended = torch.tensor([float(plan.blend is not None) for plan in plans], device=device)
     family = torch.tensor([plan.family for plan in plans], device=device)
     return Batch(
+        # T = 1: single frames are clips of one.
         clips=clips.to(torch.uint8)[:, None],
         fake=fake[:, None],
         mask=torch.stack([torch.zeros_like(coarse), coarse], 1).flatten(0, 1),
+        # Of a real the mask is known to be empty; of a labelled fake it is unknown.
         known=torch.stack([torch.ones_like(blended), blended], 1).flatten(),
         family=torch.stack([torch.full_like(family, -1), family], 1).flatten(),
     )
@@ -107,9 +112,11 @@ def _fakes(
     target = pictures.read([plans[k].places[2] for k in chosen])
     target = pixels.degrade(target, [each.target for each in blends], generator)
     source = pixels.degrade(fake[place], [each.source for each in blends], generator)
+    # One transfer to the device for all matrices of the batch.
     matrices = torch.from_numpy(np.stack([each.matrix for each in blends]).astype(np.float32))
     source = pixels.to_bytes(pixels.move(source, matrices.to(pictures.device)))
     side = fake.shape[2]
+    # To the largest picture's size, below and to the right, as the pictures are.
     painted = [np.pad(each.mask, (0, side - len(each.mask))) for each in blends]
     mask = torch.from_numpy(np.stack(painted)).to(pictures.device)[:, None].float() / 255
     matched = [k for k, each in enumerate(blends) if each.matched]
@@ -139,6 +146,7 @@ def _squares(plans: Sequence[Plan], side: int, margin: float) -> Tensor:
     """The squares (N, 4) that the views of the plans cut from their reals (0) or fakes (1)."""
     boxes = [plan.view.box(plan.boxes[side]) for plan in plans]
     corners = torch.tensor([(box.x0, box.y0, box.x1, box.y1) for box in boxes])
+    # `square_around` for a batch; the boxes of training are squares already.
     middle, half = (corners[:, :2] + corners[:, 2:]) / 2, (corners[:, 2:] - corners[:, :2]) / 2
     return torch.cat([middle - half * (1 + margin), middle + half * (1 + margin)], 1)
 
@@ -151,4 +159,5 @@ def _turn(images: Tensor, plans: Sequence[Plan]) -> Tensor:
 def _coarse(masks: Tensor, squares: Tensor, plans: Sequence[Plan]) -> Tensor:
     """Masks (N, 1, S, S) as the coarse ones (N, M, M) that supervise training, in [0, 1]."""
     cut = _turn(pixels.cut(masks * 255, squares, 4 * MASK_SIZE), plans)
+    # Four pixels per cell, as in `clips.Pairs`.
     return functional.avg_pool2d(cut, 4)[:, 0] / 255

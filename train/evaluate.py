@@ -53,11 +53,11 @@ Floats = NDArray[np.floating[Any]]
 
 
 # Of the real faces used for calibration, so many may be called fake; of the fake ones, so many
-# may be told "no sign". Of a video the most suspicious part speaks, which alarms more often than a
-# single face: hence so few.
+# may be called "no sign". A video's score comes from its most suspicious part, which exceeds the
+# threshold more often than a single face: hence so few.
 FALSE_ALARMS, MISSES = 0.05, 0.20
-# What no training video showed, the model is not asked about: their faces have a sharpness of at
-# least 54 and face the camera by 0.33 or more.
+# Faces unlike any of the training videos are not scored: there they have a sharpness of at least
+# 54 and are frontal by 0.33 or more.
 MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 
 
@@ -65,13 +65,15 @@ def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
     """Temperature, bias and threshold from labelled logits.
 
     Calling a real person fake is the worse error, so the threshold lies where `FALSE_ALARMS` of
-    the real ones pass it. Below it, "no sign" is only said where no more than `MISSES` of the
+    the real ones pass it. Below it, "no sign" is only the answer where no more than `MISSES` of the
     fake ones lie; in between the answer is "undecided".
     """
     temperature, bias = fit_calibration(labels, logits)
     p = sigmoid((np.asarray(logits) + bias) / temperature)
     real, fake = p[np.asarray(labels) == 0], p[np.asarray(labels) == 1]
+    # Not below one half, where the calibrated probability favours "real".
     threshold = max(0.5, round(float(np.quantile(real, 1 - FALSE_ALARMS)), 3))
+    # The range is empty where fewer than `MISSES` of the fakes lie below the threshold.
     low = min(threshold, round(float(np.quantile(fake, MISSES)), 3))
     return replace(
         ScoringRules(),
@@ -87,6 +89,7 @@ def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
 
 def halves(people: Sequence[str]) -> NDArray[np.bool_]:
     """Splits people, not pictures, in two; True for the first half."""
+    # Alternately in the order of names, so both halves have every data set.
     _, number = np.unique(np.asarray(people), return_inverse=True)
     return np.asarray(number % 2 == 0)
 
@@ -102,10 +105,12 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     labels, people = judged[0].fake, judged[0].identity
     both = np.stack([each.clip for each in judged], axis=1)  # (N, 2)
     first = halves(people)
+    # (N, 2): each crop as it is, and after an upload.
     p = np.empty(both.shape)
     for half in (first, ~first):
         rules = calibrate_on(np.repeat(labels[half], 2), both[half].ravel())
         p[~half] = calibrate(both[~half], rules)
+    # (N, 2).ravel() alternates the two copies, hence each label twice.
     rules = calibrate_on(np.repeat(labels, 2), both.ravel())
     return of_crops(judged, list(p.T), rules), rules
 
@@ -145,6 +150,7 @@ def uploads() -> Callable[[Image], Image]:
     rng = np.random.default_rng(0)
 
     def alter(image: Image) -> Image:
+        # A clip of one frame, (1, H, W, 3).
         altered: Image = degrade(image[None], draw_upload(rng), rng)[0]
         return altered
 
@@ -175,8 +181,8 @@ def as_table(results: Mapping[str, Any]) -> str:
     ]
     crops = results.get("crops", {})
     rows = {"face crops": crops, "face crops after an upload": crops.get("uploaded", {})}
-    for key, told in SETS.items():
-        rows |= {f"{told}: {name}": row for name, row in results.get(key, {}).items()}
+    for key, title in SETS.items():
+        rows |= {f"{title}: {name}": row for name, row in results.get(key, {}).items()}
     lines += [_table_row(name, row) for name, row in rows.items() if row]
     if "untrained" in results:
         lines.append(f"| face crops, untrained | | {results['untrained']['auc']:.3f} ||||")
@@ -204,17 +210,18 @@ def evaluate_videos(
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
     after = answers(loaded, copies, options.frames[0])
     share = choose_share(plain, SHARES)
+    # Pooling is chosen on the videos as they are; the uploads follow that choice.
     column = f"share {share['best']}"
     plain = plain.assign(logit=plain[column], uploaded=after[column])
     plain.to_csv(options.out.with_suffix(".videos.csv"), index=False)
     rules = replace(rules, share=share["best"])
-    told = report(plain, rules)
+    figures = report(plain, rules)
     results = {
-        "videos": told["copies"]["logit"],
-        "social": told["copies"]["uploaded"],
-        "history": told["history"],
-        "within_sources": told["within_sources"],
-        "unanswered": told["unanswered"],
+        "videos": figures["copies"]["logit"],
+        "social": figures["copies"]["uploaded"],
+        "history": figures["history"],
+        "within_sources": figures["within_sources"],
+        "unanswered": figures["unanswered"],
         "pooling": share,
         "ranking": {
             "single_frames": ranking(plain, f"still {share['best']}"),

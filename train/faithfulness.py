@@ -1,16 +1,16 @@
-"""Which heat maps tell the truth: every method, measured on fakes whose masks are known.
+"""Faithfulness of heat maps: every method, measured on fakes whose masks are known.
 
     python -m train.faithfulness --weights weights/fast.safetensors --shards shards \\
         --out faithfulness.json
 
-Pseudo-fakes of people that training did not see, one frame each, are shown to the network; those
-that it calls fake are explained by every method. Maps are held against the exact mask (pointing
-game, IoU at the mask's own size, pixel AUC) and against the network itself (ROAD, deletion,
-insertion; a network with random weights must draw another map). The winner has the best mean rank
-over the measures, without those on which a map that knows nothing beats every method: they tell of
-the fakes, and not of the maps. A lead within twice the standard error of the paired difference is a
-draw, and a draw goes to the cheaper method. Out of the running is what can explain no score: a map
-that looks much the same for random weights, and EigenCAM, which never asks for the score.
+Pseudo-fakes of people that training did not see, one frame each, are scored by the network; those
+above the threshold are explained by every method. Maps are compared with the exact mask (pointing
+game, IoU at the mask's own size, pixel AUC) and tested on the network itself (ROAD, deletion,
+insertion; a network with random weights must give another map). The winner has the best mean rank
+over the measures, without those on which a map without information beats every method: they
+depend on the fakes, and not on the maps. A lead within twice the standard error of the paired
+difference is a draw, and a draw goes to the cheaper method. Excluded is what explains no score: a
+map that is much the same for random weights, and EigenCAM, which does not depend on the score.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from train.fakes import make_fake
 from train.metrics import auc
 from train.verbs import DataError, verb, whole
 
-FAMILIES = ("self_blend", "swap", "warp", "local")
+RECIPES = ("self_blend", "swap", "warp", "local")
+# Deletion and insertion: Petsiuk et al. 2018 (RISE). Pointing game: Zhang et al. 2018.
 STEPS = 8  # of deletion and insertion
 ROAD_SHARES = [70, 90]  # percent of the pixels that are kept; solving for more takes seconds each
 HIGHER_IS_BETTER = {
@@ -56,13 +57,14 @@ HIGHER_IS_BETTER = {
 CONTROLS = ("random", "centre")
 Measured = Mapping[str, NDArray[np.float64]]
 """A method's measures by name, each with one value per example it was taken of."""
+# Sanity check of Adebayo et al. 2018; correlation, in absolute value.
 # A method whose map stays this alike when the weights are random explains the picture, not them.
 RANDOM_LIMIT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A fake as the network sees it (S, S, 3), and where it is not the original's, (S, S)."""
+    """A fake as the network's input (S, S, 3), and where it is not the original's, (S, S)."""
 
     image: Image
     mask: NDArray[np.bool_]
@@ -71,7 +73,7 @@ class Example:
 def draw_examples(
     faces: Faces, model: CnnLstm, rng: np.random.Generator, count: int
 ) -> list[Example]:
-    """`count` pseudo-fakes, every family equally often. Raises DataError without real faces."""
+    """`count` pseudo-fakes, every recipe equally often. Raises DataError without real faces."""
     pool = faces.videos_real + faces.stills_real + faces.crops_real
     if not pool:
         raise DataError("There are no real faces in this split to make fakes of.")
@@ -80,13 +82,15 @@ def draw_examples(
     for index in tqdm(range(count), desc="fakes", leave=False):
         rows, others = (pool[int(rng.integers(len(pool)))][:1] for _ in range(2))
         real, boxes = faces.read(rows)
-        fake = make_fake(real, FAMILIES[index % len(FAMILIES)], rng, faces.read(others)[0])
+        fake = make_fake(real, RECIPES[index % len(RECIPES)], rng, faces.read(others)[0])
         side, cx, cy = (float(value) for value in boxes[0])
         box = Box(cx - side / 2, cy - side / 2, cx + side / 2, cy + side / 2)
         mask = np.repeat(np.rint(fake.mask[0] * 255).astype(np.uint8)[..., None], 3, axis=2)
         inside = cut_face(mask, box, crop)[..., 0]
+        # Of 255: fakes whose blend is too faint to have a place are not used.
         if inside.max() >= 64:
             examples.append(
+                # The mask at half of its own maximum, since blends have different strengths.
                 Example(cut_face(fake.images[0], box, crop), inside >= inside.max() / 2)
             )
     return examples
@@ -123,8 +127,9 @@ def enlarge(heat: FloatArray, side: int) -> FloatArray:
 
 
 def control(kind: str, side: int, rng: np.random.Generator) -> FloatArray:
-    """A map that knows nothing: random cells, or the middle of every picture."""
+    """A map without information: random cells, or the middle of every picture."""
     if kind == "random":
+        # 5 x 5 cells, as coarse as the maps of the network.
         return enlarge(rng.random((5, 5)).astype(np.float32), side)
     line = np.exp(-(np.linspace(-2, 2, side) ** 2) / 2)
     return np.outer(line, line).astype(np.float32)
@@ -133,6 +138,7 @@ def control(kind: str, side: int, rng: np.random.Generator) -> FloatArray:
 def against_mask(heat: FloatArray, mask: NDArray[np.bool_]) -> dict[str, float]:
     """Pointing game, IoU of the hottest pixels (as many as the mask has), pixel AUC."""
     hottest = np.zeros(heat.size, bool)
+    # As many pixels as the mask has, so that no threshold of a map's own matters.
     hottest[np.argsort(-heat, axis=None, kind="stable")[: int(mask.sum())]] = True
     hot = hottest.reshape(mask.shape)
     return {
@@ -148,6 +154,7 @@ def curves(
     """Mean probability of fake while the hottest pixels are blurred away (deletion, low is good)
     and while a blurred picture gets them back (insertion, high is good)."""
     order = np.argsort(-heat, axis=None, kind="stable")
+    # The same blur as in the product's test (`explain.occlusion.BLUR`).
     hidden = cv2.GaussianBlur(image, (0, 0), len(image) / 12).astype(np.uint8)
     deleted, inserted = [], []
     for step in range(1, STEPS + 1):
@@ -156,12 +163,13 @@ def curves(
         hot = chosen.reshape(*heat.shape, 1)
         deleted.append(np.where(hot, hidden, image))
         inserted.append(np.where(hot, image, hidden))
+    # One batch for both curves.
     p = score(deleted + inserted)
     return {"deletion": float(p[:STEPS].mean()), "insertion": float(p[STEPS:].mean())}
 
 
 class _OneFrame(nn.Module):
-    """(N, 3, S, S) RGB in [0, 1] -> (N, 1) frame logits: the shape that ROAD knows."""
+    """(N, 3, S, S) RGB in [0, 1] -> (N, 1) frame logits: the shape that ROAD expects."""
 
     def __init__(self, model: CnnLstm) -> None:
         super().__init__()
@@ -177,6 +185,7 @@ def road(model: CnnLstm, image: Image, heat: FloatArray) -> float:
     hottest pixels are imputed than when the coolest are."""
     torch.manual_seed(0)  # the imputation adds noise
     peak = float(heat.max())
+    # ROAD ranks pixels, so the scale does not matter; it expects [0, 1].
     cam = (heat / peak if peak > 0 else heat)[None]
     target = [lambda output: output[0]]
     with torch.inference_mode():
@@ -231,6 +240,7 @@ def measure(
 def clearly_better(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
     """Whether `first` is higher on the same examples, by more than twice the standard error."""
     lead = first - second
+    # Standard error of the mean of paired differences.
     error = float(lead.std(ddof=1)) / len(lead) ** 0.5 if len(lead) > 1 else 0.0
     return float(lead.mean()) > max(2 * error, 1e-6)
 
@@ -264,6 +274,7 @@ def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
             others = [signed[other] for other in methods if other != method]
             above = sum(clearly_better(other, signed[method]) for other in others)
             below = sum(clearly_better(signed[method], other) for other in others)
+            # Draws share a place: half of the others that are neither above nor below.
             places[method] += above + (len(others) - above - below) / 2
     return {method: place / max(len(measures), 1) for method, place in places.items()}
 
@@ -319,13 +330,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     best = winner(methods)
     sizes = {"drawn": len(drawn), "called_fake": len(called), "closely": options.closely}
     with whole(options.out) as part:
-        told = {
+        summary = {
             "winner": best,
             "telling": telling(methods),
             "mean_ranks": mean_ranks(methods),
             "methods": means(methods),
         }
-        part.write_text(json.dumps({**sizes, **told}, indent=1))
+        part.write_text(json.dumps({**sizes, **summary}, indent=1))
     print(as_table(methods))
     print(
         f"{len(called)} of {len(drawn)} fakes were called fake; {best} wins "

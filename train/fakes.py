@@ -1,4 +1,4 @@
-"""Pseudo-fakes from real clips, with exact masks: what blending leaves behind, without a generator.
+"""Pseudo-fakes from real clips, with exact masks: traces of blending, without a generator.
 
 Self-blending is written from Shiohara & Yamasaki, "Detecting Deepfakes with Self-Blended Images"
 (arXiv 2204.08376), section 3; its clip form, per-frame drift and temporal kinds follow the ideas
@@ -19,7 +19,8 @@ from train.augment import Clip, Colour, Degradation, degrade, sharpen, to_bytes
 
 Floats = NDArray[np.floating[Any]]
 
-FAMILIES = ("self_blend", "drift", "swap", "warp", "local", "temporal", "resynthesis")
+# The names are stored in the configs of runs (`FitConfig.mix`).
+RECIPES = ("self_blend", "drift", "swap", "warp", "local", "temporal", "resynthesis")
 """`resynthesis` alters the whole picture, the others only what their mask covers."""
 
 
@@ -39,33 +40,31 @@ class FakeClip:
     images: Clip
     mask: Floats
     altered: NDArray[np.bool_]
-    family: str
+    recipe: str
 
 
 def make_fake(
-    real: RealClip, family: str, rng: np.random.Generator, other: RealClip | None = None
+    real: RealClip, recipe: str, rng: np.random.Generator, other: RealClip | None = None
 ) -> FakeClip:
-    """A fake of `family` from `real`; `swap` takes its face from `other`, another person.
+    """A fake by `recipe` from `real`; `swap` takes its face from `other`, another person.
 
-    Raises ValueError for an unknown family, or a swap without `other`.
+    Raises ValueError for an unknown recipe, or a swap without `other`.
     """
-    if family == "self_blend":
+    if recipe == "self_blend":
         return self_blend(real, rng)
-    if family == "drift":
+    if recipe == "drift":
         return self_blend(real, rng, drift=float(rng.uniform(0.004, 0.02)))
-    if family == "local":
+    if recipe == "local":
         return self_blend(real, rng, local=True)
-    if family == "warp":
+    if recipe == "warp":
         return warp(real, rng)
-    if family == "temporal":
+    if recipe == "temporal":
         return temporal(real, rng)
-    if family == "resynthesis":
+    if recipe == "resynthesis":
         return resynthesise(real, rng)
-    if family == "swap" and other is not None:
+    if recipe == "swap" and other is not None:
         return swap(real, other, rng)
-    raise ValueError(
-        f"no recipe for family {family!r}" + (" without another face" * (other is None))
-    )
+    raise ValueError(f"there is no recipe {recipe!r}" + (" without another face" * (other is None)))
 
 
 def self_blend(
@@ -82,24 +81,29 @@ def self_blend(
         if local
         else face_mask(real.landmarks[0], size, rng)
     )
+    # Source and target are exchanged half of the time, as in the paper: either may be the altered
+    # one.
     altered_copy = alter(real.images, rng)
     swap_roles = bool(rng.random() < 0.5)
     source = real.images if swap_roles else altered_copy
     target = altered_copy if swap_roles else real.images
     place = draw_place(rng, strength=2.0 if local else 1.0)
+    # Blending ratios of the paper: full strength is as frequent as all others.
     strength = float(rng.choice([0.25, 0.5, 0.75, 1.0, 1.0, 1.0]))
+    # A random walk, (T, 2), in units of `Place`; zeros without drift.
     walk = np.cumsum(rng.normal(0, drift, (count, 2)), axis=0) if drift else np.zeros((count, 2))
     images, masks = [], []
     for index in range(count):
         step = replace(place, x=place.x + walk[index, 0], y=place.y + walk[index, 1])
         matrix = step.matrix(real.landmarks[index])
+        # The mask is painted once, for the first frame, and carried along with the face.
         follow = similarity(real.landmarks[0], real.landmarks[index])
         mask = move(base, follow) * strength
         moved = move(source[index], matrix)
         images.append(blend(moved, target[index], move(mask, matrix)))
         masks.append(move(mask, matrix))
-    family = "local" if local else "drift" if drift else "self_blend"
-    return FakeClip(np.stack(images), np.stack(masks), np.ones(count, bool), family)
+    recipe = "local" if local else "drift" if drift else "self_blend"
+    return FakeClip(np.stack(images), np.stack(masks), np.ones(count, bool), recipe)
 
 
 def swap(real: RealClip, other: RealClip, rng: np.random.Generator) -> FakeClip:
@@ -112,6 +116,7 @@ def swap(real: RealClip, other: RealClip, rng: np.random.Generator) -> FakeClip:
         there = min(index, len(other.images) - 1)
         matrix = similarity(other.landmarks[there], real.landmarks[index])
         mask = move(base, similarity(real.landmarks[0], real.landmarks[index])) * strength
+        # Colours are matched where the face will be, frame by frame.
         face = match_colours(move(other.images[there], matrix), real.images[index], mask)
         images.append(blend(face, real.images[index], mask))
         masks.append(mask)
@@ -143,11 +148,14 @@ def warp(real: RealClip, rng: np.random.Generator) -> FakeClip:
     base = face_mask(real.landmarks[0], size, rng)
     side = int(rng.integers(40, 97))
     sigma = float(rng.uniform(0.0, 1.2))
+    # Where eyes, nose and mouth corners usually lie in an aligned face, as shares of its side.
     square = side * np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.55], [0.35, 0.8], [0.65, 0.8]])
     images, masks = [], []
     for image, points in zip(real.images, real.landmarks, strict=True):
         there = similarity(points, square.astype(np.float32))
+        # warpAffine has no area filter: it then interpolates, and aliases, as early tools do.
         small = cv2.warpAffine(image, there, (side, side), flags=cv2.INTER_AREA)
+        # Below 0.2 pixels a blur changes nothing.
         small = cv2.GaussianBlur(small, (0, 0), sigma) if sigma > 0.2 else small
         back = cv2.invertAffineTransform(there)
         drawn = cv2.warpAffine(
@@ -175,12 +183,14 @@ def temporal(real: RealClip, rng: np.random.Generator) -> FakeClip:
     blended = self_blend(real, rng)
     images, masks = real.images.copy(), np.zeros(real.images.shape[:3], np.float32)
     for index in range(start, start + length):
+        # All that the blend touched, with a soft edge of its own.
         mask = (blended.mask[index] > 0.02).astype(np.float32)
         mask = cv2.GaussianBlur(mask, (0, 0), 0.02 * len(mask)).astype(np.float32)
         if kind == "flicker":
             mask = mask * np.float32(rng.uniform(0, 1))
             face = blended.images[index]
         else:
+            # XOR 1 exchanges 0 and 1, 2 and 3, ...
             there = start if kind == "freeze" else min(start + ((index - start) ^ 1), count - 1)
             face = move(
                 real.images[there], similarity(real.landmarks[there], real.landmarks[index])
@@ -220,6 +230,7 @@ def resynthesise(real: RealClip, rng: np.random.Generator) -> FakeClip:
     (Zhang et al., AutoGAN, arXiv 1907.06515); here it stands for talking heads and GAN faces.
     """
     way = draw_regrowth(rng)
+    # Bilateral filter: Tomasi & Manduchi 1998.
     smooth = [cv2.bilateralFilter(i, way.window, way.edge, way.window) for i in real.images]
     grown = np.stack([_grow(image, way.kernel) for image in smooth]).astype(np.float32)
     kept = np.stack(smooth).astype(np.float32)
@@ -233,9 +244,11 @@ def resynthesise(real: RealClip, rng: np.random.Generator) -> FakeClip:
 
 def _uneven_kernel(rng: np.random.Generator) -> Floats:
     """A 4 × 4 kernel near bilinear, in which each of the four phases has its own error."""
+    # Bilinear interpolation by 2, as a transposed convolution of size 4 and stride 2.
     line = np.array([1, 3, 3, 1], np.float32) / 4
     kernel = np.outer(line, line)
     kernel *= 1 + rng.uniform(0.02, 0.2) * rng.standard_normal((4, 4)).astype(np.float32)
+    # Sum 4: each output pixel gets a quarter of the kernel's cells.
     result: Floats = (kernel / kernel.sum() * 4).astype(np.float32)
     return result
 
@@ -244,6 +257,7 @@ def _grow(image: NDArray[np.uint8], kernel: Floats) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     sparse = np.zeros((height, width, 3), np.float32)
+    # Zeros between the pixels, then a convolution: what a transposed convolution does.
     sparse[: height // 2 * 2 : 2, : width // 2 * 2 : 2] = small
     grown: Floats = np.array(
         cv2.filter2D(sparse, -1, kernel, borderType=cv2.BORDER_REFLECT_101), np.float32
@@ -262,9 +276,11 @@ def draw_alteration(rng: np.random.Generator) -> Degradation:
         brightness=float(rng.uniform(-0.1, 0.1)),
         contrast=float(rng.uniform(0.9, 1.1)),
         saturation=float(rng.uniform(0.7, 1.3)),
+        # In [0, 1]; RGB shifts of up to 20 grey values, as in the paper's code.
         shift=tuple((rng.uniform(-20, 20, 3) / 255 * (rng.random() < 0.3)).tolist()),
     )
     if rng.random() < 0.5:
+        # Down by that factor and up again, or sharpened: the paper's two changes of frequency.
         share = 1 / float(rng.choice([1.5, 2, 4]))
         kernel = str(rng.choice(["nearest", "linear", "cubic"]))
         return Degradation(colour=colour, rescale=(share, "area", kernel))
@@ -286,6 +302,7 @@ class Place:
         unit = _face_unit(landmarks)
         about = (float(centre[0]), float(centre[1]))
         matrix: Floats = np.array(cv2.getRotationMatrix2D(about, self.angle, self.scale))
+        # In pixels, as the matrix maps pixels.
         matrix[:, 2] += np.array([self.x, self.y]) * unit
         return matrix
 
@@ -293,6 +310,7 @@ class Place:
 def draw_place(rng: np.random.Generator, strength: float = 1.0) -> Place:
     """Section 3.3 of the paper: shifts within about 3 % of the face, scale within 5 %."""
     return Place(
+        # In eye-mouth distances, of which `_OUTLINE` is 2.25 high.
         x=float(rng.uniform(-0.07, 0.07)) * strength,
         y=float(rng.uniform(-0.04, 0.04)) * strength,
         scale=float(rng.uniform(1 - 0.05 * strength, 1 + 0.05 * strength)),
@@ -318,6 +336,7 @@ _OUTLINE = np.array(
 def face_mask(landmarks: Floats, size: int, rng: np.random.Generator) -> Floats:
     """A soft mask (size, size) of the inner face, its outline shaken and its edge of random
     width; one in four leaves out the brows, one in five the lower half."""
+    # Width and height vary independently, then each corner by itself.
     outline = _OUTLINE * rng.uniform(0.85, 1.12, 2).astype(np.float32)
     outline = outline + rng.normal(0, 0.06, outline.shape).astype(np.float32)
     kind = rng.random()
@@ -330,6 +349,7 @@ def face_mask(landmarks: Floats, size: int, rng: np.random.Generator) -> Floats:
 
 def local_mask(landmarks: Floats, size: int, rng: np.random.Generator) -> Floats:
     """A soft mask of one eye, both eyes, the nose or the mouth."""
+    # An ellipse as a polygon of 16 corners.
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     part = int(rng.integers(0, 4))
     centre, radii = [
@@ -347,6 +367,7 @@ def _place_outline(outline: Floats, landmarks: Floats) -> Floats:
     eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     unit = _face_unit(landmarks)
     down = (mouth - eyes) / max(unit, 1e-6)
+    # Perpendicular to "down", so a tilted face has a tilted mask.
     right = np.array([down[1], -down[0]])
     points: Floats = eyes + unit * (outline[:, :1] * right + outline[:, 1:] * down)
     return points
@@ -356,6 +377,7 @@ def _paint(points: Floats, size: int, rng: np.random.Generator) -> Floats:
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 255)
     mask = _bend(mask, rng)
+    # Blurred and cut at nearly full weight: erosion by a random amount, then a soft edge outwards.
     soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.008, 0.03) * size)
     eroded = (soft > 250).astype(np.float32)
     edge = cv2.GaussianBlur(eroded, (0, 0), rng.uniform(0.004, 0.045) * size)
@@ -366,6 +388,7 @@ def _paint(points: Floats, size: int, rng: np.random.Generator) -> Floats:
 def _bend(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Elastic deformation by a smooth random field, up to about 3 % of the side."""
     size = len(mask)
+    # Elastic deformation (Simard et al. 2003): a coarse random field, enlarged smoothly.
     coarse = rng.normal(0, 0.02 * size, (2, 6, 6)).astype(np.float32)
     x, y = (cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC) for field in coarse)
     grid_y, grid_x = np.mgrid[:size, :size].astype(np.float32)
@@ -376,6 +399,7 @@ def similarity(source: Floats, target: Floats) -> Floats:
     """The (2, 3) rotation, scale and shift that best carries `source` (N, 2) to `target`
     (Umeyama 1991, without reflection)."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
+    # Real and imaginary part of the complex scale that least squares gives.
     real = float((a * b).sum())
     turn = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
     spread = max(float((a * a).sum()), 1e-6)
@@ -404,6 +428,7 @@ def match_colours(source: Clip, target: Clip, mask: Floats) -> Clip:
     if inside.sum() < 16:
         return source
     here, there = source[inside].astype(np.float32), target[inside].astype(np.float32)
+    # Mean and deviation per channel (Reinhard et al. 2001), in RGB and bounded.
     gain = np.clip(there.std(0) / np.maximum(here.std(0), 1), 0.5, 2.0)
     out = (source - here.mean(0)) * gain + there.mean(0)
     return to_bytes(out)

@@ -1,4 +1,4 @@
-"""How well the family head tells kinds of fakes apart, on people that training did not see."""
+"""How well the family head classifies kinds of fakes, on people that are not in training."""
 
 from __future__ import annotations
 
@@ -17,28 +17,33 @@ def family_scores(model: CnnLstm, faces: Faces, count: int = 400) -> dict[str, A
     """Macro-F1 and confusion (rows: what it is) over `count` fakes, every recipe equally often.
 
     The fakes of data sets and the pseudo-fakes come from different sources, so part of this is
-    easier than telling methods apart within one.
+    easier than classifying methods within one.
     """
     if model.family is None or model.config.families != FAMILIES:
         return {}
     mix = dict.fromkeys(FRAME_MIX, 1.0)
     pairs = Pairs(
-        faces, ClipConfig(model.config.size, model.config.margin, seed=99, mix=mix), count
+        # A seed that no training run uses, so that the pairs are new.
+        faces,
+        ClipConfig(model.config.size, model.config.margin, seed=99, mix=mix),
+        count,
     )
     truth: list[int] = []
-    said: list[int] = []
+    predicted: list[int] = []
     for start in range(0, count, 16):
         batch = collate([pairs[k] for k in range(start, min(start + 16, count))])
         images = batch.clips[:, 0].to(model.mean.device).float() / 255
+        # (N, 1, C): clips of one frame.
         logits = model.judge(pool(model.encode(images))[:, None]).family
         fakes = batch.family >= 0
         truth += batch.family[fakes].tolist()
-        said += logits.argmax(dim=1).cpu()[fakes].tolist()
+        predicted += logits.argmax(dim=1).cpu()[fakes].tolist()
     table = np.zeros((len(FAMILIES), len(FAMILIES)), int)
-    np.add.at(table, (truth, said), 1)
+    # Unbuffered: equal index pairs count each time.
+    np.add.at(table, (truth, predicted), 1)
     return {
         "families": list(FAMILIES),
         "fakes": len(truth),
-        "macro_f1": macro_f1(truth, said),
+        "macro_f1": macro_f1(truth, predicted),
         "confusion": table.tolist(),
     }

@@ -62,9 +62,9 @@ from train.sequences import (
     Sequences,
     clip_loss,
     encode_clips,
+    encode_pairs,
     fit_sequences,
     fit_together,
-    see_clips,
     together_loss,
 )
 from train.teach import Teacher
@@ -78,7 +78,8 @@ def frame_loss(
     model: CnnLstm, batch: Batch, config: FitConfig, teacher: Teacher | None = None
 ) -> Tensor:
     """Cross-entropy of single frames, plus that of the coarse blend mask where it is known, and
-    that of the family among fakes; and the distance from what a teacher says."""
+    that of the family among fakes; and the distance from a teacher's output."""
+    # (2N, 3, S, S) in [0, 1], from uint8 on the device that trains.
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
     maps = model.encode(images)
     features = model.dropout(pool(maps))
@@ -87,12 +88,15 @@ def frame_loss(
     if teacher is not None:
         loss = loss + config.teach * teacher.distance(maps, logits, images)
     if model.family is not None:
+        # Sum over the fakes, divided by their number below: reals have family -1 and no loss.
         kinds = functional.cross_entropy(
             model.family(features), batch.family, ignore_index=-1, reduction="sum"
         )
         loss = loss + config.family_weight * kinds / (batch.family >= 0).sum().clamp(min=1)
+    # To the maps' own resolution, (2N, 1, h, w); area averaging keeps the share that is blended.
     masks = functional.interpolate(batch.mask[:, None], size=maps.shape[2:], mode="area")
     wrong = functional.binary_cross_entropy_with_logits(model.mask(maps), masks, reduction="none")
+    # Unknown masks have weight 0, not "no blend".
     known = batch.known[:, None, None, None]
     return loss + config.mask_weight * (wrong * known).mean()
 
@@ -125,15 +129,18 @@ def steps_of(run: Run, faces: Faces, clip: ClipConfig, workers: int) -> Iterator
 def device_steps_of(
     run: Run, faces: Faces, clip: ClipConfig, workers: int
 ) -> Iterator[list[Batch]]:
-    """The same, of pictures that lie in the device's memory and are altered there."""
+    """The same, of pictures that are in the device's memory and are altered there."""
     device = run.accelerator.device
     plans = iter(_loader(run, Plans(faces, clip, _count(run)), list, workers))
     pictures = Pictures(faces, device)
     print(json.dumps({"pictures on the device": len(pictures)}), flush=True)
+    # All batches have one shape, so the search for the fastest kernels pays.
     torch.backends.cudnn.benchmark = True
+    # TF32 keeps float32's range and 10 bits of the fraction; enough for training.
     torch.backends.cuda.matmul.allow_tf32 = True
     generator = torch.Generator(device)
     while some := list(islice(plans, run.config.accumulate)):
+        # A tuple of ints has the same hash in every process, unlike strings.
         generator.manual_seed(hash((run.config.seed, run.step, run.accelerator.process_index)))
         yield [render(pictures, each, clip, generator) for each in some]
 
@@ -146,11 +153,13 @@ def _count(run: Run) -> int:
 def _loader(run: Run, examples: Draws[Any], join: Callable[[Any], Any], workers: int) -> Any:
     """This process's batches from the run's step on."""
     config, processes = run.config, int(run.accelerator.num_processes)
+    # Numbers of batches, from the first that this run has not had.
     blocks = range(run.step * config.accumulate, config.steps * config.accumulate)
     starts = ((k * processes + run.accelerator.process_index) * config.pairs for k in blocks)
     return DataLoader(
         examples,
         config.pairs,
+        # The sampler gives numbers of pairs; each pair depends on its number alone.
         sampler=(start + k for start in starts for k in range(config.pairs)),
         num_workers=workers,
         collate_fn=join,
@@ -167,12 +176,13 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
         load_cnn(run.model, stage_one)
     config, folder = run.config, run.folder / "features"
     clip = clip_config(config, config.frames, config.mix or CLIP_MIX)
+    # A fifth as many pairs as for training.
     some = Pairs(judges, clip, max(count // 5, 4))
     if config.cnn_rate:
         best = fit_together(
             run,
             steps_of(run, faces, clip, workers),
-            lambda model: beside_crops(model, see_clips(model, some, workers=workers), judges),
+            lambda model: beside_crops(model, encode_pairs(model, some, workers=workers), judges),
         )
         encode_clips(best, some, folder / "val", workers=workers)
         return
@@ -180,14 +190,14 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     with run.accelerator.main_process_first():
         train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
         val = encode_clips(encoder, some, folder / "val", workers=workers)
-    told = beside_crops(encoder, val, judges)
+    judges_of_clips = beside_crops(encoder, val, judges)
     set_trainable(run.model, config)
-    fit_sequences(run, train, told)
+    fit_sequences(run, train, judges_of_clips)
 
 
 def beside_crops(encoder: CnnLstm, val: Sequences, judges: Faces) -> list[Sequences]:
-    """What judges stage two: clips, and labelled crops, where there are any, as clips of one."""
-    # One frame shows no motion, and such an LSTM adds nothing to it.
+    """Validation data of stage two: clips and, if there are any, labelled crops as clips of one."""
+    # One frame has no motion, and such an LSTM adds nothing to it.
     if not judges.crops_fake or encoder.config.motion:
         return [val]
     crops = judge_crops(encoder, judges)
@@ -203,7 +213,7 @@ def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> Cli
 
 
 def loss_of(config: FitConfig) -> Loss:
-    """What a run learns from, by its stage."""
+    """The loss of a run, by its stage."""
     if config.stage == "clips":
         return together_loss if config.cnn_rate else clip_loss
     return partial(frame_loss, teacher=teacher_of(config)) if config.teacher else frame_loss
@@ -237,7 +247,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=FAST.size, help="side of the crop in pixels")
     parser.add_argument("--margin", type=float, default=FAST.margin, help="of the crop")
     parser.add_argument(
-        "--motion", type=int, nargs="*", default=[], help="early stages whose change the LSTM sees"
+        "--motion", type=int, nargs="*", default=[], help="early stages for the LSTM's input"
     )
     parser.add_argument("--dropout", type=float, default=FAST.dropout)
     parser.add_argument("--hidden", type=int, default=FAST.hidden, help="the LSTM's width")
@@ -317,6 +327,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(argv)
+    # More threads than cores wait for each other at every layer.
     torch.set_num_threads(options.threads)
     model = replace(
         config_of(options.backbone, options.size),
@@ -343,7 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_backbone(run.model)
     begin(run.model, options.init)
     if config.teacher and not options.init:
-        teacher_of(config).hand_over(run.model)
+        teacher_of(config).copy_heads(run.model)
     run.start()
     faces = left_out(Faces(options.shards, "train"), config.leave_out)
     judges = Faces(options.shards, "val")

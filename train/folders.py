@@ -24,8 +24,8 @@ KNOWN = (
 
 def read_folders(folder: Path, kind: str = "video") -> pd.DataFrame:
     """Every video or picture below, labelled by the nearest folder called real or fake; a folder of
-    pictures inside one is a video if videos are asked for. Names of known data sets tell who is in
-    a file (`id0_id1_0000` of Celeb-DF), and so does `original` in a metadata.json.
+    pictures inside one is a video if videos are asked for. Names of known data sets identify who is
+    in a file (`id0_id1_0000` of Celeb-DF), and so does `original` in a metadata.json.
 
     Raises DataError where nothing is labelled.
     """
@@ -51,6 +51,7 @@ def _is_media(path: Path) -> bool:
 
 def _row_of(path: Path, folder: Path, kind: str) -> Row | None:
     inner = path.relative_to(folder).parts[:-1]
+    # The nearest folder decides: real/ below a folder called fake/ is real.
     labelled = [place for place, name in enumerate(inner) if label_named(name)]
     if not labelled:
         return None
@@ -63,6 +64,7 @@ def _row_of(path: Path, folder: Path, kind: str) -> Row | None:
         "label": label_named(inner[labelled[-1]]),
         "split": next((split for name in inner if (split := split_named(name))), ""),
         "clip": clip_of(clip.stem) if picture else clip.stem,
+        # Unique below the label's folder, where plain names may come twice.
         "within": "/".join([*within[: len(within) - (clip != path)], clip.stem]),
     }
 
@@ -93,6 +95,7 @@ def _with_originals(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
                 log.warning("%s Labels are those of the folders.", error)
                 continue
             if "identity" in entries:
+                # By stem, since lists and files may differ in suffix.
                 pairs = zip(entries["file"], entries["identity"], strict=True)
                 originals |= {Path(file).stem: name for file, name in pairs if name}
     people = table["clip"].map(originals)

@@ -17,6 +17,7 @@ def files_below(folder: Path) -> Iterator[Path]:
     """Every file of `folder` and below, in order, but for what a system hides or leaves behind
     (`._clip.mp4`, `.DS_Store`, `__MACOSX`)."""
     for place, folders, names in os.walk(folder, followlinks=False):
+        # In place: os.walk then skips the others, and goes through the rest in this order.
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in sorted(names):
             if not _hidden(name):
@@ -47,5 +48,6 @@ def frames_in(folder: Path) -> list[Path]:
 
 
 def _numbered(path: Path) -> list[tuple[int, str]]:
+    # Pairs of one type each, since Python does not compare numbers with text.
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

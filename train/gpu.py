@@ -5,8 +5,8 @@
 
 Trains frames, then clips, evaluates, publishes, splits the weights into parts, runs the tests that
 need CUDA and the speed benchmark, and prints a table. Each step is a command of its own with its
-own limit; what one leaves behind when it fails or is stopped stays, and the next begins. With
-`--rehearse` the same steps run on two CPU cores in a minute or two, at sizes that teach nothing.
+own limit; the results of one that fails or is stopped are kept, and the next begins. With
+`--rehearse` the same steps run on two CPU cores in a minute or two, at sizes too small to train.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from train.verbs import DataError, verb
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 8.0  # times the limits in a rehearsal: cores may be slow, and shared
-GRACE = 20.0  # seconds in which a step that is asked to stop may store what it has
+GRACE = 20.0  # seconds in which a step may store its state after the signal to stop
 
 
 @dataclass(frozen=True)
 class Step:
-    """`command` are Python's arguments; after `limit` seconds it is asked to stop."""
+    """`command` are Python's arguments; after `limit` seconds it gets the signal to stop."""
 
     name: str
     command: Sequence[str]
@@ -46,7 +46,7 @@ class Outcome:
     name: str
     end: str
     seconds: float
-    told: str = ""
+    note: str = ""
 
 
 def steps_of(options: argparse.Namespace) -> list[Step]:
@@ -54,6 +54,7 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     out, tiny = options.out, options.rehearse
     shards, run, weights = (str(out / name) for name in ("shards", "run", "weights"))
     results = str(out / "results.json")
+    # Loaders and the training process share the CPU's cores.
     workers, threads = ("0", "1") if tiny else ("6", "12")
     common = ["-m", "train.fit", "--shards", shards, "--out", run, "--workers", workers]
     common += ["--threads", threads, "--backbone", options.backbone, "--size", str(options.size)]
@@ -90,6 +91,7 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
 def follow(step: Step, folder: Path, end: float) -> Outcome:
     """Runs a step, its output in `folder`; `end` is when everything must be over, by the monotonic
     clock."""
+    # No step runs past the end of everything.
     limit = min(step.limit, end - time.monotonic())
     if limit <= 0:
         return Outcome(step.name, "skipped", 0.0)
@@ -128,6 +130,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     try:
+        # The session's leader gives the group its number.
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
@@ -145,8 +148,8 @@ def store_parts(options: argparse.Namespace) -> Outcome:
     published = sorted((options.out / "weights").glob("*.safetensors"))
     found = published or sorted((options.out / "run").glob("*.best.safetensors"))
     made = [part for path in found for part in split(path, options.out / "parts", 15)]
-    told = f"{len(made)} parts of {', '.join(path.name for path in found) or 'nothing'}"
-    return Outcome("parts", "done" if made else "failed", time.monotonic() - began, told)
+    text = f"{len(made)} parts of {', '.join(path.name for path in found) or 'nothing'}"
+    return Outcome("parts", "done" if made else "failed", time.monotonic() - began, text)
 
 
 def rows_of(out: Path) -> Iterator[tuple[str, str]]:
@@ -155,22 +158,22 @@ def rows_of(out: Path) -> Iterator[tuple[str, str]]:
     for line in log.read_text().splitlines() if log.exists() else []:
         entry = json.loads(line)
         speed = 2 * entry["pairs_per_second"]
-        told = f"AUC {entry['auc']:.3f}, rate {entry['rate']:.1e}, {speed:.0f} pictures/s"
-        yield f"{entry['stage']} at step {entry['step']}", told
+        text = f"AUC {entry['auc']:.3f}, rate {entry['rate']:.1e}, {speed:.0f} pictures/s"
+        yield f"{entry['stage']} at step {entry['step']}", text
     results = out / "results.json"
     if results.exists():
         yield "crops of val", f"AUC {json.loads(results.read_text())['crops']['auc']:.3f}"
     bench = out / "bench.json"
     for row in json.loads(bench.read_text()) if bench.exists() else []:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in row["shares"].items())
-        told = f"{row['seconds']:.2f} s on {row['device']}, {row['memory_mb']:.0f} MB ({shares})"
-        yield f"{row['frames']} frames", told
+        text = f"{row['seconds']:.2f} s on {row['device']}, {row['memory_mb']:.0f} MB ({shares})"
+        yield f"{row['frames']} frames", text
 
 
 def as_table(outcomes: Sequence[Outcome], out: Path) -> str:
     lines = ["| step | end | seconds | last line |", "|---|---|---|---|"]
-    lines += [f"| {o.name} | {o.end} | {o.seconds:.0f} | {o.told} |" for o in outcomes]
-    figures = [f"| {name} | {told} |" for name, told in rows_of(out)]
+    lines += [f"| {o.name} | {o.end} | {o.seconds:.0f} | {o.note} |" for o in outcomes]
+    figures = [f"| {name} | {text} |" for name, text in rows_of(out)]
     return "\n".join([*lines, "", "| figure | |", "|---|---|", *figures])
 
 
@@ -193,6 +196,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.rehearse:
         options.backbone, options.size, options.pairs = "test_resnet", 32, 2
         options.minutes, options.init, options.teacher = 0.03, "", ""
+        # The limit of everything grows with that of each step.
         options.total *= PATIENCE
     return options
 

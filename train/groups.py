@@ -1,6 +1,6 @@
 """The generators that labelled videos name, by how they make a face.
 
-A figure over all fakes hides that detectors find one kind and miss another, so results are told
+A figure over all fakes hides that detectors find one kind and miss another, so results are given
 by group. Names are those of the generators' papers; those of FaceForensics++ stand under two
 prefixes, by where the copies came from.
 """
@@ -49,5 +49,6 @@ def plain_method(name: str) -> str:
 
 def group_of(method: str) -> str:
     """The group of a method; "other" for a name that is not listed."""
+    # First match: no name is in two groups.
     plain = plain_method(method)
     return next((group for group, names in GROUPS.items() if plain in names), "other")

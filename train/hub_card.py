@@ -34,6 +34,7 @@ def results_of(card: Card) -> list[EvalResult]:
             dataset_split="validation",
             metric_type=key,
             metric_name=METRICS[key],
+            # As published: `train.publish` has rounded it to four digits.
             metric_value=row[key],
         )
         for name, row in _sets(card)
@@ -64,8 +65,8 @@ def model_card(card: Card) -> str:
     parts = [
         f"---\n{header.to_yaml()}\n---\n",
         f"# {card.id}: {card.model.backbone} + BiLSTM",
-        "Says for every face in a video how likely it is manipulated. It is no proof, in either "
-        "direction, and must not be the only ground for a decision about a person.",
+        "Estimates for every face in a video how likely it is manipulated. It is no proof, in "
+        "either direction, and must not be the only ground for a decision about a person.",
         f"Input: face crops of {card.model.size} px. Threshold {card.rules.threshold}; between "
         f'{card.rules.undecided[0]} and {card.rules.undecided[1]} the answer is "undecided".',
         "## Results\n\n" + _results_table(card),
@@ -109,6 +110,7 @@ def upload(folder: Path, card: Card, repo_id: str, *, endpoint: str | None = Non
     done = api.upload_folder(
         repo_id=repo_id,
         folder_path=folder,
+        # Only these three: the folder may have cards and weights of other models.
         allow_patterns=["README.md", f"{card.id}.json", f"{card.id}.safetensors"],
         commit_message=f"Publish {card.id} {card.revision}",
     )

@@ -1,4 +1,4 @@
-"""Look at a table before training on it: measure, clean, balance.
+"""Check a table before training on it: measure, clean, balance.
 
     python -m train.hygiene measure --table t.parquet --workers 2
     python -m train.hygiene clean --table t.parquet --min-frames 150 --duplicates 2 --audio-only
@@ -54,6 +54,7 @@ def measure(table: pd.DataFrame, parts: Path, *, workers: int = 1) -> pd.DataFra
     starts = range(0, len(table), CHUNK)
     jobs = [(table.iloc[start : start + CHUNK], parts / f"{start:07d}.parquet") for start in starts]
     left = [job for job in jobs if not job[1].exists()]
+    # spawn: a fork of a process with torch's threads may hang.
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for _ in tqdm(pool.imap_unordered(_measure_part, left), total=len(left), unit="part"):
             pass
@@ -123,14 +124,15 @@ def some_frames(path: Path) -> list[Image]:
 
 def hash_of(picture: Image) -> str:
     """64 bits that change little when a picture is resized or compressed (a DCT hash)."""
+    # Signs of the low frequencies of the DCT against their median.
     return str(imagehash.phash(Pillow.fromarray(picture)))
 
 
 def mark_short(table: pd.DataFrame, least: int) -> pd.DataFrame:
     """Videos of fewer than `least` frames are marked."""
     short = _good(table) & (table["kind"] == "video") & (table["frames"] < least)
-    told = [f"only {frames} frames" for frames in table["frames"]]
-    return table.assign(status=table["status"].where(~short, told))
+    reasons = [f"only {frames} frames" for frames in table["frames"]]
+    return table.assign(status=table["status"].where(~short, reasons))
 
 
 def mark_duplicates(table: pd.DataFrame, distance: int) -> pd.DataFrame:
@@ -139,6 +141,7 @@ def mark_duplicates(table: pd.DataFrame, distance: int) -> pd.DataFrame:
     status = table["status"].copy()
     for _, group in table[_good(table)].groupby(["label", "method"]):
         bits = np.array([[int(b) for b in f"{int(h, 16):064b}"] for h in group["hash"]], np.float32)
+        # In {-1, 1}: the product of two hashes is 64 - 2 * (bits that differ).
         signs = bits * 2 - 1
         for place in range(len(group)):
             if place == 0 or status[group.index[place]] != GOOD:
@@ -165,6 +168,7 @@ def mark_audio_only(table: pd.DataFrame) -> pd.DataFrame:
 def same_pictures(first: Path, second: Path) -> bool:
     """Whether two videos show the same, but for their encoding."""
     pairs = zip(some_frames(first), some_frames(second), strict=False)
+    # Small, so that coding noise averages out and differences of content remain.
     small = [[cv2.resize(each, (64, 64)).astype(float) for each in pair] for pair in pairs]
     return max(float(np.abs(a - b).mean()) for a, b in small) <= SAME_PICTURE
 
@@ -176,6 +180,7 @@ def _good(table: pd.DataFrame) -> pd.Series:
 def with_weights(table: pd.DataFrame) -> pd.DataFrame:
     """A column `weight`: drawn by it, both labels of a split come equally often, and so do the
     methods of a label, however many files each has."""
+    # Each label weighs 0.5, shared evenly by its methods, and by the files of a method.
     methods = table.groupby(["split", "label"])["method"].transform("nunique")
     files = table.groupby(["split", "label", "method"])["path"].transform("size")
     return table.assign(weight=0.5 / (methods * files))
@@ -203,6 +208,7 @@ class Change:
     def __call__(self, clip: Clip) -> Clip:
         height, width = clip.shape[1:3]
         if self.angle:
+            # The same for all frames: a rotation that flickers would be a cue.
             matrix = cv2.getRotationMatrix2D((width / 2, height / 2), self.angle, 1.0)
             turned = [
                 cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
@@ -243,6 +249,7 @@ def augment(table: pd.DataFrame, out: Path, seed: int = 0) -> pd.DataFrame:
         row = real.iloc[place % len(real)]
         path = out / f"{Path(row['path']).stem}-{place:06d}.mp4"
         if not path.exists():
+            # By its number, so that a restart makes the same copies.
             change = draw_change(np.random.default_rng((seed, place)))
             with whole(path) as part:
                 write_altered(Path(row["path"]), part, change)

@@ -23,6 +23,7 @@ from train.lists import SPLITS, labels_of, read_rows, split_named, splits_of
 from train.rearranged import read_rearranged
 from train.verbs import DataError, verb, whole
 
+# All of the table; what a source does not give is empty, and never missing.
 COLUMNS = [
     *("path", "row", "kind", "label", "method", "dataset", "compression"),
     *("identity", "target", "split", "history"),
@@ -84,6 +85,7 @@ def _read_parquet(path: Path, kind: str) -> pd.DataFrame:
         raise DataError(f"{path} is not a Parquet file, or it is damaged: {error}.") from error
     if "image" not in names:
         raise DataError(f"{path} has no column 'image'; it has {', '.join(names)}.")
+    # The picture is found again by file and row; it is read only when it is needed.
     table["path"], table["row"] = str(path), np.arange(len(table))
     return table
 
@@ -123,7 +125,7 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         table[column] = filled
     table["split"] = splits_of(table["split"], path)
     table["method"] = table["method"].where(table["method"] != "", table["dataset"])
-    # Nobody is known by an empty name: whoever has none is taken to be somebody else.
+    # An unknown identity is not shared: each row without one gets a name of its own.
     names = pd.Series([own_name(row) for row in table.to_dict("records")], index=table.index)
     table["identity"] = table["identity"].where(table["identity"] != "", names)
     # Equal numbers in two data sets are two people.
@@ -142,6 +144,7 @@ def own_name(row: dict[str, Any]) -> str:
 
 def without_doubles(table: pd.DataFrame, path: Path | str) -> pd.DataFrame:
     """`table` with each file once. Raises DataError for one that is both REAL and FAKE."""
+    # Links to one file are one file; rows of one Parquet file differ by number.
     place = table["path"].map(os.path.realpath) + table["row"].astype(str)
     both = table["label"].groupby(place).transform("nunique") > 1
     if both.any():
@@ -165,7 +168,7 @@ def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)
     """`table` with every empty `split` filled in by a hash of who is in the picture.
 
     People who meet in one fake (`identity` and `target`) go together, so that nobody stands on
-    two sides; the hash of the group's first name does not drift when data is added elsewhere.
+    two sides; the hash of the group's first name does not change when data is added elsewhere.
     A group in which the source names a split follows it. Raises ValueError where one group
     would have to be on two sides.
     """
@@ -189,17 +192,21 @@ def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     def root(name: str) -> str:
         parent.setdefault(name, name)
         while parent[name] != name:
+            # Path halving (Tarjan & van Leeuwen 1984): the walk to the root shortens the path.
             parent[name] = parent[parent[name]]
             name = parent[name]
         return name
 
     for source, target in pairs:
         first, second = root(source), root(target or source)
+        # The smaller name is the root, so that the group's name does not depend on the order of
+        # rows.
         parent[max(first, second)] = min(first, second)
     return {name: root(name) for name in list(parent)}
 
 
 def _hashed_split(name: str, shares: Sequence[float]) -> str:
+    # 64 bits of the hash as a number in [0, 1): uniform, and the same on every machine.
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
     edges = np.cumsum(shares) / np.sum(shares)
     return SPLITS[int(np.searchsorted(edges, place, side="right"))]
@@ -223,6 +230,7 @@ def report(table: pd.DataFrame) -> str:
 
 def split_of_source(source: str, kind: str) -> tuple[Path, str, str]:
     """`PATH` or `PATH:SPLIT`, as `read_source` takes them; a path may have colons of its own."""
+    # From the right, since C:\ and URIs have colons at the left.
     path, colon, word = source.rpartition(":")
     if not colon or Path(source).exists():
         return Path(source), kind, ""

@@ -1,4 +1,4 @@
-"""What a network says about labelled face crops, one by one."""
+"""Scores of a network for labelled face crops and videos, one by one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from train.clips import PLAIN_VIEW, Faces
 
 class Judged(NamedTuple):
     """N crops: the CNN's pooled `features` (N, C); `fake` (N,) in {0, 1}; the log-odds `still`
-    (N,) of the frame alone and `clip` (N,) of a clip of one frame, which is what the product
-    says about a picture."""
+    (N,) of the frame alone and `clip` (N,) of a clip of one frame, which is the product's
+    score of a picture."""
 
     features: Tensor
     fake: FloatArray
@@ -49,13 +49,15 @@ def judge_crops(
         pictures = [faces.read(rows)[0].images[0] for rows in crops[start : start + batch]]
         pictures = [alter(picture) for picture in pictures] if alter else pictures
         side = float(pictures[0].shape[0])
+        # The whole stored picture: a labelled crop has no surroundings to cut from.
         images = to_tensor([cut_face(p, Box(0, 0, side, side), settings) for p in pictures])
         images = images.to(model.mean.device, memory_format=torch.channels_last)
         seen = pool(model.encode(images))
-        logits = model.judge(seen[:, None])
+        logits = model.judge(seen[:, None])  # (n, 1, C)
         features.append(seen.cpu())
         still += logits.still[:, 0].tolist()
         clip += logits.clip.tolist()
+    # In the order of `crops`: reals, then fakes.
     fake = np.repeat([0.0, 1.0], [len(reals), len(fakes)])
     return Judged(
         features=torch.cat(features),
@@ -85,6 +87,7 @@ def judge_videos(
     settings = CropSettings(config.size, config.margin if margin is None else margin)
     still = []
     for rows in clips:
+        # First and last included.
         chosen = rows[np.linspace(0, len(rows) - 1, min(frames, len(rows))).astype(int)]
         clip, boxes = faces.read(chosen)
         cut = [

@@ -55,8 +55,9 @@ DF40_METHODS = frozenset(_DF40.split())
 
 
 def layout_of(folder: Path) -> Reader | None:
-    """Who can read `folder`, told by what lies in it; None if nobody."""
+    """The reader for `folder`, by what lies in it; None if there is none."""
     inside = {path.name.lower() for path in folder.iterdir()}
+    # Names of folders that only these data sets use.
     if inside & {"original_sequences", "manipulated_sequences"}:
         return read_faceforensics
     if inside & {"celeb-real", "celeb-synthesis", "youtube-real"}:
@@ -126,6 +127,7 @@ def read_faceforensics(folder: Path, kind: str = "video") -> pd.DataFrame:
                 "compression": compression,
                 "identity": identity,
                 "target": people.target if people and fake else "",
+                # A fake has the split of the person in it; the lists pair people within a split.
                 "split": official.get(identity, ""),
             }
             rows += rows_for([clip], kind, known)
@@ -155,6 +157,7 @@ def read_celeb_df(folder: Path, kind: str = "video") -> pd.DataFrame:
     """
     listed = folder / "List_of_testing_videos.txt"
     lines = read_text(listed).replace("\\", "/").splitlines() if listed.exists() else []
+    # A line is "1 Celeb-real/id0_0000.mp4": a label, then the path.
     tested = {line.split()[-1].lower() for line in lines if line.strip()}
     rows: list[Row] = []
     for part in _listed(folder):
@@ -169,6 +172,7 @@ def read_celeb_df(folder: Path, kind: str = "video") -> pd.DataFrame:
                 "label": "FAKE" if fake else "REAL",
                 "method": part.name if inner in ("videos", "frames") else inner,
                 "dataset": "celeb_df",
+                # Their numbers alone would be those of other people.
                 "identity": f"youtube{clip.stem}" if youtube else named,
                 "target": people.target if people and fake else "",
                 "split": "test" if f"{part.name}/{clip.stem}.mp4".lower() in tested else "",
@@ -180,9 +184,10 @@ def read_celeb_df(folder: Path, kind: str = "video") -> pd.DataFrame:
 
 
 def keep_test_apart(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """`table` without the files outside `test` of people who are in it, which is said."""
+    """`table` without the files outside `test` of people who are in it, which is logged."""
     inside = table["split"] == "test"
     people = set(table["identity"][inside]) | set(table["target"][inside]) - {""}
+    # A fake shows two people, so both columns count.
     meets = table["identity"].isin(people) | table["target"].isin(people)
     out = meets & ~inside
     if out.any():
@@ -228,6 +233,7 @@ def read_fakeavceleb(folder: Path, kind: str = "video") -> pd.DataFrame:
             continue
         fake = part.name.lower().startswith("fake")
         for clip in videos_below(part) or frame_folders_below(part):
+            # The folder of the person is the last such name above the file.
             above = [name for name in clip.parts if re.fullmatch(r"id\d{5}", name)]
             taken = re.findall(r"id\d{5}", clip.stem)
             known = {
@@ -246,6 +252,7 @@ def _fakeavceleb_methods(folder: Path) -> dict[tuple[str, str], str]:
     listed = folder / "meta_data.csv"
     lines = read_text(listed).splitlines()[1:] if listed.exists() else []
     cells = [line.split(",") for line in lines if line.count(",") >= 8]
+    # Columns: 0 the person, 3 the method, 8 the file.
     return {(row[0].strip(), row[8].strip()): row[3].strip() for row in cells}
 
 
@@ -283,6 +290,7 @@ def read_deepfake_eval(folder: Path, kind: str = "video") -> pd.DataFrame:
         )
     table = without_labels(read_rows(chosen[0]), chosen[0])
     places = [folder / f"{wanted}-data", folder / f"{wanted}_data", folder]
+    # The last of the three is the folder itself, which exists.
     base = next(place for place in places if place.is_dir())
     table["path"] = [str(base / name) for name in table["file"]]
     here = pd.Series([Path(path).is_file() for path in table["path"]], index=table.index)
@@ -314,6 +322,7 @@ def read_df40(folder: Path, kind: str = "video") -> pd.DataFrame:
             continue
         videos = videos_below(method) if kind == "video" else []
         for path in videos or pictures_below(method):
+            # A picture directly in one of these folders belongs to no video.
             clip = path if videos or path.parent.name.lower() in _DF40_FOLDERS else path.parent
             inner = {name.lower() for name in clip.relative_to(method).parts[:-1]}
             real = bool((inner | {method.name.lower()}) & {"real", "original", "reals"})

@@ -51,10 +51,12 @@ def _in_fold(faces: Faces, part: str) -> pd.Series:
         raise DataError(f"--leave-out takes K/N with K from 1 to N, such as 2/5, not {part!r}.")
     fold, count = int(match[1]) - 1, int(match[2])
     moving = faces.table[faces.table["kind"].isin(["video", "neural"])]
+    # One row per video: a source counts by its videos, not by its frames.
     videos = moving[moving["kind"] == "video"].drop_duplicates(["shard", "clip"])
     sources = videos["dataset"].astype(str).tolist()
     folds = folds_of(sources, (videos["label"] == "FAKE").to_numpy(float), count)
     inside = {source for source, place in zip(sources, folds, strict=True) if place == fold}
+    # Redrawn faces leave with the videos that they were made of.
     return faces.table["kind"].isin(["video", "neural"]) & faces.table["dataset"].isin(inside)
 
 
@@ -67,10 +69,10 @@ def figures(table: pd.DataFrame) -> dict[str, Any]:
     groups = table["method"].map(lambda name: group_of(str(name)))
     parts = {"all": fake} | {name: fake & (groups == name) for name in sorted(set(groups[fake]))}
     parts["talking heads"] = fake & groups.isin(TALKING_HEADS)
-    told = {name: _ranked(table[~fake | part]) for name, part in parts.items() if part.any()}
+    ranked = {name: _ranked(table[~fake | part]) for name, part in parts.items() if part.any()}
     # Runs differ in level: only the rank within one fold is free of that.
     within = [_ranked(part) for _, part in table.groupby("fold") if part["label"].nunique() == 2]
-    return {"groups": told, "folds": within}
+    return {"groups": ranked, "folds": within}
 
 
 def _ranked(part: pd.DataFrame) -> dict[str, Any]:
@@ -89,6 +91,7 @@ def judged(faces: Faces, runs: Sequence[Path]) -> pd.DataFrame:
     tables = []
     for run in runs:
         part = part_of(run)
+        # Eight frames, more than in training's own judgement: scored once, not every few steps.
         seen = judge_videos(load_run(run), held_back(faces, part), frames=8)
         tables.append(seen.table.assign(still=seen.still, fold=part))
     return pd.concat(tables, ignore_index=True)
@@ -113,13 +116,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(set(parts)) < len(parts):
         raise DataError(f"two runs left out the same fold: {', '.join(parts)}.")
     table = judged(Faces(options.shards, "train"), options.runs)
-    told = figures(table)
-    options.out.write_text(json.dumps(told, indent=1))
-    for name, row in told["groups"].items():
+    found = figures(table)
+    options.out.write_text(json.dumps(found, indent=1))
+    for name, row in found["groups"].items():
         low, high = row["auc_interval_sources"]
         print(f"{name:28} {row['real']:4} {row['fake']:4}  {row['auc']:.3f} ({low:.2f}-{high:.2f})")
-    inside = np.mean([row["auc"] for row in told["folds"]])
-    print(f"within folds, mean of {len(told['folds'])}: {inside:.3f}")
+    inside = np.mean([row["auc"] for row in found["folds"]])
+    print(f"within folds, mean of {len(found['folds'])}: {inside:.3f}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What lists of files say: text in any usual encoding, labels and splits in any usual words."""
+"""Lists of files: text in any usual encoding, labels and splits in any usual words."""
 
 from __future__ import annotations
 
@@ -55,12 +55,15 @@ def read_rows(path: Path) -> pd.DataFrame:
     text = read_text(path)
     separator = separator_of(text)
     try:
+        # As text: pandas would turn "001" into 1, and "NA" into a missing value.
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except ValueError as error:  # pandas' errors of parsing are ValueErrors
         raise DataError(f"{path} is not a CSV table ({str(error).strip()}).") from error
+    # pandas takes surplus cells for an index, which then is text.
     if isinstance(table.index[0] if len(table) else 0, str):
         raise DataError(f"{path} has rows with more cells than its first line; quote commas.")
     table.columns = table.columns.str.strip().str.lower()
+    # pandas renames the second of two equal columns to "label.1".
     twice = [name for name in ("file", "label", "split") if f"{name}.1" in table]
     if twice:
         raise DataError(f"{path} has the column '{twice[0]}' twice. Keep the one that is right.")
@@ -122,6 +125,7 @@ def labels_of(cells: Iterable[object], path: Path) -> list[str]:
     wrong = sorted(set(found) - set(LABELS))
     if not wrong:
         return found
+    # Some sets use 1 for fake, others for real: a wrong guess would swap all labels.
     if set(wrong) <= {"0", "1", "0.0", "1.0", "TRUE", "FALSE"}:
         raise DataError(
             f"{path} labels files with {' and '.join(wrong)}, which data sets use either way. "
@@ -151,12 +155,13 @@ def split_named(word: str) -> str:
 
 def label_named(word: str) -> str:
     """The label that a folder's name gives, as `real`, `fakes` or `0_real`; empty if none."""
+    # "0_real", as folders are named to be sorted.
     plain = re.sub(r"^\d+[_-]", "", word.strip().upper())
     return LABEL_OF.get(plain, "") or LABEL_OF.get(plain.removesuffix("S"), "")
 
 
 def without_labels(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """`table` without the files that its authors could not label, which is said."""
+    """`table` without the files that its authors could not label, which is logged."""
     known = ~table["label"].str.strip().str.upper().isin(NO_LABEL)
     if not known.all():
         log.warning("%s: %d files without a label are left out.", path, int((~known).sum()))

@@ -1,4 +1,4 @@
-"""Faces as a latent decoder draws them: what diffusion heads and edits leave in every picture.
+"""Faces redrawn by a latent decoder, whose traces diffusion heads and edits leave in every picture.
 
     python -m train.neural --shards shards --encoder taef2_encoder.safetensors \\
         --decoder taef2_decoder.safetensors --stills 150 --videos 100
@@ -38,6 +38,7 @@ CHUNK = 20
 """Clips per stored shard; a restart loses at most one."""
 
 
+# The autoencoder is TAESD's, whose weights `--encoder` and `--decoder` name.
 class ResidualBlock(nn.Module):
     """Three 3 x 3 convolutions beside the input; with `pooled`, global context is added first."""
 
@@ -108,15 +109,18 @@ def redraw(
 ) -> Clip:
     """A clip (T, H, W, 3), H and W multiples of 8, as the decoder draws it."""
     images = to_tensor(list(clip)).to(memory_format=torch.channels_last)
+    # (T, 32, H / 8, W / 8).
     latents = parts[0](images)
     T = len(latents)
     if noise == "frozen" and T > 1:
         # Every so-many-th latent lasts until the next one.
         step = int(rng.integers(2, 5))
+        # Indices such as 0 0 0 3 3 3: a latent and its repetitions.
         latents = latents[torch.arange(T) // step * step]
     if noise != "none":
         count = T if noise == "frame" else 1
         drawn = rng.standard_normal((count, *latents.shape[1:]), dtype=np.float32)
+        # (1, ...) is broadcast to all frames: noise that moves with nothing.
         latents = latents + DEVIATION * rng.uniform(0.3, 1.0) * torch.from_numpy(drawn)
     pictures = parts[1](latents).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     return to_bytes(pictures * 255)
@@ -144,6 +148,7 @@ def write_neural(
     entries: list[pd.DataFrame] = []
     for number, chosen in enumerate(rows):
         real, _ = faces.read(chosen)
+        # The autoencoder halves the size three times.
         side = real.images.shape[1] // 8 * 8
         clip = np.stack([cv2.resize(image, (side, side)) for image in real.images])
         noise = str(rng.choice(NOISES))
@@ -185,6 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for start in tqdm(range(0, len(rows), CHUNK), unit="shard"):
         stem = options.shards / f"neural-{options.seed}-{start:06d}"
         if not stem.with_suffix(".parquet").exists():
+            # By the shard's number, so that a restart draws the same noise.
             own = np.random.default_rng((options.seed, start))
             write_neural(faces, rows[start : start + CHUNK], parts, stem, own)
     return 0

@@ -36,6 +36,7 @@ def origin_of(init: str | None, shards: Path, **settings: Any) -> dict[str, Any]
     """The weights a run begins with, by name and SHA-256, the SHA-256 of its table of faces, the
     commit of the code, and `settings` that its config does not hold."""
     start = Path(init) if init and init != "hub" else None
+    # Tables alone: they name every picture, and pixels would take minutes.
     tables = hashlib.sha256()
     for path in sorted(shards.glob("*.parquet")):
         tables.update(path.read_bytes())
@@ -56,6 +57,7 @@ def _digest(path: Path) -> str:
 def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> None:
     """Store the config of a run. One that `goes_on` from a checkpoint must be asked for what it
     was begun with, but for `MAY_CHANGE`, or DataError is raised."""
+    # As it will be read again: tuples become lists.
     asked = json.loads(json.dumps(config))
     if goes_on and path.exists():
         begun = json.loads(path.read_text())
@@ -74,6 +76,7 @@ def _changes(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """What differs, each as "rate 0.1, not 0.2". What was not stored is not compared."""
     found: list[str] = []
     for name, value in asked.items():
+        # Settings that a newer version added are not in an old config.
         before = begun.get(name, value)
         if isinstance(value, dict) and isinstance(before, dict):
             found += _changes(before, value)

@@ -67,7 +67,9 @@ def chosen_rows(table: pd.DataFrame, kind: str, split: str, config: PackConfig) 
     """The rows of a kind and split, the most valuable first."""
     part = table[(table["kind"] == kind) & (table["split"] == split)]
     if kind in ("still", "crop"):
+        # Shuffled once, with a fixed seed: of equal rank, any may come first.
         part = part.sample(frac=1.0, random_state=config.seed)
+    # The k-th picture of each group has rank k: one of each before a second of any.
     rank = part.groupby(GROUPS[kind], sort=False).cumcount()
     if kind in ("video", "neural"):
         rank = rank[rank < config.frames]
@@ -78,6 +80,7 @@ def encoded(table: pd.DataFrame, pixels: Pixels, quality: int) -> Iterator[dict[
     """The rows as plain records with their pictures encoded, in order, as they are asked for."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(table), 64):
+            # In small steps, since the caller stops once the total is reached.
             some = table.iloc[start : start + 64].to_dict("records")
             yield from pool.map(lambda row: _encode_row(row, pixels, quality), some)
 
@@ -91,6 +94,7 @@ def _encode_row(row: dict[str, Any], pixels: Pixels, quality: int) -> dict[str, 
 
 
 def _encode(image: NDArray[np.uint8], quality: int) -> bytes:
+    # RGB is reversed to BGR, which OpenCV encodes.
     options = [cv2.IMWRITE_WEBP_QUALITY, quality]
     return bytes(cv2.imencode(".webp", image[..., ::-1], options)[1])
 
@@ -124,6 +128,7 @@ def parts_of(rows: list[dict[str, Any]], limit: float) -> Iterator[pd.DataFrame]
         raise DataError("not one picture fits; give --total more MiB.")
     table["clip"] = table.groupby(["shard", "clip"], sort=False).ngroup()
     table = table.sort_values(["clip", "place"], kind="stable").drop(columns=["shard", "place"])
+    # Bytes per row; 300 as in `size_of`.
     sizes = table["image"].str.len() + table["original"].str.len() + 300
     filled, number, numbers = 0, 0, {}
     for clip, size in sizes.groupby(table["clip"], sort=False).sum().items():

@@ -27,13 +27,14 @@ def split(path: Path, out: Path, mebi: float) -> list[Path]:
         with whole(out / f"{path.name}.{number:03d}") as place:
             place.write_bytes(content[start : start + step])
         parts.append(out / f"{path.name}.{number:03d}")
-    told = {
+    manifest = {
         "name": path.name,
         "parts": [part.name for part in parts],
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+    # Written last: with it all parts are there.
     with whole(out / f"{path.name}.parts.json") as place:
-        place.write_text(json.dumps(told, indent=1))
+        place.write_text(json.dumps(manifest, indent=1))
     return parts
 
 
@@ -42,16 +43,17 @@ def join(folder: Path, out: Path) -> list[Path]:
     missing or damaged, or there is nothing to join."""
     made = []
     for listing in sorted(folder.glob("*.parts.json")):
-        told = json.loads(listing.read_text())
-        missing = [name for name in told["parts"] if not (folder / name).is_file()]
+        manifest = json.loads(listing.read_text())
+        missing = [name for name in manifest["parts"] if not (folder / name).is_file()]
         if missing:
-            raise DataError(f"{folder} lacks {missing[0]}, a part of {told['name']}.")
-        content = b"".join((folder / name).read_bytes() for name in told["parts"])
-        if hashlib.sha256(content).hexdigest() != told["sha256"]:
-            raise DataError(f"the parts of {told['name']} are damaged; fetch them again.")
-        with whole(out / told["name"]) as place:
+            raise DataError(f"{folder} lacks {missing[0]}, a part of {manifest['name']}.")
+        content = b"".join((folder / name).read_bytes() for name in manifest["parts"])
+        # Of the whole, so a part of another file is noticed as well.
+        if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+            raise DataError(f"the parts of {manifest['name']} are damaged; fetch them again.")
+        with whole(out / manifest["name"]) as place:
             place.write_bytes(content)
-        made.append(out / told["name"])
+        made.append(out / manifest["name"])
     if not made:
         raise DataError(f"{folder} holds no *.parts.json, so nothing is known to be joined.")
     return made

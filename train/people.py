@@ -1,4 +1,4 @@
-"""Who is in a file, where public data sets say so in its name."""
+"""Who is in a file, where public data sets encode it in its name."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _NAMES: tuple[tuple[str, str, str], ...] = (
     (r"(\d{3})(?:_(\d{3}))?", "faceforensics", ""),
 )
 """A name, the data set that names so, and what stands before the people's names in the table."""
+# What follows the name of a clip in that of one of its frames.
 _FRAME = r"(?:[_-].*)?"
 
 

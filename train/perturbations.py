@@ -21,6 +21,7 @@ def perturbed_crops(model: CnnLstm, faces: Faces, every: int) -> dict[str, Any]:
 
     `mean` and `worst` are over the perturbations.
     """
+    # One generator for all kinds: only noise and blocks draw from it.
     rng = np.random.default_rng(0)
 
     def area(kind: str, level: int) -> float:

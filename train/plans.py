@@ -1,4 +1,4 @@
-"""What happens to the pictures of a pair, drawn but not yet done: `train.device` does it.
+"""Plans of what is done to the pictures of a pair: drawn here, carried out by `train.device`.
 
 The draws are those of `train.clips` and `train.fakes` for single frames. Masks are painted here,
 by the CPU, which takes a millisecond; everything else is numbers.
@@ -37,6 +37,7 @@ from train.fakes import (
 )
 from train.verbs import DataError
 
+# Immutable, so all plans can share it.
 UNTOUCHED = Degradation()
 IN_PLACE = np.eye(2, 3, dtype=np.float32)
 
@@ -57,7 +58,7 @@ class Blend:
 @dataclass(frozen=True)
 class Plan:
     """One pair. `places` are those of the real picture, the fake's source and its target in
-    `device.Pictures`; `worn` is the real one's history before the shared `history`; `boxes`
+    `device.Pictures`; `real_history` is the real one's history before the shared `history`; `boxes`
     (2, 3) are the face boxes of both as in `Faces.read`; `hidden` a rectangle x, y, width, height
     of the cut; `family` the place in `FAMILIES` or -1."""
 
@@ -65,7 +66,7 @@ class Plan:
     boxes: Floats
     view: View
     history: Degradation
-    worn: Degradation
+    real_history: Degradation
     family: int
     hidden: tuple[int, int, int, int] | None = None
     blend: Blend | None = None
@@ -101,53 +102,55 @@ class Plans(Draws[Plan]):
         first, second = (int(rng.choice(rows)) for rows in (real, fake))
         kind = FAMILIES.index(FAMILY_OF[recipe]) if FAMILY_OF[recipe] else -1
         return Plan(
+            # Of a labelled fake, source and target are the fake itself.
             places=(first, second, second),
             boxes=self._boxes[[first, second]],
-            worn=self._wear(rng),
+            real_history=self._real_history(rng),
             view=draw_view(rng),
             history=self._history(rng),
             family=kind,
             hidden=draw_patch(self._config.size, rng) if rng.random() < HIDDEN else None,
         )
 
-    def _twins(self, family: str, rng: np.random.Generator) -> Plan:
-        pool = self._faces.neural if family == "neural" else self._real_pool(rng)
+    def _twins(self, recipe: str, rng: np.random.Generator) -> Plan:
+        pool = self._faces.neural if recipe == "neural" else self._real_pool(rng)
         row = int(rng.choice(self._faces.draw(pool, rng)))
         places = (row, row, row)
-        if family == "neural":
+        if recipe == "neural":
             original = self._originals[row]
+            # The redrawn face is blended into its own original.
             places = (original, row, original)
-        elif family == "swap":
+        elif recipe == "swap":
             places = (row, int(rng.choice(self._faces.draw(pool, rng))), row)
         return Plan(
             places=places,
             boxes=self._boxes[[row, row]],
-            blend=self._blend(family, places[1], row, rng),
-            worn=self._wear(rng),
+            blend=self._blend(recipe, places[1], row, rng),
+            real_history=self._real_history(rng),
             view=draw_view(rng),
             history=self._history(rng),
-            family=FAMILIES.index(FAMILY_OF[family]),
+            family=FAMILIES.index(FAMILY_OF[recipe]),
         )
 
-    def _wear(self, rng: np.random.Generator) -> Degradation:
-        """See `Pairs._worn`."""
+    def _real_history(self, rng: np.random.Generator) -> Degradation:
+        """See `Pairs._real_upload`."""
         return draw_upload(rng) if rng.random() < self._config.real_uploads else UNTOUCHED
 
-    def _blend(self, family: str, source: int, row: int, rng: np.random.Generator) -> Blend:
-        """A blend of `family` onto the face of `row`."""
+    def _blend(self, recipe: str, source: int, row: int, rng: np.random.Generator) -> Blend:
+        """A blend by `recipe` onto the face of `row`."""
         points, side = self._landmarks[row], int(self._sides[row])
-        if family == "swap":
+        if recipe == "swap":
             mask = face_mask(points, side, rng) * float(rng.choice([0.75, 1.0, 1.0]))
             matrix = similarity(self._landmarks[source], points)
             return Blend(as_bytes(mask), matrix, matched=True)
-        if family == "warp":
+        if recipe == "warp":
             return _warped(points, side, rng)
-        if family == "neural":
+        if recipe == "neural":
             return Blend(as_bytes(_neural_mask(points, side, rng)))
-        if family == "resynthesis":
+        if recipe == "resynthesis":
             whole = np.full((side, side), 255, np.uint8)
             return Blend(whole, regrowth=draw_regrowth(rng))
-        return self_blended(points, side, rng, local=family == "local", drift=family == "drift")
+        return self_blended(points, side, rng, local=recipe == "local", drift=recipe == "drift")
 
 
 def self_blended(
@@ -162,6 +165,7 @@ def self_blended(
     strength = float(rng.choice([0.25, 0.5, 0.75, 1.0, 1.0, 1.0]))
     matrix = place.matrix(points)
     if drift:
+        # One frame of the random walk; a face unit is about a third of the picture's side.
         matrix = matrix + np.hstack([np.zeros((2, 2)), rng.normal(0, step * side / 3, (2, 1))])
     mask = move(base * np.float32(strength), matrix)
     sides = (UNTOUCHED, altered) if swapped else (altered, UNTOUCHED)
@@ -175,9 +179,11 @@ def _warped(points: Floats, side: int, rng: np.random.Generator) -> Blend:
     sigma = float(rng.uniform(0.0, 1.2))
     square = small * np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.55], [0.35, 0.8], [0.65, 0.8]])
     there = similarity(points, square.astype(np.float32))
+    # Scale of a similarity: the length of its first column.
     share = min(float(np.hypot(there[0, 0], there[1, 0])), 1.0)
     back = cv2.invertAffineTransform(there)
     inside = cv2.warpAffine(np.ones((small, small), np.float32), back, (side, side))
+    # Blurred at the small size, so wider by that factor at the full one.
     blurred = sigma / share if sigma > 0.2 else None
     drawn = Degradation(blur=blurred, rescale=(share, "linear", "cubic"))
     return Blend(as_bytes(base * inside), source=drawn)

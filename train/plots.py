@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 
 from train.verbs import verb
 
+# Colours of Okabe & Ito, distinguishable with any colour vision.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 
@@ -31,8 +32,8 @@ def draw_training(log: Sequence[Mapping[str, Any]], out: Path) -> Path:
     for stage, (left, right) in zip(stages, rows, strict=True):
         entries = [entry for entry in log if entry["stage"] == stage]
         for axes, key, colour in ((left, "loss", BLUE), (right, "auc", ORANGE)):
-            told = [(e["step"], e[key]) for e in entries if e[key] is not None]
-            axes.plot(*zip(*told, strict=True), marker="o", color=colour)
+            points = [(e["step"], e[key]) for e in entries if e[key] is not None]
+            axes.plot(*zip(*points, strict=True), marker="o", color=colour)
             _label(axes, f"{stage}: {key}", "step", key)
     return _save(figure, out / "training.png")
 
@@ -42,6 +43,7 @@ def draw_reliability(bins: Sequence[Sequence[float]], ece: float, out: Path) -> 
     figure, axes = plt.subplots(figsize=(4.6, 4.4))
     mean, share, count = zip(*bins, strict=True)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
+    # Area in points squared, proportional to the number of faces.
     sizes = [600 * n / max(count) for n in count]
     axes.plot(mean, share, color=BLUE, linewidth=1)
     axes.scatter(mean, share, s=sizes, color=BLUE, alpha=0.6, label=f"ECE {ece:.3f}")
@@ -51,15 +53,15 @@ def draw_reliability(bins: Sequence[Sequence[float]], ece: float, out: Path) -> 
 
 
 def draw_confusion(row: Mapping[str, Any], threshold: float, out: Path) -> Path:
-    """What was called what, at the frozen threshold."""
+    """Confusion matrix at the frozen threshold, in shares of each row."""
     alarms, misses = row["false_alarms"], row["misses"]
     cells = [[1 - alarms, alarms], [misses, 1 - misses]]
     figure, axes = plt.subplots(figsize=(4.4, 4))
     axes.imshow(cells, cmap="Blues", vmin=0, vmax=1)
     for y, counts in enumerate((row["real"], row["fake"])):
         for x in range(2):
-            told = f"{cells[y][x]:.0%}\n({round(cells[y][x] * counts)})"
-            axes.text(x, y, told, ha="center", va="center", color="w" if cells[y][x] > 0.5 else "k")
+            text = f"{cells[y][x]:.0%}\n({round(cells[y][x] * counts)})"
+            axes.text(x, y, text, ha="center", va="center", color="w" if cells[y][x] > 0.5 else "k")
     axes.set_xticks([0, 1], ["not fake", "fake"])
     axes.set_yticks([0, 1], ["real", "fake"])
     _label(axes, f"At threshold {threshold:.2f}", "called", "is")

@@ -41,7 +41,7 @@ from train.verbs import DataError, verb, whole
 SIZE = 288
 """Side of a stored face in pixels: at `MARGIN`, a face box of 206 px is stored as it is."""
 MARGIN = 0.4
-"""Stored faces are cut wider than the network sees them, so that training can move and zoom."""
+"""Stored faces are cut wider than the network's input, so that training can shift and zoom."""
 CROP_SIZE = 224
 """Side of a stored picture that came as a crop; DFDC's are no larger."""
 
@@ -108,6 +108,7 @@ _open_files: dict[str, Any] = {}
 
 def _pictures_of(path: str) -> Any:
     if path not in _open_files:
+        # One file at a time: rows come file by file, and a file may take gigabytes.
         _open_files.clear()
         _open_files[path] = pd.read_parquet(path, columns=["image"])["image"].to_list()
     return _open_files[path]
@@ -115,6 +116,7 @@ def _pictures_of(path: str) -> Any:
 
 def decode_picture(data: bytes) -> Image:
     """An encoded picture as RGB. Raises ValueError if it cannot be decoded."""
+    # OpenCV decodes to BGR; everything else here is RGB.
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("picture cannot be decoded")
@@ -132,6 +134,7 @@ def _as_crop(picture: Image) -> StoredFace:
 
 def _store(picture: Image, second: float, face: Face) -> StoredFace:
     square = square_around(face.box, MARGIN)
+    # From the frame's pixels to those of the stored picture.
     scale = SIZE / square.width
     landmarks = (face.landmarks - np.array([square.x0, square.y0])) * scale
     side = SIZE / (1 + MARGIN)
@@ -147,7 +150,9 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
         [Frame(*pair) for pair in zip(seconds, pictures, strict=True)]
     )
     pictures = [frame.image for frame in frames]
+    # Spread frames are too far apart to interpolate between.
     looked = list(range(0, len(pictures), 1 if config.pick == "even" else config.every))
+    # The largest face of each frame, by the order of `find`.
     found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in looked])]
     seen = {k: face for k, face in zip(looked, found, strict=True) if face is not None}
     if not seen:
@@ -162,6 +167,7 @@ def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], li
     """The chosen frames' seconds and pictures; only those are held in memory."""
     if path.is_dir():
         return _frames_of_folder(path, config)
+    # The first ones need no count, and no pass over the file.
     wanted = _wanted(config.frames if config.pick == "first" else _count_frames(path), config)
     source = reading.source_of(path, PRODUCT_LIMITS, DecodeNotes())
     chosen = islice(enumerate(source.in_order()), wanted[-1] + 1)
@@ -181,6 +187,7 @@ def _wanted(count: int, config: PrepareConfig) -> range:
     """Which of `count` frames are kept; the range may end beyond them."""
     if config.pick == "even":
         return range(0, count, max(count // config.frames, 1))[: config.frames]
+    # Centred on the middle of the video.
     first = max((count - config.frames) // 2, 0) if config.pick == "consecutive" else 0
     return range(first, first + config.frames)
 
@@ -203,6 +210,7 @@ def write_video(path: Path, faces: Sequence[StoredFace], codec: str) -> None:
 
 
 def _face_at(seen: dict[int, Face], index: int) -> Face:
+    # The nearest frames with a face; before the first and after the last it stays where it is.
     before = max((k for k in seen if k <= index), default=min(seen))
     after = min((k for k in seen if k >= index), default=max(seen))
     share = 0.0 if after == before else (index - before) / (after - before)
@@ -216,6 +224,7 @@ def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[
 
     Failures are rows too: `status` says why, and they have no face.
     """
+    # One thread per worker process, of which there are as many as cores.
     torch.set_num_threads(1)
     finder = FaceFinder()
     images: list[Image] = []
@@ -267,6 +276,7 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
     jobs = []
     for kind, part in table.groupby("kind", sort=True):
+        # A video has up to 96 faces, so eight fill a shard.
         step = 8 if kind == "video" else rows
         for start in range(0, len(part), step):
             stem = out / f"{kind}-{start:06d}"
@@ -287,6 +297,7 @@ def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]
     tables, pixels = [], {}
     for path in sorted(folder.glob("*.parquet")):
         tables.append(pd.read_parquet(path).assign(shard=path.stem))
+        # Mapped: workers share the pages, and only what is read comes from disk.
         pixels[path.stem] = np.load(path.with_suffix(".npy"), mmap_mode="r")
     if not tables:
         raise DataError(f"{folder} holds no shards; run python -m train.prepare first.")

@@ -1,4 +1,4 @@
-"""What labelled videos of unseen people and sources say about a network, cross-fitted by source.
+"""Results of a network on labelled videos of unseen people and sources, cross-fitted by source.
 
 Calibration, threshold and the range of "undecided" are fitted on videos. Each figure that depends
 on them is of videos whose source had no part in the fit: the sources are dealt into folds, and each
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 FALSE_ALARMS = 0.05
 """Of real videos so many may be called fake, as they are and, counted apart, after an upload."""
 MISSES = 0.20
-"""Of fake videos, so many may be told "no sign"; what lies between is undecided."""
+"""Of fake videos, so many may be called "no sign"; what lies between is undecided."""
 FOLDS = 5
 COPIES = ("logit", "uploaded")
 """Columns of a table of videos: the pooled log-odds as they are, and after an upload."""
@@ -54,9 +54,11 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     seen = np.isfinite(logits.ravel())
     temperature, bias = fit_calibration(labels[seen], logits.ravel()[seen])
     fitted = replace(rules, temperature=temperature, bias=bias)
+    # The stricter of the copies: the limit holds for each of them.
     edge = max(_edge(column[(fake == 0) & np.isfinite(column)]) for column in logits.T)
     # Rounded up, so that the score at the edge stays below it.
     p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
+    # Not below one half, and not so high that no video reaches it.
     threshold = float(np.clip(p, 0.5, 0.995))
     fakes = calibrate(logits.ravel()[seen & (labels == 1)], fitted)
     low = min(threshold, round(float(np.quantile(fakes, MISSES)), 3))
@@ -72,6 +74,7 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
 
 def _edge(real: Floats) -> float:
     """The highest log-odds that are not called fake, of (n,) real ones."""
+    # At 5 %, below 39 real videos none is allowed above it.
     allowed = max(int(np.floor((len(real) + 1) * FALSE_ALARMS - 1)), 0)
     return float(np.sort(real)[len(real) - 1 - allowed])
 
@@ -84,6 +87,7 @@ def folds_of(sources: Sequence[str], fake: Floats, count: int = FOLDS) -> NDArra
     table = pd.DataFrame({"source": list(sources), "fake": np.asarray(fake)})
     counts = table.groupby("source")["fake"].agg(["size", "sum"])
     order = counts.sort_values(["size"], ascending=False, kind="stable").index
+    # Reals and fakes that each fold has so far.
     held = np.zeros((count, 2))
     fold: dict[str, int] = {}
     for name in order:
@@ -109,6 +113,7 @@ def cross_fit(table: pd.DataFrame, rules: ScoringRules) -> pd.DataFrame:
         fitted = fit_rules(fake[~here], logits[~here], rules)
         for place, copy in enumerate(COPIES):
             known = np.isfinite(logits[here, place])
+            # NaN, since a video without a score has no probability; comparisons with it are False.
             p = np.full(int(here.sum()), np.nan)
             p[known] = calibrate(logits[here, place][known], fitted)
             result.loc[here, f"p_{copy}"] = p
@@ -159,6 +164,7 @@ def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]
     def best(chosen: NDArray[np.bool_]) -> float:
         return max(shares, key=lambda share: auc(fake[chosen], logits[share][chosen]))
 
+    # Halves of the sources: the choice is made on one and measured on the other.
     first = folds_of(table["source"].tolist(), fake, 2) == 0
     crossed = [
         auc(fake[b & seen], logits[best(a & seen)][b & seen])
@@ -199,12 +205,13 @@ def figures(part: pd.DataFrame, copy: str) -> dict[str, Any]:
 
 def within_sources(judged: pd.DataFrame) -> dict[str, Any]:
     """How often a fake scores above a real of its own source, over all such pairs: no camera and no
-    codec tells the two apart."""
+    codec separates the two."""
     above, pairs, sources = 0.0, 0, 0
     for _, part in judged.groupby("source"):
         real = part[part["label"] == "REAL"]["logit"].to_numpy(float)
         fake = part[part["label"] == "FAKE"]["logit"].to_numpy(float)
         if len(real) and len(fake):
+            # Mann-Whitney: ties count half, as in the AUC.
             above += float((fake[:, None] > real).sum() + 0.5 * (fake[:, None] == real).sum())
             pairs += len(real) * len(fake)
             sources += 1
@@ -218,12 +225,12 @@ def as_lines(results: Mapping[str, Any]) -> list[str]:
         "| missed, of the fake | ECE |",
         "|---|---|---|---|---|---|",
     ]
-    for copy, told in zip(COPIES, ("", ", after an upload"), strict=True):
+    for copy, suffix in zip(COPIES, ("", ", after an upload"), strict=True):
         for name, row in results["copies"][copy].items():
             if row:
                 low, high = row["auc_interval_sources"]
                 lines.append(
-                    f"| {name}{told} | {row['real']} / {row['fake']} "
+                    f"| {name}{suffix} | {row['real']} / {row['fake']} "
                     f"| {row['auc']:.3f} ({low:.2f}–{high:.2f}) "
                     f"| {row['false_alarms']:.1%} | {row['misses']:.0%} | {row['ece']:.3f} |"
                 )

@@ -47,6 +47,7 @@ def shifts_of(model: CnnLstm, rules: ScoringRules, faces: Faces) -> Iterator[tup
     before = calibrate(judge_crops(model, faces).clip, rules)
     stored = deepcopy(model)
     for dtype in ALLOWED:
+        # From the original weights each time, not from the last rounding.
         stored.load_state_dict(unpack(pack(model.state_dict(), dtype)))
         after = calibrate(judge_crops(stored, faces).clip, rules)
         yield dtype, float(np.abs(before - after).max())
@@ -73,6 +74,7 @@ def rules_of(results: Mapping[str, Any]) -> ScoringRules:
 def rounded(value: Any) -> Any:
     """Numbers to four digits, in whatever they are nested."""
     if isinstance(value, float):
+        # Four digits: intervals of these figures are wider than .01.
         return round(value, 4)
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
@@ -80,11 +82,12 @@ def rounded(value: Any) -> Any:
 
 
 def fit_settings(run: Path) -> dict[str, Any]:
-    """How each stage was trained, and what its log says."""
+    """The settings and the log of each stage of training."""
     stages = {
         path.name.split(".")[0]: json.loads(path.read_text()) for path in run.glob("*.config.json")
     }
     for stage in stages.values():
+        # It is in the card already, as `Card.model`.
         stage.pop("model", None)
     log = run / "log.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []

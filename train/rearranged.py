@@ -19,7 +19,7 @@ ROOTS = (".", "datasets", "datasets/rgb", "rgb", "data")
 """Where beside a JSON, or beside a folder above it, its paths may begin."""
 ABOVE = 4
 SHORTEST = 3
-"""Parts of a path that must be found: fewer are not enough to know a frame by."""
+"""Parts of a path that must be found: fewer do not identify a frame."""
 
 
 def read_rearranged(path: Path, kind: str = "video") -> pd.DataFrame:
@@ -70,6 +70,7 @@ def _official(found: list[tuple[tuple[str, ...], Row]]) -> dict[tuple[str, ...],
     official: dict[tuple[str, ...], str] = {}
     for part in members.values():
         lists = [part.get(split) for split in SPLITS]
+        # Sets without an official split list all of their videos in each part.
         shared = lists[0] is not None and lists[0] == lists[1] == lists[2]
         for split in ("", *SPLITS):  # what comes later overrules
             if split == "val" and part.get("val") in (part.get("train"), part.get("test")):
@@ -83,6 +84,7 @@ def _row_of(keys: tuple[str, ...], entry: Row, path: Path) -> Row:
     label = _label(str(entry.get("label") or method), path)
     people = people_of(video)
     identity = people.identity if people else video
+    # Celeb-DF's YouTube videos are named by plain numbers.
     youtube = people is None and "youtube" in str(entry["frames"][0]).lower()
     return {
         "label": label,
@@ -114,6 +116,7 @@ class _Places:
 
     def of(self, frames: list[str], video: str, kind: str) -> list[Path]:
         """The folder of the frames for a video, each frame for pictures."""
+        # Lists made on Windows have backslashes.
         written = [PurePosixPath(str(frame).replace("\\", "/")) for frame in frames]
         if kind != "video":
             return [self._find(frame) for frame in written]
@@ -130,6 +133,7 @@ class _Places:
             place = self.fit[0].joinpath(*written.parts[self.fit[1] :])
             if place.exists():
                 return place
+        # Paths begin with folders of the authors' machine, which are dropped one by one.
         for drop in range(max(len(written.parts) - SHORTEST, 0) + 1):
             for root in self.roots:
                 place = root.joinpath(*written.parts[drop:])

@@ -2,10 +2,10 @@
 
     python -m train.regions --weights weights/fast.safetensors --shards shards
 
-A network looks at mouths and eyes of real people, too. So the product tells the share of a region
-beside the mean share that it has on the real faces measured here: cut, judged and explained by the
+Heat lies on mouths and eyes of real people, too. So the product gives the share of a region beside
+the mean share that it has on the real faces measured here: cut, scored and explained by the
 product's own code, each face as a clip of one frame. Without it the product compares with the
-region's area, and says so. Minutes on two cores; only the card is written anew.
+region's area, and states that. Minutes on two cores; only the card is written anew.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS
 from train.clips import Faces
 from train.verbs import DataError, verb, whole
 
-BATCH = 32
+BATCH = 32  # faces per pass; bounds memory
 QUICK = tuple(key for key, method in HEAT_METHODS.items() if not method.uses_pixels)
-"""The methods measured unless others are named; Score-CAM asks the network 32 times per face."""
+"""The methods measured unless others are named; Score-CAM runs the network 32 times per face."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,11 @@ def real_faces(faces: Faces, model: CnnLstm, limit: int) -> Seen:
     if not clips:
         raise DataError("There are no real faces in this split; name another with --split.")
     crop = CropSettings(size=model.config.size, margin=model.config.margin)
+    # Evenly over the split, so all of its data sets are among them.
     chosen = np.unique(np.linspace(0, len(clips) - 1, min(limit, len(clips))).astype(int))
     crops, landmarks = [], []
     for rows in (clips[index] for index in chosen):
+        # The middle frame of each clip.
         clip, boxes = faces.read(rows[len(rows) // 2 :][:1])
         side, x, y = (float(value) for value in boxes[0])
         box = Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
@@ -67,7 +69,7 @@ def real_faces(faces: Faces, model: CnnLstm, limit: int) -> Seen:
         landmarks.append(landmarks_in_crop(clip.landmarks[0], box, crop))
     with torch.inference_mode():
         parts = [to_tensor(crops[k : k + BATCH]) for k in range(0, len(crops), BATCH)]
-        maps = torch.cat([model.encode(part) for part in tqdm(parts, desc="looking", leave=False)])
+        maps = torch.cat([model.encode(part) for part in tqdm(parts, desc="encoding", leave=False)])
     return Seen(crops, landmarks, maps)
 
 
@@ -77,7 +79,7 @@ def measure(model: CnnLstm, seen: Seen, method: str, of: str) -> dict[str, Any]:
     for start in range(0, len(seen.crops), BATCH):
         part = slice(start, start + BATCH)
         crops = seen.crops[part]
-        lengths = torch.ones(len(crops), dtype=torch.long)
+        lengths = torch.ones(len(crops), dtype=torch.long)  # clips of one frame
         clips = Clips(seen.maps[part], lengths, to_tensor(crops))
         heats = heat_maps(model, clips, method, of)[:, 0].float().numpy()
         for heat, crop, points in zip(heats, crops, seen.landmarks[part], strict=True):
@@ -95,7 +97,7 @@ def measure(model: CnnLstm, seen: Seen, method: str, of: str) -> dict[str, Any]:
 
 
 def write_card(path: Path, found: dict[str, Any]) -> None:
-    """What was measured joins the card at `path`; what it knows of other methods stays."""
+    """Adds the measurement to the card at `path`; entries of other methods stay."""
     card = Card.from_json(path.read_text(encoding="utf-8"))
     regions = {**card.data.get("regions", {}), **found}
     with whole(path) as part:

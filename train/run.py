@@ -33,6 +33,7 @@ FAST = ModelConfig(
     backbone="tf_efficientnet_lite0",
     size=160,
     margin=0.0,
+    # EfficientNet-Lite's weights expect (x - 127) / 128 of bytes.
     mean=(127 / 255, 127 / 255, 127 / 255),
     std=(128 / 255, 128 / 255, 128 / 255),
     families=FAMILIES,
@@ -40,23 +41,23 @@ FAST = ModelConfig(
 
 
 TRANSFORMER_DEPTHS = (3, 7, 11)
-"""Blocks of a small vision transformer whose tokens are used: what decoders and blends leave is
-texture, which late blocks no longer carry."""
+"""Blocks of a small vision transformer whose tokens are used: traces of decoders and blends are
+texture, which late blocks no longer represent."""
 
 LAST_FIRST = "clips", "frames"
 """The stages of training, the last one first."""
 
 Loss = Callable[[CnnLstm, Any, "FitConfig"], Tensor]
-"""A batch of tensors, what the model says about it, and how wrong that is."""
+"""The loss of a model on a batch of tensors, under a config."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
     """`freeze` counts the backbone's first stages that keep their weights, stem included; of the
     others "all" weights are tuned, or `tune` "vectors" only: the norms' scales and all biases,
-    which keeps what a large backbone knows of pictures (arXiv 2508.06248 tunes the norms).
-    `average` is the decay of the running mean of weights that is judged and kept. A step learns
-    from `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
+    which keeps the features of a large pretrained backbone (arXiv 2508.06248 tunes the norms).
+    `average` is the decay of the running mean of weights that is judged and kept. A step uses
+    `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
     after `patience` judgements without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
@@ -67,7 +68,7 @@ class FitConfig:
     there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose answers are learned beside the labels, with the weight `teach`. `leave_out` is
+    weights whose outputs are targets beside the labels, with the weight `teach`. `leave_out` is
     the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
@@ -126,6 +127,7 @@ class Run:
     def __init__(self, folder: Path, config: FitConfig, loss: Loss) -> None:
         self.folder, self.config, self.loss = folder, config, loss
         self.accelerator = Accelerator(mixed_precision=_precision(config.precision))
+        # Before the network is built: its initial weights depend on it.
         torch.manual_seed(config.seed)
         self.model = CnnLstm(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step, self.best = 0, -1.0
@@ -138,15 +140,15 @@ class Run:
         self.objective: nn.Module
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that judges, tells and writes."""
+    def is_main(self) -> bool:
+        """Whether this is the process that judges, prints and writes."""
         return bool(self.accelerator.is_main_process)
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are done, or hope is given up (`FitConfig.stop_after`)."""
+        """Whether all steps are done, or training stops early (`FitConfig.stop_after`)."""
         limit = self.config.stop_after
-        return self.progress >= 1 or 0 < limit <= stale(self.history)
+        return self.progress >= 1 or 0 < limit <= since_best(self.history)
 
     @property
     def elapsed(self) -> float:
@@ -174,40 +176,45 @@ class Run:
     def rate(self) -> float:
         return rate_at(self.step, self.config, self.history, self.progress)
 
-    def learn(self, batches: Sequence[Any]) -> float:
+    def train_step(self, batches: Sequence[Any]) -> float:
         """One step down the mean loss over `batches`, and the running mean after it; returns
         the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * group["share"]
-        loss = self._descend(batches)
+        loss = self._backward(batches)
         if self.config.sam:
-            moved = self._climb()
-            with norms_unmoved(self.model):
-                self._descend(batches)
+            # SAM: gradients at w + e(w) (Foret et al. 2021, eq. 2 and 3), applied at w.
+            moved = self._ascend()
+            with frozen_norm_statistics(self.model):
+                self._backward(batches)
             for parameter, shift in moved:
                 parameter.data -= shift
+        # Norm 5 (Pascanu et al. 2013): bounds single steps, of which most are smaller.
         self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()
         self.step += 1
-        self.follow()
+        self.update_average()
         return loss
 
-    def _descend(self, batches: Sequence[Any]) -> float:
+    def _backward(self, batches: Sequence[Any]) -> float:
         """Gradients of the mean loss over `batches`."""
         self.optimiser.zero_grad()
         process = int(self.accelerator.process_index)
+        # Dropout of a step is repeatable after a restart, and differs between processes.
         torch.manual_seed(self.config.seed + self.step + 1_000_003 * process)
         total = 0.0
         for batch in batches:
             here = type(batch)(*(tensor.to(self.accelerator.device) for tensor in batch))
+            # Gradients of the batches add up, so this is the gradient of the mean.
             loss = self.objective(here) / len(batches)
             self.accelerator.backward(loss)
             total += float(loss.detach())
         return total
 
-    def _climb(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """To the worst place near by; returns who moved, and how far."""
+    def _ascend(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """To the highest loss within the radius, to first order; returns the shifted parameters."""
         moving = [p for p in self.model.parameters() if p.grad is not None]
+        # Norm over all parameters as one vector; 1e-12 avoids a division by zero.
         norm = torch.stack([p.grad.norm() for p in moving if p.grad is not None]).norm()
         scale = self.config.sam / (norm + 1e-12)
         moved = [(p, p.grad * scale) for p in moving if p.grad is not None]
@@ -216,12 +223,13 @@ class Run:
         return moved
 
     def choose_parameters(self) -> None:
-        """Only what this stage trains asks for gradients; biases and norms do not decay."""
+        """Only what this stage trains requires gradients; biases and norms do not decay."""
         set_trainable(self.model, self.config)
         named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         slow = {n for n, _ in named if self.config.stage == "clips" and is_cnn(n)}
         groups = [
             {
+                # Four groups: CNN or not, matrix or vector; vectors do not decay.
                 "params": [p for n, p in named if (n in slow, p.ndim > 1) == kind],
                 "weight_decay": self.config.weight_decay if kind[1] else 0.0,
                 "share": self.config.cnn_rate if kind[0] else 1.0,
@@ -229,16 +237,19 @@ class Run:
             for kind in itertools.product((False, True), (True, False))
         ]
         self.objective = self.accelerator.prepare(Objective(self.model, self.loss, self.config))
+        # Decoupled weight decay (Loshchilov & Hutter 2019).
         self.optimiser = torch.optim.AdamW(groups, lr=self.config.rate)
 
-    def follow(self) -> None:
+    def update_average(self) -> None:
         """Move the running mean of weights towards the weights."""
+        # Faster at first, so that the initial weights are forgotten; TensorFlow's rule.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
         for name, value in self.model.state_dict().items():
             mean = self.average[name]
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - decay)
             else:
+                # Counters, such as `num_batches_tracked`, have no mean.
                 mean.copy_(value)
 
     def averaged(self) -> CnnLstm:
@@ -249,11 +260,12 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint; the old one is replaced only by a complete new one."""
-        if not self.leads:
+        if not self.is_main:
             return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for index, state in self.optimiser.state_dict()["state"].items():
+            # Both moments and the step of each parameter, by its number.
             tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
         kept = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
         notes = {"step": self.step, "best": self.best, "history": self.history}
@@ -273,6 +285,7 @@ class Run:
         for name, value in _below(tensors, "adam.").items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = value
+        # Settings come from the config, state from the file.
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         notes = _notes_of(path)
@@ -292,9 +305,8 @@ def _notes_of(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def norms_unmoved(model: nn.Module) -> Iterator[None]:
-    """Batch norms keep their running statistics: those of a place that is left again are not
-    the network's."""
+def frozen_norm_statistics(model: nn.Module) -> Iterator[None]:
+    """Batch norms keep their running statistics: those at shifted weights are not the network's."""
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
         norm.track_running_stats = False
@@ -313,9 +325,11 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
         early = _early_stages(model, config.freeze)
         frozen = [model.mask, *(early if config.cnn_rate else [model.encoder, model.still])]
         frozen += [model.family] if model.family is not None else []
+        # Batch norms use their statistics: clips of one person would shift them.
         model.encoder.eval()
     for module in frozen:
         module.requires_grad_(False)
+        # Frozen norms must not update their running statistics either.
         module.eval()
     if config.tune == "vectors":
         for parameter in model.encoder.parameters():
@@ -352,7 +366,7 @@ def config_of(backbone: str, size: int) -> ModelConfig:
         return replace(FAST, size=size)
     known: Any = timm.get_pretrained_cfg(backbone)
     if known is None:
-        raise DataError(f"timm knows no backbone {backbone!r}.")
+        raise DataError(f"timm has no backbone {backbone!r}.")
     mean, std = tuple(known.mean), tuple(known.std)
     depths = TRANSFORMER_DEPTHS if backbone.startswith("vit_small") else ()
     return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, depths=depths)
@@ -387,9 +401,11 @@ def load_hub(model: CnnLstm) -> None:
 def load_imagenet(model: CnnLstm, path: Path) -> None:
     """ImageNet weights into the encoder from a state dict whose tensors stand in timm's order,
     under whatever names. Raises ValueError if a shape differs."""
+    # weights_only admits tensors and plain containers, and runs no code.
     loaded = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - tensors only
     values = [value for name, value in loaded.items() if "num_batches" not in name]
     own = {k: v for k, v in model.encoder.state_dict().items() if "num_batches" not in k}
+    # The classifier's tensors come last, and are left out.
     values = values[: len(own)]
     for (name, place), value in zip(own.items(), values, strict=True):
         if place.shape != value.shape:
@@ -402,6 +418,7 @@ def load_earlier(model: CnnLstm, path: Path) -> None:
     names. A family head for other families than `model`'s stays out. Raises ValueError if anything
     else does not fit."""
     weights = load_file(path)
+    # Exactly the encoder's names: weights of a backbone alone.
     if set(weights) == set(model.encoder.state_dict()):
         model.encoder.load_state_dict(weights)
         return
@@ -438,19 +455,22 @@ def rate_at(
     cosine down to a hundredth over the last 45 %, so late that a run may be made longer while it is
     under way. "plateau": see `FitConfig`."""
     progress = step / max(config.steps, 1) if progress is None else progress
+    # Warm-up (Goyal et al. 2017): Adam's moments are unreliable at first.
     warm = progress / 0.05 if config.minutes else (step + 1) / max(config.warmup, 1)
     if warm < 1:
+        # Not 0, at which the first step would do nothing.
         return config.rate * max(warm, 0.01)
     if config.schedule == "plateau":
-        return config.rate * 0.5 ** (stale(history) // max(config.patience, 1))
+        return config.rate * 0.5 ** (since_best(history) // max(config.patience, 1))
+    # Half a cosine (Loshchilov & Hutter 2017) from 1 to 0.01 over what is left.
     share = (progress - 0.55) / 0.45
     return config.rate * (
         0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(max(share, 0.0), 1.0))))
     )
 
 
-def stale(history: Sequence[Mapping[str, Any]]) -> int:
-    """How many judgements in a row brought no better AUC."""
+def since_best(history: Sequence[Mapping[str, Any]]) -> int:
+    """How many judgements in a row had no better AUC."""
     scores = [entry["auc"] for entry in history]
     return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
@@ -463,17 +483,19 @@ def _precision(asked: str) -> str:
 
 def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
     """Of labels in {0, 1} moved towards each other by `smoothing`, fakes weighing `fake_weight`."""
+    # Label smoothing (Szegedy et al. 2016): targets s and 1 - s.
     smooth = fake * (1 - 2 * config.smoothing) + config.smoothing
+    # 1 for reals, `fake_weight` for fakes.
     weight = 1 + (config.fake_weight - 1) * fake
     return functional.binary_cross_entropy_with_logits(logits, smooth, weight=weight)
 
 
 def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> None:
-    """Judge the mean weights, tell the score to all processes, log it, store the checkpoint, and
-    keep the best weights apart."""
-    told = [judge(run.averaged()) if run.leads else 0.0]
-    broadcast_object_list(told)
-    score = float(told[0])
+    """Judge the mean weights, broadcast the score to all processes, log it, store the checkpoint,
+    and store the best weights separately."""
+    scores = [judge(run.averaged()) if run.is_main else 0.0]
+    broadcast_object_list(scores)
+    score = float(scores[0])
     entry = {"stage": run.config.stage, "step": run.step, "loss": loss, "auc": score}
     entry["rate"] = run.rate
     entry["pairs_per_second"] = round(run.speed, 1)
@@ -481,7 +503,7 @@ def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> Non
     run.history.append(entry | {"seconds": round(time.monotonic() - run.began)})
     better = score > run.best
     run.best = max(run.best, score)
-    if run.leads:
+    if run.is_main:
         _write_note(run, better)
     run.save()
 
@@ -494,11 +516,12 @@ def train_on(run: Run, batches: Iterator[Sequence[Any]], judge: Callable[[CnnLst
     began = time.monotonic()
     total = None if config.minutes else config.steps
     with tqdm(
-        total=total, initial=run.step, unit="step", mininterval=2, disable=not run.leads
+        total=total, initial=run.step, unit="step", mininterval=2, disable=not run.is_main
     ) as bar:
         while not run.finished:
-            losses.append(run.learn(next(batches)))
+            losses.append(run.train_step(next(batches)))
             bar.update()
+            # Mean of the last 50: single batches are too noisy to read.
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
             if run.finished or due(run):
                 run.speed = len(losses) * pairs / (time.monotonic() - began)
@@ -537,7 +560,7 @@ def load_run(folder: Path) -> CnnLstm:
             config = json.loads((folder / f"{stage}.config.json").read_text())
             model = CnnLstm(ModelConfig.from_dict(config["model"]))
             model.load_state_dict(load_file(path))
-            if stage == "frames":  # an LSTM that never learned must not speak
+            if stage == "frames":  # an untrained LSTM must add nothing
                 for layer in (model.frame, model.clip):
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
@@ -546,6 +569,6 @@ def load_run(folder: Path) -> CnnLstm:
 
 
 def ready(model: CnnLstm) -> CnnLstm:
-    """In eval mode, in the memory format that CPUs like."""
+    """In eval mode, and in the memory format that is fastest on CPUs."""
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval()

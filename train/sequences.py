@@ -1,7 +1,7 @@
-"""The second stage: the LSTM learns from what the trained CNN makes of clips.
+"""The second stage: the LSTM is trained on the features that the CNN gives for clips.
 
 With the CNN frozen, clips go through it once, and an epoch is a matter of seconds; the price is
-that each clip has one history only. With the CNN learning on, every step sees new clips.
+that each clip has one history only. With the CNN trained further, every step has new clips.
 """
 
 from __future__ import annotations
@@ -44,15 +44,16 @@ def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0
     for part in tqdm(parts, unit="part", desc=f"encoding {folder.name}"):
         path = folder / f"{part.start:06d}.safetensors"
         if not path.exists():
-            seen = see_clips(model, Subset(pairs, part), workers=workers)
+            seen = encode_pairs(model, Subset(pairs, part), workers=workers)
             with whole(path) as place:
                 save_file(seen._asdict(), place)
     return read_sequences(folder)
 
 
 @torch.inference_mode()
-def see_clips(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> Sequences:
+def encode_pairs(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> Sequences:
     """All `pairs` of clips as features."""
+    # Four pairs of clips at a time, 8 * T pictures through the CNN.
     loader = DataLoader(pairs, 4, num_workers=workers, collate_fn=collate)
     seen = [(encode(model, batch.clips), batch.fake) for batch in loader]
     features, fake = (torch.cat(column) for column in zip(*seen, strict=True))
@@ -73,6 +74,7 @@ def read_sequences(folder: Path) -> Sequences:
 def encode(model: CnnLstm, clips: Tensor) -> Tensor:
     """Clips (B, T, 3, S, S) uint8  ->  pooled features (B, T, C)."""
     B, T = clips.shape[:2]
+    # uint8 is a quarter of the transfer; converted on the device.
     images = clips.flatten(0, 1).to(model.mean.device).float() / 255
     seen = model.encode_with_early(images.to(memory_format=torch.channels_last))
     return model.describe(seen, (B, T)).cpu()
@@ -83,26 +85,26 @@ def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> No
     is kept, weighed against the frames' own logits as is best for them."""
     if run.config.model.motion and run.step == 0:
         measure_change(run.model, train)
-    begin_silent(run, lambda model: judge_sequences(model, judges))
+    start_from_zero_heads(run, lambda model: judge_sequences(model, judges))
     train_on(run, windows(run, train), lambda model: judge_sequences(model, judges))
-    if run.leads:
+    if run.is_main:
         set_weight(run.folder / "clips.best.safetensors", run.averaged(), judges)
 
 
 def fit_together(
     run: Run, batches: Iterator[list[Batch]], judges: Callable[[CnnLstm], Sequence[Sequences]]
 ) -> CnnLstm:
-    """The same, with the CNN learning on; `judges` are what it makes of the clips that judge.
+    """The same, with the CNN trained further; `judges` gives its features of the validation clips.
     Returns the best network."""
     path = run.folder / "clips.best.safetensors"
 
     def judge(model: CnnLstm) -> float:
         return judge_sequences(model, judges(model))
 
-    begin_silent(run, judge)
+    start_from_zero_heads(run, judge)
     train_on(run, batches, judge)
     best = run.averaged()
-    if run.leads:
+    if run.is_main:
         best.load_state_dict(load_file(path))
         set_weight(path, best, judges(best))
         best.load_state_dict(load_file(path))
@@ -113,15 +115,17 @@ def measure_change(model: CnnLstm, clips: Sequences) -> None:
     """Mean and deviation of each channel of change, by which the LSTM's input is normalised."""
     change = clips.features[..., model.width :].flatten(0, 1)
     model.change_mean.copy_(change.mean(dim=0))
+    # 1e-6: a channel that never changes must not divide by zero.
     model.change_std.copy_(change.std(dim=0) + 1e-6)
 
 
-def begin_silent(run: Run, judge: Callable[[CnnLstm], float]) -> None:
-    """The LSTM's two outputs start at zero: what is learned is a correction of mean pooling, and
+def start_from_zero_heads(run: Run, judge: Callable[[CnnLstm], float]) -> None:
+    """Zero-initialises the LSTM's two heads: what is learned is a correction of mean pooling, and
     mean pooling itself is the first candidate."""
     if run.step:
         return
     for layer in (run.model.frame, run.model.clip):
+        # Weights and biases: the LSTM's input then has no gradient in the first step, the heads do.
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
@@ -147,10 +151,12 @@ def set_weight(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
 
     def area(factor: float) -> float:
         model.load_state_dict(at(factor))
+        # Rounded, so that equal factors compare as equal.
         return round(judge_sequences(model, judges), 4)
 
     factors = MOTION_FACTORS if model.config.motion else FACTORS
     areas = {factor: area(factor) for factor in factors}
+    # The smallest factor among equals: less of what does not help.
     best = min(factor for factor in factors if areas[factor] >= max(areas.values()) - WORTH)
     print(json.dumps({"weight of the LSTM": best, "auc": areas}), flush=True)
     with whole(path) as place:
@@ -170,8 +176,10 @@ def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
     product's clips."""
     rng = np.random.default_rng((config.seed, step))
     chosen = rng.integers(0, len(clips.features) // 2, 2 * config.pairs)
+    # Real and fake of each pair side by side, as in `Sequences`.
     rows = torch.from_numpy(np.stack([2 * chosen, 2 * chosen + 1], 1).ravel())
     T = clips.features.shape[1]
+    # Any length for half of the steps, since the product's clips may lose frames.
     length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(5, T)
     start = int(rng.integers(0, T - length + 1))
     window = slice(start, start + length)
@@ -182,26 +190,28 @@ def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
     """Cross-entropy of the clip and of each frame in it, and the price of every departure from
     mean pooling.
 
-    For half of the clips the frames' own logits are left out. They are right about nearly everybody
-    whom the CNN was trained on, so beside them the LSTM would have nothing to learn. An LSTM whose
-    input is motion learns without them: its evidence is of another kind, and is weighed against
+    For half of the clips the frames' own logits are left out. They are right for nearly everybody
+    whom the CNN was trained on, so beside them the LSTM would have little to learn. An LSTM whose
+    input is motion is trained without them: its evidence is of another kind, and is weighed against
     theirs afterwards (`set_weight`).
     """
     logits = model.judge(clips.features)
     if model.config.motion:
+        # What the LSTM alone adds to the clip's logit.
         own = logits.clip - logits.still.mean(dim=1)
         whole = cross_entropy(own, clips.fake.amax(dim=1), config)
         return whole + cross_entropy(logits.frame - logits.still, clips.fake, config)
-    heard = torch.rand(len(clips.fake), 1, device=clips.fake.device) < 0.5
-    silent = logits.still * ~heard  # (B, T)
-    whole = cross_entropy(logits.clip - silent.mean(dim=1), clips.fake.amax(dim=1), config)
-    each = cross_entropy(logits.frame - silent, clips.fake, config)
+    kept = torch.rand(len(clips.fake), 1, device=clips.fake.device) < 0.5
+    removed = logits.still * ~kept  # (B, T)
+    whole = cross_entropy(logits.clip - removed.mean(dim=1), clips.fake.amax(dim=1), config)
+    each = cross_entropy(logits.frame - removed, clips.fake, config)
+    # Squared departure from mean pooling, priced below.
     correction = (logits.clip - logits.still.mean(dim=1)).square().mean()
     return whole + each + config.correction_price * correction
 
 
 def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
-    """`clip_loss` of clips that the CNN sees now."""
+    """`clip_loss` of clips that go through the CNN in this step."""
     B, T = batch.clips.shape[:2]
     images = batch.clips.flatten(0, 1).to(memory_format=torch.channels_last).float() / 255
     features = model.describe(model.encode_with_early(images), (B, T))
@@ -220,10 +230,11 @@ def judge_sequences(model: CnnLstm, judges: Sequence[Sequences], length: int = 5
 
 @torch.inference_mode()
 def time_matters(model: CnnLstm, clips: Sequences, seed: int = 0) -> dict[str, float]:
-    """The ablation every CNN-LSTM owes: AUC of mean pooling, of the LSTM, and of the LSTM with
+    """The ablation of time: AUC of mean pooling, of the LSTM, and of the LSTM with
     the frames of each clip shuffled."""
     fake = clips.fake.amax(dim=1).numpy()
     T = clips.features.shape[1]
+    # One order for all clips, the same at each call.
     order = torch.randperm(T, generator=torch.Generator().manual_seed(seed))
     ordered, shuffled = model.judge(clips.features), model.judge(clips.features[:, order])
     return {

@@ -1,4 +1,4 @@
-"""A contact sheet of training pairs, to be looked at before hours are spent on them.
+"""A contact sheet of training pairs, for a check by eye before hours are spent on them.
 
     python -m train.sheet --shards shards --out sheet.png
 
@@ -22,6 +22,7 @@ from train.verbs import verb
 def draw_sheet(faces: Faces, recipe: str, config: ClipConfig, columns: int) -> Clip:
     """`columns` pairs of one recipe side by side: (2 S, columns * S, 3); a clip's middle frame."""
     pairs = Pairs(faces, config, columns)
+    # (2, S, S, 3): real and fake.
     drawn = [pairs[k].images[:, config.frames // 2] for k in range(columns)]
     sheet: Clip = np.concatenate([np.concatenate(list(pair), axis=0) for pair in drawn], axis=1)
     return sheet

@@ -36,7 +36,7 @@ class Teacher:
 
     @torch.no_grad()
     def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, 3, S, S) in [0, 1], which it sees at its own size  ->  its last maps
+        """Pictures (N, 3, S, S) in [0, 1], resized to the teacher's own size  ->  its last maps
         (N, C, h, w) and log-odds (N,)."""
         size = self.model.config.size
         if images.shape[-1] != size:
@@ -49,14 +49,17 @@ class Teacher:
         shared channels as a share of their power, and the cross-entropy of its soft labels."""
         wanted, odds = self.answer(images)
         place = (maps.shape[-2], maps.shape[-1])
+        # To the student's resolution, place by place.
         wanted = functional.adaptive_avg_pool2d(wanted.float(), place)
         C = min(maps.shape[1], wanted.shape[1])
         wrong = (maps[:, :C].float() - wanted[:, :C]).square().mean()
+        # Relative to the power of the maps, so that the weight does not depend on their scale.
         share = wrong / wanted[:, :C].square().mean().clamp(min=1e-6)
+        # Soft labels at temperature 1 (Hinton et al. 2015).
         return share + functional.binary_cross_entropy_with_logits(logits, odds.float().sigmoid())
 
-    def hand_over(self, student: CnnLstm) -> None:
-        """The heads on the shared channels; the student's other channels weigh nothing yet."""
+    def copy_heads(self, student: CnnLstm) -> None:
+        """Copies the heads for the shared channels; the student's other channels have weight 0."""
         for name in HEADS:
             own, taught = getattr(student, name), getattr(self.model, name)
             if own is None or taught is None or own.weight.shape[0] != taught.weight.shape[0]:

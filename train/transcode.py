@@ -22,6 +22,7 @@ def write_altered(source: Path, target: Path, alter: Callable[[Clip], Clip]) -> 
     """
     with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
         stream: Any = writer.add_stream("libx264", rate=reader.streams.video[0].average_rate)
+        # CRF 10 is hardly visible: what is tested is the alteration, not this copy.
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "10", "preset": "veryfast"}
         frames: list[Any] = []
         for frame in reader.decode(video=0):
@@ -36,6 +37,7 @@ def write_altered(source: Path, target: Path, alter: Callable[[Clip], Clip]) -> 
 
 
 def _write(writer: Any, stream: Any, clip: Clip) -> None:
+    # 4:2:0 needs even sides; an odd last row or column is dropped.
     height, width = (side // 2 * 2 for side in clip.shape[1:3])
     if not stream.codec_context.is_open:
         stream.height, stream.width = height, width

@@ -1,4 +1,4 @@
-"""What all commands of `train` share: files appear whole, and errors are told to a person."""
+"""Shared by all commands of `train`: files appear whole, and errors are sentences for a person."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
+        # Atomic, as both are in one folder.
         part.replace(path)
     except (OSError, SafetensorError) as error:
         way_out = " Make room and give the same command again." * (_errno(error) == errno.ENOSPC)
@@ -59,7 +60,7 @@ def verb(main: Main) -> Verb:
     """A command that ends with a sentence and not with a traceback where a person can help."""
 
     @functools.wraps(main)
-    def told(argv: Sequence[str] | None = None) -> int:
+    def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
             return main(argv)
         except (DataError, DiskError) as error:
@@ -67,6 +68,7 @@ def verb(main: Main) -> Verb:
             return 2
         except KeyboardInterrupt:
             print("Stopped; the same command goes on from here.", file=sys.stderr)
+            # 128 + SIGINT, as shells report it.
             return 130
 
-    return told
+    return wrapped

@@ -29,7 +29,7 @@ from train.transcode import write_altered
 from train.verbs import whole
 
 SHARES = (0.25, 0.5, 1.0)
-"""Candidates for `ScoringRules.share`: which part of a person's clips decides."""
+"""Candidates for `ScoringRules.share`: the part of a person's clips that is pooled."""
 
 
 class Recorder(Network):
@@ -64,6 +64,7 @@ def answers(
     (`share 0.25` ...), of the LSTM, and of single frames alone (`still 0.25` ...); NaN where nobody
     could be judged."""
     detector = Detector(loaded, "cpu")
+    # The product's own pipeline, with a network that also stores clips.
     detector.network = network = recorder(loaded, "cpu")
     settings = Settings(frames=frames, heat=False)
     rows: list[dict[str, Any]] = []
@@ -84,6 +85,7 @@ def uploaded(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for path in tqdm(table["path"], unit="video", desc="uploads"):
+        # By the hash of the path: names may be equal in different folders.
         copy = folder / f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.mp4"
         if not copy.exists():
             with whole(copy) as part:
@@ -107,5 +109,6 @@ def pooled(people: dict[int, list[ScoredClip]], rules: ScoringRules) -> dict[str
         for name, values in logits.items():
             for share in SHARES:
                 logit = float(pool_logits(values, weights, share))
+                # The most suspicious person, as `judge_video` takes.
                 found[f"{name} {share}"] = max(found.get(f"{name} {share}", -np.inf), logit)
     return found
