@@ -1,4 +1,4 @@
-"""Which person in a video looks manipulated, when, and where the model looked."""
+"""Which person in a video looks manipulated, when, and where the evidence lies."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ from detector.settings import PRESETS, Settings
 from detector.video.sampling import SHORT_CLIP, Look
 
 SHORT_INSERT = 2.0
-"""Seconds of a manipulated stretch that is worth finding: a sentence, a look into the camera."""
+"""Seconds of a manipulated stretch that is worth finding, such as a sentence."""
 ROUNDS = 3  # further rounds of sampling at most
 _NEW_CLIPS = 3  # in a gap beside a suspicious clip
 _LEAST_GAP = 2  # clips; a shorter gap has no room for frames that show something else
@@ -26,7 +26,7 @@ _LEAST_AGAIN = 40  # frames of all further rounds, where the first one had few
 class Run:
     """Neighbouring sampled frames, in seconds; `end` is the last one's end.
 
-    `judged` says whether any face in it counted; `hot` is the highest probability of its clips
+    `judged`: whether any face in it counted; `hot` is the highest probability of its clips
     whose person is still open to doubt, 0.0 where none is.
     """
 

@@ -166,7 +166,7 @@ def _store(model: Any, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         part = Path(name) / path.name
         _openvino().save_model(model, part, compress_to_fp16=False)
-        # Weights before the graph, as a reader looks for the graph.
+        # Weights before the graph, whose file is what a reader opens.
         for suffix in (".bin", ".xml"):
             part.with_suffix(suffix).replace(path.with_suffix(suffix))
     exports = sorted(path.parent.glob("*.xml"), key=lambda export: export.stat().st_mtime)

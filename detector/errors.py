@@ -37,7 +37,7 @@ def _steers(letter: str) -> bool:
 
 class VideoError(Exception):
     """The visitor's file cannot be judged. The text is one sentence, written for a person,
-    that says what is wrong and what to do, and is fit to be `shown`; `status` is its type. A
+    with the fault and what to do, and is fit to be `shown`; `status` is its type. A
     `Message` is rendered in the language of whoever reads it, also in another process."""
 
     def __init__(self, message: str | Message, status: Status = Status.UNREADABLE) -> None:
@@ -59,4 +59,4 @@ class WeightsError(Exception):
 
 
 class CancelledError(Exception):
-    """The person who asked no longer wants the answer."""
+    """The work was cancelled by whom it was for."""

@@ -17,8 +17,8 @@ class HeatMethod:
     """`name` is a proper name and the same in every language.
 
     `function` is "module:function" of (model, clips, of) -> raw heat (B, T, h, w) >= 0.
-    `log_odds` says that its cells are log-odds that they add, to first order, so that one scale
-    has a meaning; others only compare cells and frames. `uses_pixels`: it runs the CNN again on
+    `log_odds`: its cells are log-odds that they add, to first order, so that one scale has a
+    meaning; others only compare cells and frames. `uses_pixels`: it runs the CNN again on
     the crops, so its cost is many times the score's. `explains_score`: it depends on the score; a
     map that does not may only claim what the CNN responds to.
     """

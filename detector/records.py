@@ -133,8 +133,8 @@ class FaceScore:
     from the frame alone, without time. `heat` is a raw map (h, w) >= 0, made as the report's
     settings say: of this frame's own logit times `fake`, or of the video's logit times the
     person's. So the map of a low score is faint beside that of a high one. Divided by
-    the report's `heat_scale` it is what is drawn. `usable` says whether the frame counted (large,
-    sharp and frontal enough).
+    the report's `heat_scale` it is what is drawn. `usable`: whether the frame counted (large, sharp
+    and frontal enough).
     """
 
     second: float
@@ -175,8 +175,8 @@ class Moment:
     """One picture worth showing: the network's input, beside its heat.
 
     `crop` is exactly the network's input (S, S, 3); `heat` as in `FaceScore`. `regions` are those
-    of the heat, the most conspicuous first. `localised` says whether blurring any of the first
-    ones confirmed the heat; None where it was not tried. `without` is the person's `fake`
+    of the heat, the most conspicuous first. `localised`: whether blurring any of the first ones
+    confirmed the heat; None where it was not tried. `without` is the person's `fake`
     without this frame: the difference is what the frame adds to the video.
     """
 

@@ -85,7 +85,7 @@ CLIP_MIX = {
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """What an example looks like: `frames` per clip, `size` and `margin` as in ModelConfig;
+    """The form of an example: `frames` per clip, `size` and `margin` as in ModelConfig;
     `uploads` is the share of pairs that went through a social network, `real_uploads` that in
     which the real face alone went through one before; only a share of `altered` has any history."""
 

@@ -130,7 +130,7 @@ def _fakes(
 
 
 def _regrow(images: Tensor, plans: Sequence[Plan]) -> Tensor:
-    """As `fakes.resynthesise`, where the plan says so."""
+    """As `fakes.resynthesise`, where the plan has a regrowth."""
     for k, plan in enumerate(plans):
         way = plan.blend.regrowth if plan.blend else None
         if way is None:

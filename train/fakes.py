@@ -34,8 +34,8 @@ class RealClip:
 
 @dataclass(frozen=True, slots=True)
 class FakeClip:
-    """`mask` (T, H, W) in [0, 1] says how much of each pixel is not the original's; `altered`
-    (T,) which frames are touched at all."""
+    """`mask` (T, H, W) in [0, 1] is the share of each pixel that is not the original's; `altered`
+    (T,) marks the frames that are changed at all."""
 
     images: Clip
     mask: Floats

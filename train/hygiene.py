@@ -72,7 +72,7 @@ def _measure_part(job: tuple[pd.DataFrame, Path]) -> None:
 
 def measure_row(row: dict[str, Any], finder: FaceFinder) -> dict[str, Any]:
     """One file: frames, seconds, width, height, faces (the most in one frame; -1 for a picture,
-    in which none are looked for), a perceptual hash of its middle, and `status`."""
+    in which none are searched for), a perceptual hash of its middle, and `status`."""
     unknown = {"frames": 0, "seconds": 0.0, "width": 0, "height": 0, "faces": -1, "hash": ""}
     try:
         if row["kind"] != "video":

@@ -37,8 +37,8 @@ def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     `path` is a Parquet file with a column `image` (encoded bytes), a CSV `file,label[,method,
     identity,target,split,source]`, a JSON of DeepfakeBench or a metadata.json, or a folder: one of
     `train.layouts`, or `real/` and `fake/`.
-    `kind` says what a row is: a `video` (also a folder of its frames), a `still` (a picture with a
-    face somewhere), or a `crop` (the face fills it). `split` overrules what the file says.
+    `kind` is what a row is: a `video` (also a folder of its frames), a `still` (a picture with a
+    face somewhere), or a `crop` (the face fills it). `split` overrides the file's own.
 
     Raises ValueError for anything it cannot take.
     """
@@ -167,8 +167,8 @@ def without_doubles(table: pd.DataFrame, path: Path | str) -> pd.DataFrame:
 def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> pd.DataFrame:
     """`table` with every empty `split` filled in by a hash of who is in the picture.
 
-    People who meet in one fake (`identity` and `target`) go together, so that nobody stands on
-    two sides; the hash of the group's first name does not change when data is added elsewhere.
+    People who meet in one fake (`identity` and `target`) go together, so that nobody is in
+    two splits; the hash of the group's first name does not change when data is added elsewhere.
     A group in which the source names a split follows it. Raises ValueError where one group
     would have to be on two sides.
     """

@@ -1,6 +1,6 @@
-"""Leave-sources-out: how a recipe ranks videos of sources that its training never had.
+"""Leave-sources-out: how a training recipe ranks videos of sources that its training never had.
 
-One set of validation sources says little about the next camera or generator. So the sources of the
+One set of validation sources is a small sample of cameras and generators. So the sources of the
 training videos are dealt into folds, one run is trained without each, and every video is judged by
 the run that lacked its source:
 

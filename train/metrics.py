@@ -1,7 +1,7 @@
 """Metrics of scores: ranking, calibration, and intervals. What scikit-learn has is used from there;
 the rest is here.
 
-`fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what looks more fake.
+`fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what is more likely fake.
 """
 
 from __future__ import annotations

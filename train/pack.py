@@ -147,7 +147,7 @@ def pack(shards: Path, out: Path, config: PackConfig) -> list[Path]:
     for old in out.glob("part-*.parquet"):
         old.unlink()
     written = []
-    # A part is a little larger than its pictures; Parquet tells its own size only afterwards.
+    # A part is a little larger than its pictures; its file size is known only afterwards.
     for number, part in enumerate(parts_of(rows, 0.97 * config.part * MEBI)):
         path = out / f"part-{number:02d}.parquet"
         with whole(path) as place:

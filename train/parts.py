@@ -19,7 +19,7 @@ MEBI = 1 << 20
 
 def split(path: Path, out: Path, mebi: float) -> list[Path]:
     """`path` as NAME.000, NAME.001, ... of at most `mebi` MiB in `out`, and NAME.parts.json, which
-    says what they make; returns the parts."""
+    describes them; returns the parts."""
     content = path.read_bytes()
     step = max(int(mebi * MEBI), 1)
     parts = []

@@ -59,7 +59,7 @@ _CROP_LANDMARKS = ((0.31, 0.29), (0.67, 0.29), (0.49, 0.52), (0.34, 0.735), (0.6
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
     """`frames` frames are kept of each video: the "first" ones, a run of "consecutive" ones around
-    its middle, or "even" ones from all over it. Of neighbours, faces are looked for in every
+    its middle, or "even" ones from all over it. Of neighbours, faces are searched in every
     `every`-th, in between their boxes are interpolated. `clips` names a codec of `CODECS` in
     which each video's faces are written as well; empty for none."""
 
@@ -222,7 +222,7 @@ def _face_at(seen: dict[int, Face], index: int) -> Face:
 def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[int, int]:
     """Prepare `rows` into `stem`.npy and .parquet; returns how many rows held and failed.
 
-    Failures are rows too: `status` says why, and they have no face.
+    Failures are rows too: `status` has the reason, and they have no face.
     """
     # One thread per worker process, of which there are as many as cores.
     torch.set_num_threads(1)

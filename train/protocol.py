@@ -154,8 +154,8 @@ def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
 
 
 def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]:
-    """Which part of a person's clips should decide: the best on all sources, and, to say what the
-    choice itself is worth, the AUC on each half of the sources by the share that is best on the
+    """Which part of a person's clips should decide: the best on all sources, and, to measure
+    the choice itself, the AUC on each half of the sources by the share that is best on the
     other half. Columns `share 0.25` ... hold the log-odds."""
     fake = (table["label"] == "FAKE").to_numpy(float)
     logits = {share: table[f"share {share}"].to_numpy(float) for share in shares}

@@ -3,7 +3,7 @@
     python -m train.publish --run runs/fast --results runs/fast/results.json --id fast \\
         --trained-on "..." --out weights
 
-Stored as int8 or in half precision where no score moves by more than `ALLOWED` says. `--about` is
+Stored as int8 or in half precision where no score moves by more than `ALLOWED`. `--about` is
 a JSON file with `data` (name, licence, use), `known_failures` and `limits`; `--upload` also sends
 it all to the Hub, under a model card.
 """

@@ -25,7 +25,7 @@ SHORTEST = 3
 def read_rearranged(path: Path, kind: str = "video") -> pd.DataFrame:
     """A row per video, which is the folder of its frames, or per frame if pictures are asked for.
 
-    Its paths are looked for beside the JSON and above it. A video that stands in several splits is
+    Its paths are searched beside the JSON and above it. A video that stands in several splits is
     in the last of train, val and test; one that stands in all of them, as those of sets without an
     official split do, in none. Raises DataError where the frames are not found.
     """

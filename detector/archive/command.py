@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, *, make: MakeWorker = Worker) -> int
 
 
 def run(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> int:
-    """Analyse what has no row yet, and say what became of it."""
+    """Analyse what has no row yet, and print a summary."""
     done = len([entry for entry in entries if entry in store.finished])
     verdicts: Counter[str] = Counter()
     failed: list[str] = []
@@ -63,7 +63,7 @@ def run(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> int:
             for record in analyse_all(entries, store, setup):
                 verdicts[record["verdict"] or "none"] += 1
                 failed += [record["uri"]] if record["status"] == Status.UNSAFE else []
-                tell(bar, record, verdicts)
+                show(bar, record, verdicts)
     except KeyboardInterrupt:
         print("Interrupted; what is done is kept, and the same command goes on.", file=sys.stderr)
         return INTERRUPTED
@@ -87,7 +87,7 @@ def progress(total: int, done: int) -> Iterator[tqdm[None]]:
         yield bar
 
 
-def tell(bar: tqdm[None], record: Record, verdicts: Counter[str]) -> None:
+def show(bar: tqdm[None], record: Record, verdicts: Counter[str]) -> None:
     bar.set_postfix(dict(sorted(verdicts.items())), refresh=False)
     bar.update()
     if record["status"] == Status.UNSAFE:

@@ -71,7 +71,7 @@ class Store:
     def open(cls, out: str, about: Record) -> Store:
         """The folder or URI `out`, with what earlier runs left there.
 
-        `about` says how the answers are made. Raises ValueError, for a person, if those that are
+        `about` is how the answers are made. Raises ValueError, for a person, if those that are
         there were made in another way.
         """
         files, root = place_of(out)

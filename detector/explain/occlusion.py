@@ -134,7 +134,7 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
     regions = list(moment.regions)
     chosen = list(range(min(TRIED, len(regions))))
     controls = [k for k in range(TRIED, len(regions)) if regions[k].area >= CONTROL_AREA]
-    if controls:  # where the heat map says least, for the size of the region
+    if controls:  # the least heat for the size of the region
         chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
     # Blurred, not blackened: an edge that no face has would itself be taken for a manipulation.
     blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]

@@ -1,4 +1,4 @@
-"""What a face looks like, in numbers that tell people of one video apart. Not who somebody is."""
+"""Descriptors of faces that separate the people of one video. They do not identify anybody."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from detector.records import Face, FloatArray, Image
 
 _CUT = CropSettings(size=160, margin=0.3)
 _SIDE, _TEXTURE_SIDE, _CELLS = 112, 64, 4
+# Bins in lightness, a and b, as in `cuts`.
 _COLOURS = 8 * 16 * 16
 # Eyes, nose and corners of the mouth in the aligned face, as shares of its side.
 _PLACES = np.array([[0.31, 0.40], [0.69, 0.40], [0.5, 0.58], [0.35, 0.75], [0.65, 0.75]])
+# Row and column offsets in a circle, so that neighbouring bits are neighbouring pixels.
 _NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 
 
@@ -31,12 +33,13 @@ def appearance_of(image: Image, face: Face) -> FloatArray:
 
 
 def unlikeness(a: FloatArray, b: FloatArray) -> FloatArray:
-    """How differently faces look, of (N, 2992) and (M, 2992): (N, M), 0 to 2.83, 0 for the same.
+    """Distance of the descriptors (N, 2992) and (M, 2992): (N, M), 0 to 2.83, 0 for the same.
 
     Each half has length 1, so that its distance follows from the scalar product.
     """
     colours = a[:, :_COLOURS] @ b[:, :_COLOURS].T
     texture = a[:, _COLOURS:] @ b[:, _COLOURS:].T
+    # |x - y| = sqrt(2 - 2 x y) for vectors of length 1; rounding may make it negative.
     apart: FloatArray = sum(np.sqrt(np.maximum(2 - 2 * part, 0)) for part in (colours, texture))
     return apart
 
@@ -48,6 +51,7 @@ def _aligned(image: Image, face: Face) -> Image:
     # The least-squares similarity, points taken as complex numbers: there = turn * here + shift.
     here, there = (points @ np.array([1, 1j]) for points in (seen, _PLACES * _SIDE))
     around = here - here.mean()
+    # vdot conjugates its first argument; the quotient has scale and angle.
     turn = np.vdot(around, there - there.mean()) / max(float(np.vdot(around, around).real), 1e-6)
     shift = there.mean() - turn * here.mean()
     matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
@@ -71,6 +75,7 @@ def _texture(face: Image) -> FloatArray:
     inner = _TEXTURE_SIDE - 2
     codes = np.zeros((inner, inner), np.uint8)
     for bit, (down, right) in enumerate(_NEIGHBOURS):
+        # Ojala et al. 2002: each pixel against its eight neighbours, one bit each.
         brighter = grey[down : down + inner, right : right + inner] > grey[1:-1, 1:-1]
         codes |= (brighter << bit).astype(np.uint8)
     kinds = _KINDS[codes]
@@ -80,6 +85,7 @@ def _texture(face: Image) -> FloatArray:
         for y0, y1 in pairwise(edges)
         for x0, x1 in pairwise(edges)
     ]
+    # Square roots of shares: the scalar product is the Bhattacharyya coefficient.
     roots = np.sqrt(np.concatenate(cells))
     texture: FloatArray = (roots / np.linalg.norm(roots)).astype(np.float32)
     return texture
@@ -88,6 +94,7 @@ def _texture(face: Image) -> FloatArray:
 def _pattern_kinds() -> NDArray[np.int64]:
     """The kind of each of 256 codes: 58 that change at most twice around the circle, and others."""
     codes = np.arange(256)
+    # Rotated by one bit; XOR marks the places where neighbouring bits differ.
     turned = (codes >> 1) | ((codes & 1) << 7)
     uniform = np.array([int(code).bit_count() <= 2 for code in codes ^ turned])
     return np.where(uniform, np.cumsum(uniform) - 1, 58)

@@ -1,4 +1,4 @@
-"""Which detection goes with which, between two pictures; each is used once."""
+"""Assignment of detections between two pictures; each is used once."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Search:
     """The scale at which faces are searched.
 
     Pictures are shrunk until their longer side is at most `long_side`; faces whose shorter
-    side is below about `min_face` pixels on the shrunk picture are not looked for. With the
+    side is below about `min_face` pixels on the shrunk picture are not searched for. With the
     defaults faces 50 pixels wide in a 720p picture are found, and 70 in a 1080p one.
     """
 

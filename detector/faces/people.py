@@ -1,4 +1,4 @@
-"""Who was seen before in a video: where they were, and what they looked like."""
+"""The people found so far in a video: their positions and their descriptors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from detector.faces.matching import cheapest_pairs
 from detector.records import Box, FloatArray
 
 MAX_GAP = 0.5  # seconds between two detections; a head hardly turns away and back in less
-# `unlikeness` up to which somebody is the same wherever they are: within a shot (95 % of looks at
-# one person), and after a cut (88 %), where light and angle say less. Of looks at two people from
-# different videos one in 1000 is below 1.05.
+# `unlikeness` up to which somebody is the same wherever they are: within a shot (95 % of pairs of
+# one person), and after a cut (88 %), where light and angle differ more. Of pairs of two people
+# from different videos one in 1000 is below 1.05.
 ALIKE, ALIKE_ELSEWHERE = 1.0, 0.85
 UNLIKE = 1.4  # above it another person has taken the place; one person's looks reach 1.37
 _PLACE_COUNTS = 0.3  # how much unlikeness a place a face's width away, or more, makes up for
-_MOST_LOOKS = 6
+_MOST_LOOKS = 6  # descriptors per person; bounds memory and time
 _NEW_LOOK = 0.4  # unlikeness to all kept looks from which one more is kept
 
 
@@ -35,7 +35,7 @@ class Known:
         self.places = [*self.places[-1:], (second, box)]
 
     def just_seen(self, second: float) -> bool:
-        """So short a time ago that the place tells who it is."""
+        """So short a time ago that the place identifies the person."""
         return 0 <= second - self.places[-1][0] <= MAX_GAP
 
     def expected(self, second: float) -> Box:
@@ -53,7 +53,7 @@ class Known:
 
 
 class Looks:
-    """What everybody of a video looked like: the first few looks that differ, and the last."""
+    """Descriptors of everybody in a video: the first few that differ, and the last."""
 
     def __init__(self) -> None:
         self._kept: dict[int, FloatArray] = {}  # (1 to 6, N) each

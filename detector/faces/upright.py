@@ -37,7 +37,7 @@ class Upright:
     finder: FaceFinder
     turn: int = 0  # degrees, counter-clockwise, of the last picture
     lying: bool = False  # whether a face was found to lie beside others that do not
-    in_vain: int = 0  # pictures in which a closer look found no clear face either
+    in_vain: int = 0  # pictures in which a finer search found no clear face either
     # Of the present clip: pictures made by turning one, and what was seen in which.
     _made: dict[tuple[int, int], Image] = field(default_factory=dict)
     _seen: dict[int, list[Face]] = field(default_factory=dict)

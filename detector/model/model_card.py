@@ -67,7 +67,7 @@ class Card:
         """Keys that came later take their defaults, and keys of a later release are kept.
 
         Raises WeightsError that names a key which is missing or of a wrong type, and for a card
-        whose version says that it cannot be read by older programs.
+        whose version marks it as not readable by older programs.
         """
         try:
             values = json.loads(text)

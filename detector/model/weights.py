@@ -103,7 +103,7 @@ def load_model(found: Found, device: str) -> Loaded:
 
     It is in eval mode and channels-last, with its batch norms folded, and float32 however it was
     stored. Raises WeightsError if the file is not the card's, or holds another network
-    than the card says. Nothing is ever unpickled.
+    than the card's. Nothing is ever unpickled.
     """
     card = found.card
     content = found.path.read_bytes()  # once: what was checked is what is loaded
@@ -146,7 +146,7 @@ def pick_device(wanted: str = "auto") -> str:
 
 def _cuda_works() -> bool:
     """Whether PyTorch computes on a GPU here. Where there is one that it cannot use, as with a
-    driver that is too old, the log says why."""
+    driver that is too old, the reason is logged."""
     reasons: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -235,7 +235,7 @@ def _if_trained(found: Found) -> Found | None:
 
 
 def _explain_absence(wanted: str, folder: Path) -> None:
-    """Raises WeightsError unless a card says that the wanted model is not trained yet."""
+    """Raises WeightsError unless the card of the wanted model marks it as not trained yet."""
     cards = {card.id: card for card in list_models(folder)}
     if wanted not in cards:
         raise WeightsError(

@@ -109,14 +109,14 @@ def origin_message(path: Path, limits: Limits) -> Message:
 
 def origin_of(message: Message) -> Origin:
     """As much text as is shown, whatever was sent. Raises ValueError for what is no origin."""
-    told: dict[str, Any] = {name: shown(str(message[name]), LONGEST_TEXT) for name in TEXTS}
-    told |= {
+    texts: dict[str, Any] = {name: shown(str(message[name]), LONGEST_TEXT) for name in TEXTS}
+    texts |= {
         name: tuple(shown(str(word), LONGEST_TEXT) for word in message[name][:MOST_WORDS])
         for name in ("sources", "actions", "faults")
     }
     facts = [(str(key), shown(str(value), LONGEST_TEXT)) for key, value in message["facts"]]
     known = tuple((key, value) for key, value in facts if key in FACTS)[: len(FACTS)]
-    return Origin(Credentials(message["credentials"]), **told, facts=known)
+    return Origin(Credentials(message["credentials"]), **texts, facts=known)
 
 
 def error_message(error: VideoError) -> Message:

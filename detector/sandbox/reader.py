@@ -133,7 +133,7 @@ def nothing() -> None:
 @dataclass(frozen=True, slots=True)
 class IsolatedReader:
     """`pulse` is called ten times a second while a reading is waited for, and may raise to end
-    it; `bounds` says what a file may cost. Results and errors are those of `reading`."""
+    it; `bounds` gives the limits for a file. Results and errors are those of `reading`."""
 
     pulse: Callable[[], None] = nothing
     bounds: Callable[[VideoInfo | None], Bounds] = bounds_for

@@ -86,7 +86,7 @@ def refuse_calls() -> bool:
         conditional = [
             # abort() signals its own process.
             ("tgkill", errno.EPERM, _Condition(0, NOT_EQUAL, os.getpid())),
-            # New threads come by clone, whose flags can be looked at; clone3's cannot.
+            # New threads use clone, whose flags a filter can test; clone3's are behind a pointer.
             ("clone", errno.EPERM, _Condition(0, MASKED, CLONE_THREAD, 0)),
             # As if the kernel lacked it: the C library then falls back to clone.
             ("clone3", errno.ENOSYS, None),

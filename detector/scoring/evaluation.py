@@ -74,7 +74,7 @@ def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
 
 
 def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float] | None:
-    # Resamples of two people are mostly copies of one: the interval would say nothing.
+    # Resamples of two people are mostly copies of one: the interval would mean nothing.
     if len(set(identity)) < 3:
         return None
     try:

@@ -103,7 +103,7 @@ def interval_of(
     # Clips, then frames in them: resampling of hierarchical data (Davison & Hinkley 1997, 3.8).
     random = np.random.default_rng(0)
     count = len(clips)
-    # In the order of time, since pooling also looks for runs of neighbours.
+    # In the order of time, since pooling also uses runs of neighbours.
     drawn = np.sort(random.integers(count, size=(RESAMPLES, count)), axis=1)
     shifts = np.empty((RESAMPLES, count))
     for index, clip in enumerate(clips):
@@ -231,7 +231,7 @@ def find_segments(
     quartile of the steps: beside what is suspicious they are short.)
     """
     starts = np.array([clip.seconds[0] for clip in clips])
-    # Clips are spread evenly, so a normal step is the usual distance; looks in between make it
+    # Clips are spread evenly, so a normal step is the usual distance; later rounds make it
     # shorter.
     pause = 3 * float(np.percentile(np.diff(starts), 75)) if len(clips) > 1 else 0.0
     suspicious = [bool(calibrate(clip.logit, rules) >= rules.threshold) for clip in clips]
@@ -256,7 +256,7 @@ def _segment(person: int, run: Sequence[ScoredClip], rules: ScoringRules) -> Seg
 def _face_scores(
     clip: ScoredClip, rules: ScoringRules, strengths: Mapping[int, float]
 ) -> list[FaceScore]:
-    """With `strengths`, heat is of the video: they say how much of the clip's logit reaches it."""
+    """With `strengths`, heat is of the video: the share of the clip's logit that reaches it."""
     fakes, stills = calibrate(clip.frame_logits, rules), calibrate(clip.still_logits, rules)
     strength = [strengths.get(id(clip), 0.0)] * len(fakes) if strengths else fakes
     return [

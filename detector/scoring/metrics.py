@@ -1,7 +1,7 @@
 """How well scores separate fakes from reals, with intervals; for training and for labelled batches.
 Computed by scikit-learn, except for the bootstrap by people.
 
-`fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what looks more fake.
+`fake` (N,) is 1 for fakes and 0 for reals; `score` (N,) is higher for what is more likely fake.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Admission:
                 on_progress(WAITING, 0, place)
 
         came = time.monotonic()
-        # What the log says if anything but the two errors below ends the work.
+        # Logged if anything but the two errors below ends the work.
         status = "error"
         begun = None
         try:

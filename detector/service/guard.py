@@ -49,7 +49,7 @@ CLOSED = ("/gradio_api/process_recording", "/gradio_api/deep_link")
 
 # "//host", "\\host" and "scheme:"; a single letter is a drive, not a scheme.
 ADDRESS = re.compile(r"[/\\]{2}|[a-z][a-z0-9+.-]+:", re.IGNORECASE)
-# A camera's picture within the request; nothing is looked up for it.
+# A camera's picture within the request; nothing is fetched for it.
 PICTURE = re.compile(r"data:image/(?:jpeg|png|webp);base64,[A-Za-z0-9+/=]*\Z")
 IGNORED_FIRST = "".join(map(chr, range(33)))  # what URL parsers skip before the scheme
 
@@ -84,7 +84,7 @@ class Guard:
 
     Answers 413 to a body that is too long, counted as it arrives, whatever it announced; 422 to
     a file that is named by an address; 404 to what is closed; 429 to too many uploads; 507 when
-    the disk is nearly full. Each says why, in JSON.
+    the disk is nearly full. Each has the reason, in JSON.
     """
 
     def __init__(self, app: ASGIApp, *, max_upload: int, admission: Admission) -> None:

@@ -120,7 +120,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._ready = False
         self._pipe, theirs = context.Pipe()
-        # No daemon: those may have no children, and the decoder may want one.
+        # No daemon: those may have no children, and the decoder needs one.
         self._process: SpawnProcess = context.Process(
             target=answer_questions, args=(theirs, self._load), name="detector"
         )

@@ -1,6 +1,6 @@
 """A report that comes back from outside: read as hostile text, checked before it is used.
 
-Only what can be checked against a video is read. Keys that this version does not know stay in
+Only what can be checked against a video is read. Keys that are unknown to this version stay in
 `content`, so that a comparison can name them.
 """
 
@@ -75,7 +75,7 @@ class Claims:
 
 
 def read_claims(text: str | bytes) -> Claims:
-    """The report in `text`. Raises ReportError, which says what is wrong and what to do."""
+    """The report in `text`. Raises ReportError with the fault and what to do."""
     if len(text) > MAX_BYTES:
         raise ReportError(
             lazy(

@@ -35,7 +35,7 @@ _UNCOMPARED = (
 )
 _WORDS = ("headline", "explanation")
 _ABSENT = "(absent)"
-# Errors that say something about the file; others, such as a service that is busy, do not.
+# Errors that concern the file; others, such as a service that is busy, do not.
 _OF_THE_FILE = (
     Status.UNREADABLE,
     Status.UNSAFE,

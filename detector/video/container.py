@@ -98,14 +98,14 @@ def _tags(container: InputContainer) -> Facts:
 
 
 def _from_tags(tags: Mapping[str, str]) -> Facts:
-    told = " ".join(tags.values())
+    all_tags = " ".join(tags.values())
     platforms = [
         name
         for name, mark in _PLATFORMS.items()
         if any(mark.search(value) for value in tags.values())
     ]
     labels = [name for name in tags if name in ("aigc", "aigc_info")]
-    if _GENERATED.search(told.encode("utf-8", "replace")):
+    if _GENERATED.search(all_tags.encode("utf-8", "replace")):
         labels.append("trainedAlgorithmicMedia")
     return {
         "device": " ".join(tags[name] for name in _DEVICE if name in tags),
@@ -118,7 +118,7 @@ def _from_tags(tags: Mapping[str, str]) -> Facts:
 
 
 def _settings(options: str) -> str:
-    """The rate control among an encoder's options, from which its quality can be told."""
+    """The rate control among an encoder's options, which determine its quality."""
     kept = ("rc", "crf", "bitrate", "qp", "keyint", "bframes")
     found = dict(part.partition("=")[::2] for part in options.split() if "=" in part)
     return " ".join(f"{name}={found[name]}" for name in kept if name in found)
@@ -148,7 +148,7 @@ def _from_boxes(path: Path) -> Facts:
 
 
 def _brands(content: bytes) -> str:
-    """The four letters of each kind that the file says it is; bytes 4 to 8 are a version."""
+    """The four letters of each brand in the box; bytes 4 to 8 are a version."""
     text = content.decode("latin-1")
     each = [text[at : at + 4].strip() for at in (0, *range(8, len(text), 4))]
     return " ".join(dict.fromkeys(each))

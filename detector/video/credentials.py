@@ -42,7 +42,7 @@ UNTRUSTED = "signingCredential.untrusted"
 @functools.cache
 def trust_anchors() -> str:
     """The operator's certificates, or "". Read once, since a confined process cannot. Where the
-    file cannot be read or holds no certificates, the log says so, and no signer is trusted."""
+    file cannot be read or holds no certificates, that is logged, and no signer is trusted."""
     named = os.environ.get(TRUST_ANCHORS)
     if not named:
         return ""
@@ -67,7 +67,7 @@ def context(anchors: str) -> c2pa.Context:
 
 
 def read_credentials(path: Path, kind: str, anchors: str) -> Origin:
-    """What the content credentials of a file of that `kind` say, and whether they hold."""
+    """The content credentials of a file of that `kind`, and whether they hold."""
     if kind not in MEDIA_TYPES:
         return Origin()
     try:

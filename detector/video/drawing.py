@@ -86,7 +86,7 @@ class Drawing:
 def lifted(image: Image) -> Image:
     """The image with its white at 203 cd/m2, if a converter put it at 100.
 
-    Each picture is measured by itself, so that it looks the same from wherever a file is read.
+    Each picture is measured by itself, so that it is the same wherever reading a file begins.
     """
     # Of the brightest channel, of every 16th pixel; 0.5 % may be highlights above white.
     peak = float(np.percentile(image[::4, ::4].max(axis=2), 99.5))

@@ -1,7 +1,7 @@
 """Pictures whose lines come from two moments, odd and even, become pictures of one moment.
 
 Interlaced video shows half of the lines, then the other half; stored as one picture, whatever
-moved between the two is combed. A flag may say so, and is missing after careless editing; it
+moved between the two is combed. A flag may mark that, and is missing after careless editing; it
 also stands on pictures of one moment that were merely stored in halves, which nothing needs to
 be done to. So each picture is measured, and only one that is combed is changed.
 """

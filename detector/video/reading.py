@@ -66,7 +66,7 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
     and `seconds` are exact for MP4, MOV, WebM and MKV with the usual codecs and for GIF; for
     AVI, MPEG and the rest they are estimated from the packets.
 
-    Raises VideoError for every file that cannot be judged; its `status` says why.
+    Raises VideoError for every file that cannot be judged; its `status` has the reason.
     """
     return replace(look(path, limits).info, sha256=sha256_of(path))
 
