@@ -37,8 +37,8 @@ class ClipTrack:
 class PeopleTracker:
     """Gives each person of one video an id; takes the clips in any order of time.
 
-    Detections at most half a second apart are linked by place; others by what people look like,
-    and by place where that agrees with it. Two faces of one picture are always two people.
+    Detections at most half a second apart are linked by place; others by descriptors of the faces,
+    and by place where that agrees with them. Two faces of one picture are always two people.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class PeopleTracker:
         Detects faces (`find`: images -> faces of each) on the first and last frame of each shot
         and at most half a second apart, and interpolates between; where two detections do not
         agree, on every frame of the shot. Ids go on from the clip before, across a cut for those
-        who look alike. Keeps two thumbnails and a box per person of every clip, and a few
+        with similar descriptors. Keeps two thumbnails and a box per person of every clip, and a few
         descriptors of each person.
         """
         if not frames:
@@ -149,8 +149,8 @@ class PeopleTracker:
     def _names(
         self, frame: Frame, faces: Sequence[Face]
     ) -> tuple[dict[int, int], dict[int, FloatArray]]:
-        """Whose the faces of a frame are, by their place in the list, as far as that is known; and
-        what those look like that place alone does not tell."""
+        """The ids of a frame's faces, by index in the list, as far as they are known; and the
+        descriptors of those that their place alone does not identify."""
         recent = [k for k, one in self._known.items() if one.just_seen(frame.second)]
         expected = [self._known[person].expected(frame.second) for person in recent]
         pairs = match(expected, [face.box for face in faces])

@@ -1,1 +1,1 @@
-"""What the command line is made of: what goes in, what comes out and where, what is printed."""
+"""The command line: inputs, outputs, and what is printed."""

@@ -1,4 +1,4 @@
-"""What can be typed, and what is made of it."""
+"""The arguments of the command line, and the settings that they give."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"detector {APP_VERSION}")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
-    _add_looking(parser)
+    _add_sampling(parser)
     _add_model(parser)
     _add_outputs(parser)
     _add_batches(parser)
     return parser
 
 
-def _add_looking(parser: argparse.ArgumentParser) -> None:
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames, 8 to 600")
     amount.add_argument(
         "--preset",
         choices=PRESETS,
         default="standard",
-        help="or as many as the length asks for, twice where doubt is left",
+        help="or as many as fit the length, with a second round where doubt is left",
     )
     parser.add_argument(
         "--from",
@@ -55,7 +55,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
         type=moment,
         default=0.0,
         metavar="TIME",
-        help="look from here, as 83.5 or 1:23.5",
+        help="analyse from here, as 83.5 or 1:23.5",
     )
     parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="and up to here")
     parser.add_argument(
@@ -151,6 +151,7 @@ def _add_batches(parser: argparse.ArgumentParser) -> None:
 
 def outputs_of(options: argparse.Namespace) -> Outputs:
     return Outputs(
+        # The options are named as the kinds are.
         **{kind: getattr(options, kind) for kind in Outputs.KINDS},
         out=options.out,
         out_video=options.with_video,
@@ -158,7 +159,7 @@ def outputs_of(options: argparse.Namespace) -> Outputs:
 
 
 def read_settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:
-    """What was asked for; ends the program with a message if it makes no sense."""
+    """The settings of the arguments; ends the program with a message if they are impossible."""
     if options.retell and narrator_of() is None:
         parser.error("--retell needs DEEPFAKE_TEXT_URL or DEEPFAKE_TEXT_PROVIDER, and _MODEL")
     try:

@@ -12,17 +12,18 @@ from tqdm import tqdm
 from detector.errors import shown
 
 LONGEST_PATH = 300  # characters of a path that are printed
-LOG_EVERY = 60.0  # seconds between two lines about one file where no terminal reads them
+LOG_EVERY = 60.0  # seconds between two lines about one file where there is no terminal
 
 
 class LastingStream:
-    """A text stream that goes on when nobody reads any more; characters that the console has not
-    are written as escapes."""
+    """A text stream that survives a closed pipe; characters that the console has not are written as
+    escapes."""
 
     def __init__(self, stream: IO[str] | None) -> None:
         self.stream = stream
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
+            # A Windows console may have a code page without the letters of a file's name.
             reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
@@ -32,7 +33,7 @@ class LastingStream:
             except UnicodeEncodeError:
                 self.stream.write(text.encode("ascii", "backslashreplace").decode())
             except (OSError, ValueError):  # the pipe or the stream is closed
-                self._give_up()
+                self._drop()
         return len(text)
 
     def write_bytes(self, data: bytes) -> None:
@@ -46,14 +47,14 @@ class LastingStream:
             binary.write(data)
             binary.flush()
         except (OSError, ValueError):
-            self._give_up()
+            self._drop()
 
     def flush(self) -> None:
         if self.stream is not None:
             try:
                 self.stream.flush()
             except (OSError, ValueError):
-                self._give_up()
+                self._drop()
 
     def isatty(self) -> bool:
         try:
@@ -61,8 +62,8 @@ class LastingStream:
         except ValueError:
             return False
 
-    def _give_up(self) -> None:
-        """Forget the stream, and keep the interpreter from flushing it at its end."""
+    def _drop(self) -> None:
+        """Drop the stream, and keep the interpreter from flushing it at its end."""
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is self.stream:
                 setattr(sys, name, None)
@@ -71,7 +72,7 @@ class LastingStream:
 
 @dataclass
 class Console:
-    """`say` is for answers, `tell` for what happens on the way and `warn` for what went wrong.
+    """`say` prints answers, `tell` progress and `warn` errors.
 
     `quiet` keeps answers and progress back; `to_error` moves the answers to standard error, for
     when a file is written to standard output.
@@ -123,6 +124,7 @@ class Bar:
         if not self.console.err.isatty():
             self._log(stage, done, total)
             return
+        # Each stage has a bar of its own, since its total differs.
         if self.bar is None or stage != self.stage:
             self.close()
             self.stage = stage

@@ -1,5 +1,5 @@
-"""What was named on the command line becomes files, each under a name of its own; what is passed
-over in a folder is said."""
+"""The names on the command line become files, each under a name of its own; what is skipped in a
+folder is listed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STDIN = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file to look at. `label` is its name, with as many folders before it as no other has."""
+    """A file to analyse. `label` is its name, with as many folders before it as no other has."""
 
     path: Path
     label: str
@@ -28,7 +28,7 @@ class Skipped:
 
 @dataclass
 class Found:
-    """`many` says that several files or a folder were named, whatever is in it."""
+    """`many`: several files or a folder were named, whatever is in it."""
 
     files: list[Input] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -103,6 +103,7 @@ class _Walk:
                 folders.clear()
                 continue
             walked.add(real)
+            # A copy, since the list is changed in the loop: os.walk skips what is removed.
             for name in [name for name in folders if name.startswith(".") or name == "__MACOSX"]:
                 folders.remove(name)
                 self._skip(Path(place, name), "hidden folder")
@@ -132,6 +133,7 @@ class _Walk:
         return bool(self.leave_out) and any(str(parent) in self.leave_out for parent in parents)
 
     def is_new(self, path: Path) -> bool:
+        # normcase: on Windows, names that differ in case are one file.
         real = os.path.normcase(os.path.realpath(path))
         before = self.seen.setdefault(real, path)
         if before is not path:
@@ -148,6 +150,7 @@ class _Walk:
 def labels_of(paths: Sequence[Path]) -> list[str]:
     """The shortest endings of the paths that differ from one another, whatever the case of their
     letters: `000.mp4`, or `Deepfakes/000.mp4` and `Face2Face/000.mp4`."""
+    # Without the root or drive.
     parts = [Path(os.path.abspath(path)).parts[1:] for path in paths]
     depth = [1] * len(parts)
     while True:
@@ -156,6 +159,7 @@ def labels_of(paths: Sequence[Path]) -> list[str]:
         for index, label in enumerate(labels):
             same.setdefault(label.lower(), []).append(index)
         torn = [index for many in same.values() if len(many) > 1 for index in many]
+        # Of equal labels each gets one folder more, until they differ or are whole paths.
         deeper = [index for index in torn if depth[index] < len(parts[index])]
         if not deeper:
             return labels

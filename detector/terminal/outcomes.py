@@ -1,4 +1,4 @@
-"""What became of each file, in plain types, and a journal of it from which a batch goes on."""
+"""The outcome of each file, in plain types, and a journal of it from which a batch is resumed."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
 
 
 def clip_rows(report: Report) -> Iterator[dict[str, Any]]:
-    """What the network said of each run of frames: the uncalibrated logit, and how much it counts
-    in the person's score."""
+    """The network's scores of each run of frames: the uncalibrated logit, and its weight in the
+    person's score."""
     for person in report.people:
         for clip in person.clips:
             yield {
@@ -89,6 +89,7 @@ class Journal:
 
     def __init__(self, path: Path, asked: dict[str, Any], *, resume: bool) -> None:
         self.path = path
+        # Sorted keys: equal settings have equal text.
         self.asked = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         self._done: dict[str, dict[str, Any]] = {}
         if resume:
@@ -106,7 +107,7 @@ class Journal:
                 continue  # the last line of a run that was killed
 
     def find(self, file: Input) -> Outcome | None:
-        """What became of `file` in an earlier run, unless another try may end otherwise."""
+        """The outcome of `file` in an earlier run, unless another try may end otherwise."""
         known = self._done.get(self._key(file))
         if known is None or known.get("again") or known.get("label") != file.label:
             return None
@@ -124,4 +125,6 @@ class Journal:
         except OSError:
             return f"{file.path}|gone|{self.asked}"
         real = os.path.realpath(file.path)
+        # Size and time of change instead of a hash: reading gigabytes would take as long as
+        # analysing.
         return f"{real}|{known.st_size}|{known.st_mtime_ns}|{self.asked}"

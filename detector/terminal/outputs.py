@@ -1,4 +1,4 @@
-"""What was asked to be written, and where: refused before the work or made ready for it."""
+"""The outputs and their places: refused before the work, or prepared for it."""
 
 from __future__ import annotations
 
@@ -63,10 +63,11 @@ class Outputs:
         kinds = self.named()
         if list(kinds.values()).count(STDOUT) > 1:
             raise OutputError("only one of the outputs can go to standard output (-)")
-        # Pages and videos of many files may share a folder: their suffixes tell them apart.
+        # Pages and videos of many files may share a folder: their suffixes differ.
         written = self.written()
         if many and self.html is not None and self.html == self.video:
             written.remove(self.html)
+        # Links and relative names of one place count as equal.
         places = [os.path.realpath(path) for path in written]
         if len(set(places)) < len(places):
             raise OutputError("two outputs have the same name; the second would replace the first")
@@ -87,6 +88,7 @@ class Outputs:
             if path.suffix.lower() in endings or path.is_file():
                 raise OutputError(f"--{kind} names a folder when there are several files")
             return
+        # Such as /dev/null or a named pipe, whose name has no ending.
         device = path.exists() and not path.is_file() and not path.is_dir()
         folder = path.is_dir() and kind in PER_FILE
         if not (device or folder) and path.suffix.lower() not in endings:
@@ -95,7 +97,7 @@ class Outputs:
             raise OutputError(f"--{kind} names a file, and {path} is a folder")
 
     def spare(self, files: Sequence[Input]) -> None:
-        """Raises OutputError if a file that is looked at would be written over."""
+        """Raises OutputError if an input would be written over."""
         inputs = {os.path.realpath(file.path) for file in files}
         for path in self.named().values():
             if path != STDOUT and os.path.realpath(path) in inputs:
@@ -156,6 +158,7 @@ def _stem(label: str) -> str:
 def _shortened(stem: str) -> str:
     """`stem` with its last part short enough for a file system."""
     path = PurePosixPath(stem)
+    # Cut in bytes, as file systems count; a cut letter becomes an escape, which is allowed.
     return str(path.with_name(os.fsdecode(os.fsencode(path.name)[:LONGEST_STEM])))
 
 
@@ -167,6 +170,7 @@ def write_whole(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name[:LONGEST_STEM]}.part")
     try:
         part.write_bytes(data)
+        # Atomic, since both are in one folder.
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

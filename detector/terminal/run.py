@@ -1,4 +1,4 @@
-"""The work of one command: each file is analysed, told, and written, and costs only itself."""
+"""The work of one command: each file is analysed, printed and written, and fails by itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOT_WRITTEN = 7
 
 @dataclass
 class Run:
-    """`many` says that several files were asked for, also when one is all that was done."""
+    """`many`: several files were asked for, also when one is all that was done."""
 
     detector: Detector
     settings: Settings
@@ -62,7 +62,7 @@ class Run:
             self.journal = Journal(place, asked, resume=self.options.resume)
 
     def look_at(self, file: Input) -> None:
-        """Analyse one file, or take what an earlier run found; tell it and write its outputs."""
+        """Analyse one file, or take an earlier run's outcome; print it and write its outputs."""
         known = self.journal.find(file) if self.journal is not None else None
         if known is not None:
             self.outcomes[file.label] = known
@@ -96,12 +96,12 @@ class Run:
             return report, outcome
 
     def _local(self, file: Input, stack: ExitStack) -> Path:
-        """The file itself; what comes through standard input is kept while it is looked at."""
+        """The file itself; standard input is stored in a temporary file while it is analysed."""
         if file.path != STDIN:
             return file.path
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stdin-"))
         path = Path(folder, "stdin")
-        most = Limits().max_bytes + 1
+        most = Limits().max_bytes + 1  # one more, so that it is refused
         path.write_bytes(sys.stdin.buffer.read(most) if sys.stdin is not None else b"")
         return path
 
@@ -144,7 +144,7 @@ class Run:
                 self.console.out.write_bytes(target.read_bytes())
 
     def write(self, place: Path, data: bytes) -> None:
-        """Write an output, or say why not and go on."""
+        """Write an output, or print why that failed and go on."""
         if place == STDOUT:
             self.console.out.write_bytes(data)
             return
@@ -155,7 +155,7 @@ class Run:
         return _Written(self, place)
 
     def finish(self) -> None:
-        """Write what speaks of all files, and print the table when there are several."""
+        """Write the outputs about all files, and print the table when there are several."""
         done = list(self.outcomes.values())
         if not done:
             return
@@ -193,11 +193,11 @@ class Run:
         if self.labels is None:
             return outcome.row
         label = self.labels.of(Path(outcome.path))
-        told = "" if label is None else "FAKE" if label.fake else "REAL"
-        return outcome.row | {"label": told}
+        word = "" if label is None else "FAKE" if label.fake else "REAL"
+        return outcome.row | {"label": word}
 
     def evaluation(self) -> Evaluation | None:
-        """How the answers fit the labels, as far as there are any."""
+        """The metrics of the answers by the labels, as far as there are any."""
         if self.labels is None:
             return None
         pairs = [(self.labels.of(Path(one.path)), one) for one in self.outcomes.values()]
@@ -214,7 +214,7 @@ class Run:
 
 
 class _Written:
-    """An output that cannot be written is said, and costs nothing else."""
+    """An output that cannot be written is reported, and affects no other."""
 
     def __init__(self, run: Run, place: Path) -> None:
         self.run, self.place = run, place

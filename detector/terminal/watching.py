@@ -1,4 +1,4 @@
-"""Waits for new files in folders and has each looked at once it is written to the end."""
+"""Waits for new files in folders, and analyses each once it is written to the end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from detector.terminal.inputs import Input, gather
 from detector.terminal.run import Run
 from detector.video import Limits
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0  # a file that grows within this time is not finished
 
 Version = tuple[int, int]
 
 
 def watch(run: Run, folders: Sequence[Path], *, known: Sequence[Input]) -> None:
-    """Until Ctrl-C, which is raised. A file is looked at when its size and time of change have
-    stayed the same from one look to the next, and again when it is replaced."""
+    """Until Ctrl-C, which is raised. A file is analysed when its size and time of change have
+    stayed the same from one poll to the next, and again when it is replaced."""
     done = {file.path: _version(file.path) for file in known}
     seen: dict[Path, Version | None] = {}
     run.console.tell("Waiting for new files; Ctrl-C ends it.")

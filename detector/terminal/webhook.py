@@ -1,4 +1,4 @@
-"""Tells an address of the operator's about each answer, while it comes."""
+"""Posts each answer, as it comes, to an address of the operator's."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def post(address: str, answer: dict[str, Any]) -> str:
         except urllib.error.HTTPError as error:
             problem = f"it answered {error.code}"
             error.close()
+            # 4xx: the request itself is refused, so another try would be as well.
             if error.code < 500:
                 return problem
         except (OSError, ValueError) as error:
