@@ -41,7 +41,7 @@ def test_a_step_beyond_its_limit_is_asked_to_stop_and_may_store_what_it_has(
     )
     outcome = follow(Step("slow", ["-c", code], 6.0), tmp_path, time.monotonic() + 99)
     assert outcome.end == "stopped"
-    assert outcome.told == "began"
+    assert outcome.note == "began"
     assert (tmp_path / "kept").exists()
 
 
@@ -59,7 +59,7 @@ def test_a_step_that_does_not_listen_is_killed(
 def test_a_failed_step_says_how_and_nothing_begins_after_the_end(tmp_path: Path) -> None:
     end = time.monotonic() + 60
     failed = follow(Step("bad", ["-c", "raise SystemExit('no data')"], 30.0), tmp_path, end)
-    assert (failed.end, failed.told) == ("failed (1)", "no data")
+    assert (failed.end, failed.note) == ("failed (1)", "no data")
     late = follow(Step("late", ["-c", ""], 30.0), tmp_path, time.monotonic() - 1)
     assert late.end == "skipped"
     assert sys.executable  # the interpreter of this environment runs them

@@ -150,8 +150,7 @@ def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool)
     usable = sum(rules.weight(quality) > 0 for quality in qualities)
     if usable >= (1 if still else rules.min_faces):
         return Status.OK
-    # The most frequent cause is named; size is tested first, as a small face is mostly blurred,
-    # too.
+    # The defect of half of the faces is named; size first, as small faces are mostly blurred, too.
     small = sum(quality.size < rules.min_size for quality in qualities)
     blurred = sum(quality.sharpness < rules.min_sharpness for quality in qualities)
     if qualities and 2 * small >= len(qualities):
