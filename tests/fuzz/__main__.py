@@ -34,6 +34,7 @@ from detector.sandbox.server import server
 from detector.settings import Settings
 from tests.bench.process import own_peak
 from tests.fuzz.mutate import MUTATIONS
+from tests.fuzz.odd import draw_odd
 from tests.fuzz.seeds import draw_seeds, traps
 
 SEED = 2026
@@ -47,7 +48,7 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.seeds = draw_seeds(folder)
+        self.seeds = draw_seeds(folder) | draw_odd(folder)
         self.traps = traps(folder)
         self.made: dict[str, bytes] = {}
 
