@@ -21,7 +21,12 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "detector" / "locale"
 KEYWORDS = {"_": None, "lazy": None, "mark": None, "said": None}
-METHODS = [("**/snippets/**", "ignore"), ("**.py", "python"), ("**.html", "jinja2")]
+METHODS = [
+    ("**/snippets/**", "ignore"),
+    ("**.py", "python"),
+    ("**.html", "jinja2"),
+    ("**.md", "jinja2"),
+]
 PLACE = re.compile(r"\{(\w+)\}")
 
 

@@ -25,7 +25,7 @@ def serving(
     admission = Admission(terms)
     served = {name: Served(detector, admission) for name, detector in detectors.items()}
     page = build_page(served, limits).queue(max_size=QUEUE_SIZE)
-    options = launch_options(served, limits) | more
+    options = launch_options(page, served, limits) | more
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
     try:
         yield url

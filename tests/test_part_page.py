@@ -82,7 +82,7 @@ def test_a_file_with_two_tracks_lets_one_be_chosen(
     upload(page, two_tracks(tmp_path / "two.mp4", default=0))
     expect(page.locator("#track")).to_be_visible()
     page.locator("#track input").click()
-    page.get_by_role("option").nth(1).click()
+    page.get_by_role("listbox").get_by_role("option").nth(1).click()
     page.click("#analyse")
     expect(page.locator("#verdict .answer")).to_contain_text("No face", timeout=60_000)
 

@@ -13,11 +13,11 @@ import pytest
 from detector import Detector
 from detector.errors import CancelledError
 from detector.explain.robustness import FRAMES, try_worse_copies
+from detector.language import LANGUAGES, speaking
 from detector.progress import Watch
 from detector.records import Report, Verdict
 from detector.render.document import SCHEMA, to_html, to_json
 from detector.settings import Settings
-from detector.text.language import LANGUAGES, say
 from detector.text.phrases import robustness_text
 from detector.video.degrade import COPIES, Alter
 from tests import reports
@@ -109,7 +109,8 @@ def test_the_drawing_has_a_table_that_says_the_same() -> None:
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
 def test_how_far_it_moves_is_told_in_every_language(language: str) -> None:
     report = tried(Wavering(reencoded=0.2, downscaled=0.3, blurred=0.3), given(0.9))
-    said = say(words(report), language)
+    with speaking(language):
+        said = words(report)
     assert "answer" not in said
     assert "70" in said
 

@@ -148,5 +148,5 @@ def written(storage: Storage) -> list[Path]:
 
 def test_every_text_states_the_same_time() -> None:
     said = f"{KEPT_SECONDS // 60} minutes"
-    for name in ("README.md", "SECURITY.md", "detector/ui/about.md"):
+    for name in ("README.md", "SECURITY.md", "detector/ui/templates/about.md"):
         assert said in " ".join((ROOT / name).read_text(encoding="utf-8").split()), name

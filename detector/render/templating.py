@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from detector.language import Message, active_language, catalogue, filled, joined
@@ -23,10 +23,10 @@ def said(text: str | Message, **values: Any) -> Markup:
     return Markup(filled(template, {name: escape(value) for name, value in values.items()}))
 
 
-def environment(package: str) -> Environment:
-    """Templates of one package, with `_`; a name that is not given is an error."""
+def environment(*packages: str) -> Environment:
+    """Templates of these packages, with `_`; a name that is not given is an error."""
     found = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

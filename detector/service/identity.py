@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import Scope
 
-from detector.language import preferred
+from detector.language import LANGUAGES, SOURCE, preferred
 from detector.service.event_log import request_id
 
 REQUEST_ID = "request_id"
+LANGUAGE_COOKIE = "language"
 
 
 def new_request_id() -> str:
@@ -43,9 +45,16 @@ def current_visitor() -> str:
 
 
 def visitor_language() -> str:
-    """The language that the browser behind the running event asks for; English without one."""
+    """The language of the visitor behind the running event; English without one."""
     request: Any = LocalContext.request.get(None)
-    return preferred(request.headers.get("accept-language", "")) if request else "en"
+    return language_of(request.headers) if request else SOURCE
+
+
+def language_of(headers: Mapping[str, str]) -> str:
+    """The language that a visitor chose on the page, else the first of ours that the browser
+    asks for, else English."""
+    chosen = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred(headers.get("accept-language", ""))
 
 
 def visitor_of(scope: Scope) -> str:

@@ -94,7 +94,7 @@ class Endpoints:
         question = self.question(video, settings, model)
         narrator = narrator_of()
         if retelling and narrator is None:
-            raise gr.Error(NOT_CONFIGURED, print_exception=False)
+            raise gr.Error(str(NOT_CONFIGURED), print_exception=False)
         name = question.given().name
         with closing(look(self.detectors, question)) as steps:
             for item in steps:

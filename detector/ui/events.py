@@ -18,7 +18,7 @@ from detector.render import sections
 from detector.render.answer_card import answer_card
 from detector.render.viewer_media import Views
 from detector.service.identity import visitor_language
-from detector.service.jobs import Step
+from detector.service.jobs import STARTING, Step
 from detector.settings import Settings
 from detector.ui import html
 from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
@@ -109,7 +109,7 @@ class Events:
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),
-            shown.verdict: html.working(Step("Starting", 0, 1)),
+            shown.verdict: html.working(Step(STARTING, 0, 1)),
         }
         drawn: Report | None = None
         with closing(look(self.detectors, question, partial=True)) as steps:

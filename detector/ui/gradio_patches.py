@@ -14,13 +14,16 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import gradio as gr
 import gradio.mcp
-from gradio import processing_utils, route_utils
+from gradio import processing_utils, route_utils, routes
 from gradio.data_classes import FileData, ImageData, ListFiles
+from jinja2 import ChoiceLoader, DictLoader
+from starlette.requests import Request
 
 Holder = TypeVar("Holder", bound=gr.Image | gr.File)
 
@@ -102,6 +105,36 @@ class _McpServer(gradio.mcp.GradioMCPServer):
 def teach_mcp() -> None:
     """MCP clients are told how a file is sent, and can."""
     vars(gradio.mcp)["GradioMCPServer"] = _McpServer
+
+
+START = "frontend/index.html"
+_EARLY = """<script>
+for (const [name, value] of Object.entries({language: LOCALE, languages: [LOCALE]})) {
+  Object.defineProperty(navigator, name, {get: () => value});
+}
+</script>"""
+
+
+def choose_locale(language_of: Callable[[Request], str]) -> None:
+    """The start page and Gradio's own widgets are in the language of whoever asks for it.
+
+    The browser would be asked there, which may name a language that this page does not have.
+    """
+    templates = routes.templates.env
+    if "locale_of" in templates.globals:
+        return
+    assert templates.loader is not None
+    source = templates.loader.get_source(templates, START)[0]
+    early = _EARLY.replace("LOCALE", "{{ locale_of(request) | tojson }}")
+    changed = source.replace("<head>", f"<head>{early}", 1)
+    changed = changed.replace('lang="en"', 'lang="{{ locale_of(request) }}"', 1)
+    templates.globals["locale_of"] = lambda request: _LOCALES.get(
+        language_of(request), language_of(request)
+    )
+    templates.loader = ChoiceLoader([DictLoader({START: changed}), templates.loader])
+
+
+_LOCALES = {"zh": "zh-CN"}  # Gradio has no other name for it
 
 
 def components(page: gr.Blocks) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import gradio as gr
 
 from detector.errors import VideoError
+from detector.language import _, mark
 from detector.progress import OnProgress, ShouldStop
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
@@ -51,7 +52,7 @@ class Question:
     def given(self) -> Path:
         """The file; raises gr.Error, which the visitor reads, when there is none."""
         if self.path is None:
-            raise gr.Error("Choose a video or a picture first.", title="Nothing to look at")
+            raise gr.Error(_("Choose a video or a picture first."), title=_("Nothing to look at"))
         return self.path
 
 
@@ -132,8 +133,8 @@ def retell(
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The wait for a language model, then the report with its text, or with why there is none."""
 
-    def work(on_progress: OnProgress, _: ShouldStop) -> Report:
-        on_progress("Asking the language model", 0, 1)
+    def work(on_progress: OnProgress, _should_stop: ShouldStop) -> Report:
+        on_progress(mark("Asking the language model"), 0, 1)
         return detector.retell(report, narrator)
 
     yield from _answered(work)

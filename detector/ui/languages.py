@@ -1,56 +1,70 @@
-"""The page in the visitor's language: labels by Gradio, and all that the server says by catalogue.
+"""The page in the visitor's language: labels are looked up by the browser, all else is rendered.
 
-It works on the finished page, so no tab knows of it: labels become keys that the browser looks
-up, and what an event of the page shows is told in the language that the visitor's browser asks
-for. The endpoints for programs are left alone: their JSON is English, always.
+Every event of the page runs in the language that its visitor chose, or the browser asks for. The
+endpoints for programs are left alone: their JSON is English, always.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from detector.language import LANGUAGES, speaking
+from detector.language import LANGUAGES, SOURCE, _, active_language, catalogue, mark, speaking
 from detector.service.identity import visitor_language
-from detector.text.language import (
-    catalogue,
-    opened,
-    say,
-    say_markdown,
-    tell,
-)
 from detector.ui.gradio_patches import components, events_of, relabel
-from detector.ui.tabs.check import PRESET_LABELS
+from detector.ui.greeting import render_of
 
-PRESET_NAMES = [name for name, _ in PRESET_LABELS]
 _END = object()
+# What Gradio's own widgets say in English only, by where it looks for it.
+WIDGETS = {
+    "common": {
+        "download_all": mark("Download all"),
+        "record": mark("Record"),
+        "stop_recording": mark("Stop recording"),
+    },
+    "dataframe": {"filter": mark("Filter"), "clear_filter": mark("Clear filters")},
+    "errors": {"use_via_api_or_mcp": mark("Use via API or MCP")},
+}
 _TEXTS = ("label", "placeholder", "info")
-
-
-def translations() -> gr.I18n:
-    """What the browser looks labels up in, in every language."""
-    texts = [text for text in catalogue("de") if "{" not in text] + PRESET_NAMES
-    known = {name: {text: say(text, name) for text in texts} for name in LANGUAGES}
-    return gr.I18n(**known)
+_KEY = "__i18n__"  # what Gradio puts before a label that the browser looks up
 
 
 def speak(page: gr.Blocks) -> None:
     """Make the finished page speak the visitor's language."""
-    i18n = translations()
+    i18n = gr.I18n()
     for block in components(page):
         if isinstance(block, gr.Radio):
             block.choices = [(_key(str(name), i18n), value) for name, value in block.choices]
-        for name in (*_TEXTS, "value") if isinstance(block, gr.Button) else _TEXTS:
-            _label(block, name, i18n)
+        for name in _named(block):
+            text = getattr(block, name, None)
+            if isinstance(text, str) and _is_message(text):
+                relabel(block, name, i18n(text))
+    _greet(page)
     for event in events_of(page):
         if event.fn is not None and event.api_visibility == "private":
             event.fn = told(event.fn)
-    _greet(page)
+
+
+def translations(page: gr.Blocks) -> gr.I18n:
+    """What the browser looks the labels of a page up in, in every language."""
+    keys = {key for block in components(page) for key in _keys(block)}
+    known: dict[str, Any] = {}
+    for language in LANGUAGES:
+        said = catalogue(language).gettext
+        known[language] = {key: said(key) for key in keys}
+        if language != SOURCE:
+            known[language] |= {
+                place: {name: said(text) for name, text in words.items()}
+                for place, words in WIDGETS.items()
+            }
+    return gr.I18n(**known)
 
 
 def told(event: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,91 +74,90 @@ def told(event: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(event)
         def steps(*values: Any, **more: Any) -> Iterator[Any]:
             language = visitor_language()
-            try:
-                shown = event(*values, **more)
-                with closing(shown):
-                    while True:
-                        with speaking(language):
-                            step = next(shown, _END)
-                        if step is _END:
-                            return
-                        yield translated(step, language)
-            except gr.Error as error:
-                raise _refusal(error, language) from error
+            shown = event(*values, **more)
+            with closing(shown):
+                while True:
+                    with speaking(language), _refusing():
+                        step = next(shown, _END)
+                    if step is _END:
+                        return
+                    yield unbroken(step)
 
         return steps
 
     @functools.wraps(event)
     def once(*values: Any, **more: Any) -> Any:
-        language = visitor_language()
-        try:
-            with speaking(language):
-                return translated(event(*values, **more), language)
-        except gr.Error as error:
-            raise _refusal(error, language) from error
+        with speaking(visitor_language()), _refusing():
+            return unbroken(event(*values, **more))
 
     return once
 
 
-def translated(shown: Any, language: str) -> Any:
-    """Updates with every text, piece of HTML and viewer in them told in `language`; no line
-    breaks between a number and its per cent sign."""
-    if isinstance(shown, str):
-        if "<" not in shown:
-            return say(shown, language)
-        return tell(shown, language).replace(" %", "\N{NO-BREAK SPACE}%")
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """A refusal without a title of its own gets Gradio's in the active language."""
+    try:
+        yield
+    except gr.Error as error:
+        if error.title == "Error":
+            error.title = _("Error")
+        raise
+
+
+def unbroken(shown: Any) -> Any:
+    """Updates in which no line of HTML breaks between a number and its per cent sign."""
+    if isinstance(shown, Markup):
+        return str(shown).replace(" %", "\N{NO-BREAK SPACE}%")
     if isinstance(shown, dict):
-        return {key: translated(value, language) for key, value in shown.items()}
+        return {key: unbroken(value) for key, value in shown.items()}
     if type(shown) in (list, tuple):
-        return type(shown)(translated(value, language) for value in shown)
+        return type(shown)(unbroken(value) for value in shown)
     return shown
 
 
-def _refusal(error: gr.Error, language: str) -> gr.Error:
-    return gr.Error(
-        say(str(error.message), language),
-        title=say(error.title, language),
-        print_exception=error.print_exception,
-    )
+def _named(block: Any) -> tuple[str, ...]:
+    """The properties of a component that hold words of ours."""
+    return (*_TEXTS, "value") if isinstance(block, gr.Button) else _TEXTS
 
 
-def _label(block: Any, name: str, i18n: gr.I18n) -> None:
-    text = getattr(block, name, None)
-    if not isinstance(text, str) or text not in catalogue("de"):
-        return
-    relabel(block, name, i18n(text))
+def _is_message(text: str) -> bool:
+    return any(catalogue(name).gettext(text) != text for name in LANGUAGES)
 
 
 def _key(text: str, i18n: gr.I18n) -> str:
-    return str(i18n(text)) if opened(text)[0] in catalogue("de") else text
+    return str(i18n(text)) if _is_message(text) else text
+
+
+def _keys(block: Any) -> Iterator[str]:
+    texts = [getattr(block, name, None) for name in _named(block)]
+    if isinstance(block, gr.Radio):
+        texts += [name for name, _value in block.choices]
+    for text in map(str, texts):
+        if text.startswith(_KEY):
+            yield json.loads(text.removeprefix(_KEY))["key"]
 
 
 def _greet(page: gr.Blocks) -> None:
-    """What the page says before anything is asked, told anew for each visitor."""
-    blocks = [
-        block
-        for block in components(page)
-        if isinstance(block, gr.HTML | gr.Markdown) and isinstance(block.value, str) and block.value
-    ]
-
+    """What the page says before anything is asked, rendered for each visitor."""
+    greetings = [(block, render) for block in components(page) if (render := render_of(block))]
     examples = [block for block in components(page) if isinstance(block, gr.Dataset)]
+    blocks = [*(block for block, _render in greetings), *examples]
 
     def greet() -> list[Any]:
-        language = visitor_language()
-        if language == "en":
-            return [gr.skip() for _ in (*blocks, *examples)]
-        texts = [
-            (say_markdown if isinstance(block, gr.Markdown) else tell)(block.value, language)
-            for block in blocks
+        if active_language() == SOURCE:  # as it was built
+            return [gr.skip() for _block in blocks]
+        said = catalogue(active_language()).gettext
+        names = [[said(name) for name in block.sample_labels or ()] for block in examples]
+        return [
+            *(render() for _block, render in greetings),
+            *(gr.update(sample_labels=labels) for labels in names),
         ]
-        names = [[say(name, language) for name in block.sample_labels or ()] for block in examples]
-        return [*texts, *(gr.update(sample_labels=said) for said in names)]
 
     with page:
         page.load(
             greet,
             None,
-            [*blocks, *examples],
+            blocks,
             queue=False,
             show_progress="hidden",
             api_visibility="private",

@@ -9,16 +9,24 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from detector.language import mark
 from detector.render.sections import sections_css
 from detector.service.admission import Served
 from detector.service.guard import Guard, answer_error
 from detector.service.health import Operation
+from detector.service.identity import language_of
 from detector.service.metrics import wanted as metrics_wanted
 from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui import html
 from detector.ui.api import Endpoints, add_api
 from detector.ui.api_closer import CloserEndpoints, add_closer_api
-from detector.ui.gradio_patches import forbid_conversion, part_uploads, teach_mcp
+from detector.ui.gradio_patches import (
+    choose_locale,
+    forbid_conversion,
+    part_uploads,
+    teach_mcp,
+)
+from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.languages import speak, translations
 from detector.ui.tabs.batch import build_batch
@@ -28,6 +36,7 @@ from detector.ui.tabs.history import build_history
 from detector.ui.tabs.live import build_live
 from detector.ui.tabs.model import build_model
 from detector.ui.tabs.verify import build_verify
+from detector.ui.templates import piece
 from detector.video import Limits
 
 HERE = Path(__file__).parent
@@ -44,9 +53,9 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-
 
 
 def launch_options(
-    detectors: Detectors, limits: Limits, ready: Callable[[], bool] = lambda: True
+    page: gr.Blocks, detectors: Detectors, limits: Limits, ready: Callable[[], bool] = lambda: True
 ) -> dict[str, Any]:
-    """What `Blocks.launch` is told: closed by default, nothing fetched, nothing remembered.
+    """What the `launch` of a page is told: closed by default, nothing fetched, nothing remembered.
 
     `ready()` says whether the networks can be asked now.
     """
@@ -65,7 +74,8 @@ def launch_options(
         "enable_monitoring": False,
         "run_history": False,
         "strict_cors": True,
-        "i18n": translations(),
+        "i18n": translations(page),
+        "ssr_mode": False,  # the start page is rendered here, in the visitor's language
         "state_session_capacity": SESSIONS,
         "mcp_server": True,
         "footer_links": ["api"],
@@ -85,38 +95,43 @@ def page_css() -> str:
     return f"{own}\n.report {{\n{sections_css()}\n}}\n"
 
 
+def _build_masthead(detector: Served, limits: Limits) -> None:
+    card = detector.describe()
+    greeting(
+        gr.HTML, lambda: html.masthead(detector.info, card), js_on_load=html.masthead_js(limits)
+    )
+
+
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
     forbid_conversion()
     part_uploads()
     teach_mcp()
+    choose_locale(lambda request: language_of(request.headers))
     with gr.Blocks(
         title="Is this face real?",
         analytics_enabled=False,
         delete_cache=(SWEEP_SECONDS, KEPT_SECONDS),
     ) as page:
         default = next(iter(detectors.values()))
-        gr.HTML(
-            html.masthead(default.info, default.describe()),
-            js_on_load=html.too_large_js(limits),
-        )
+        _build_masthead(default, limits)
         with gr.Tabs(elem_id="sections"):
-            with gr.Tab("Check", id="check"):
+            with gr.Tab(mark("Check"), id="check"):
                 answered = build_check(detectors, HEAVY)
-                gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_id="about")
-            with gr.Tab("Several files", id="batch"):
+                greeting(gr.Markdown, lambda: piece("about.md"), elem_id="about")
+            with gr.Tab(mark("Several files"), id="batch"):
                 build_batch(detectors, HEAVY)
-            with gr.Tab("Live", id="live"):
+            with gr.Tab(mark("Live"), id="live"):
                 build_live(detectors)
-            with gr.Tab("Verify", id="verify"):
+            with gr.Tab(mark("Verify"), id="verify"):
                 build_verify(detectors, HEAVY)
-            with gr.Tab("History", id="past"):
+            with gr.Tab(mark("History"), id="past"):
                 build_history(page, answered)
-            with gr.Tab("Model", id="model"):
+            with gr.Tab(mark("Model"), id="model"):
                 build_model(detectors)
-            with gr.Tab("Help / API", id="help"):
+            with gr.Tab(mark("Help / API"), id="help"):
                 build_help(page)
-        gr.HTML(html.origin(default.info, default.device, limits))
+        greeting(gr.HTML, lambda: html.origin(default.info, default.device, limits))
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)
         add_closer_api(CloserEndpoints(endpoints), HEAVY)

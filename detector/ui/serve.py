@@ -16,7 +16,7 @@ def serve(worker: Worker, storage: Storage) -> None:
     limits, admission = Limits(), Admission()
     detectors = {name: Served(found, admission) for name, found in worker.detectors().items()}
     page = build_page(detectors, limits)
-    options = launch_options(detectors, limits, lambda: worker.ready)
+    options = launch_options(page, detectors, limits, lambda: worker.ready)
     storage.keep()
     storage.sweep_on_schedule()
     page.queue(max_size=QUEUE_SIZE).launch(**options)

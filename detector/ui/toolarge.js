@@ -13,8 +13,8 @@ function refuse(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   if (event.type === 'change') event.target.value = '';
-  const values = [large.name, megabytes(large.size), megabytes(most)];
-  told.textContent = sentence.replace(/\{(\d)\}/g, (_, place) => values[place]);
+  const values = { file: large.name, size: megabytes(large.size), most: megabytes(most) };
+  told.textContent = sentence.replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
 for (const kind of ['change', 'drop']) document.addEventListener(kind, refuse, true);

@@ -10,40 +10,44 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from detector.batch import Batch, Item, Place
 from detector.errors import VideoError, shown
+from detector.language import _, lazy, mark
 from detector.records import Report, Status, verdict_name
 from detector.render.batch import batch_csv, batch_json
 from detector.render.document import summary_row
 from detector.service.jobs import Step
 from detector.settings import Settings
 from detector.text.summary import clock, headline, percent, verdict_text
+from detector.ui import html
 from detector.ui.gradio_patches import untouched
+from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors, Question, look
 from detector.ui.tabs.check import PRESET_LABELS
+from detector.ui.templates import piece, steps
 
-HEADS = ["File", "Answer", "Score (%)", "95 % interval", "Person", "Peak", "Length (s)"]
+HEADS = (
+    lazy("File"),
+    lazy("Answer"),
+    lazy("Score (%)"),
+    lazy("95 % interval"),
+    lazy("Person"),
+    lazy("Peak"),
+    lazy("Length (s)"),
+)
 KINDS: Any = ["str", "str", "number", "str", "number", "str", "number"]
 _PLACES = {
-    Place.WAITING: "Waiting",
-    Place.WORKING: "At work",
-    Place.DONE: "Done",
-    Place.LEFT_OUT: "Left out",
+    Place.WAITING: lazy("Waiting"),
+    Place.WORKING: lazy("At work"),
+    Place.DONE: lazy("Done"),
+    Place.LEFT_OUT: lazy("Left out"),
 }
-INTRODUCTION = (
-    '<section class="welcome"><h2>Several files, one after the other</h2><ol>'
-    "<li><b>A file that cannot be used costs only itself</b>"
-    "<span>it gets an answer that says why</span></li>"
-    "<li><b>Every file waits its turn</b><span>so that other visitors get theirs</span></li>"
-    "<li><b>Cancel keeps what is done</b><span>as a table, as CSV and as JSON</span></li>"
-    "</ol></section>"
-)
 Updates = dict[gr.Component, Any]
 
 
@@ -63,34 +67,52 @@ class Shown:
         return [getattr(self, name) for name in self.__slots__]
 
 
+def introduction() -> Markup:
+    return steps(
+        _("Several files, one after the other"),
+        (
+            _("A file that cannot be used costs only itself"),
+            _("it gets an answer that says why"),
+        ),
+        (_("Every file waits its turn"), _("so that other visitors get theirs")),
+        (_("Cancel keeps what is done"), _("as a table, as CSV and as JSON")),
+    )
+
+
 def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             given = untouched(
-                gr.Files(label="Your videos and pictures", elem_id="batch-given", height=220)
+                gr.Files(label=mark("Your videos and pictures"), elem_id="batch-given", height=220)
             )
             frames = gr.Radio(
                 PRESET_LABELS,
                 value="standard",
-                label="How closely to look",
+                label=mark("How closely to look"),
                 elem_id="batch-frames",
             )
             with gr.Row():
-                start = gr.Button("Analyse all", variant="primary", elem_id="batch-start", scale=3)
-                cancel = gr.Button("Cancel", elem_id="batch-cancel", interactive=False, scale=1)
+                start = gr.Button(
+                    mark("Analyse all"), variant="primary", elem_id="batch-start", scale=3
+                )
+                cancel = gr.Button(
+                    mark("Cancel"), elem_id="batch-cancel", interactive=False, scale=1
+                )
         with gr.Column(scale=7, min_width=320):
-            queue = gr.HTML(INTRODUCTION, elem_id="batch-queue", elem_classes="report")
+            queue = greeting(gr.HTML, introduction, elem_id="batch-queue", elem_classes="report")
     table = gr.Dataframe(
-        headers=HEADS,
+        headers=[str(head) for head in HEADS],
         datatype=KINDS,
         interactive=False,
         visible=False,
         column_widths=["28%", "18%", "11%", "16%", "9%", "9%", "9%"],
-        label="Answers (the menu in each head sorts and filters)",
+        label=mark("Answers (the menu in each head sorts and filters)"),
         elem_id="batch-table",
     )
-    files = gr.Files(label="Downloads", visible=False, interactive=False, elem_id="batch-files")
+    files = gr.Files(
+        label=mark("Downloads"), visible=False, interactive=False, elem_id="batch-files"
+    )
     shown = Shown(gr.State(Batch()), gr.State(0), queue, table, files, start, cancel)
     _wire(BatchEvents(detectors, shown), given, frames, heavy)
 
@@ -118,11 +140,11 @@ class BatchEvents:
     def begin(self, given: list[str] | None, turn: int) -> Updates:
         """The chosen files form a queue; that `turn` rises starts the first of them."""
         if not given:
-            raise gr.Error("Choose some files first.", title="Nothing to look at")
+            raise gr.Error(_("Choose some files first."), title=_("Nothing to look at"))
         try:
             batch = Batch.of(given)
         except ValueError as error:
-            raise gr.Error(str(error), title="Too many files") from error
+            raise gr.Error(str(error), title=_("Too many files")) from error
         shown = self.shown
         return {
             shown.batch: batch,
@@ -163,7 +185,7 @@ class BatchEvents:
             return {shown.batch: gr.skip()}
         return {
             shown.batch: Batch(),
-            shown.queue: INTRODUCTION,
+            shown.queue: introduction(),
             shown.table: gr.update(value=None, visible=False),
             shown.files: gr.update(value=None, visible=False),
         }
@@ -174,7 +196,7 @@ class BatchEvents:
         updates: Updates = {
             shown.batch: batch,
             shown.queue: queue_list(batch),
-            shown.table: gr.update(value=table_rows(batch), visible=True),
+            shown.table: gr.update(value=table(batch), visible=True),
         }
         if busy and turn is not None:
             yield updates | {shown.turn: turn + 1}
@@ -196,12 +218,17 @@ def write_tables(batch: Batch, folder: Path) -> list[str]:
     return [str(folder / name) for name in texts]
 
 
+def table(batch: Batch) -> dict[str, Any]:
+    """The answers under their heads, as `gr.Dataframe` takes them."""
+    return {"headers": [str(head) for head in HEADS], "data": table_rows(batch)}
+
+
 def table_rows(batch: Batch) -> list[list[Any]]:
     """A row per answered file, one cell per head in `HEADS`."""
     rows = []
     for name, answer in batch.answers:
         row = summary_row(answer, name)
-        low_high = row["interval"] and " to ".join(percent(bound) for bound in row["interval"])
+        low_high = row["interval"] and _interval(*row["interval"])
         peak = row["peak_second"]
         rows.append(
             [
@@ -220,37 +247,31 @@ def table_rows(batch: Batch) -> list[list[Any]]:
 def answer_text(answer: Report | VideoError) -> str:
     """The verdict in a word or two, or that there is none."""
     if isinstance(answer, VideoError) or answer.status is not Status.OK:
-        return "No answer"
+        return _("No answer")
     return verdict_text(answer.verdict)
 
 
-def queue_list(batch: Batch, step: Step | None = None) -> str:
+def _interval(low: float, high: float) -> str:
+    return _("{low} to {high}", low=percent(low), high=percent(high))
+
+
+def queue_list(batch: Batch, step: Step | None = None) -> Markup:
     """Every file with where it stands; `step` is how far the one at work is."""
-    done = len(batch.answers)
-    rows = "".join(_row(item, step) for item in batch.items)
-    return (
-        f'<section class="queue"><h2 aria-live="polite">{done} of {len(batch.items)} files answered'
-        f"</h2><ol>{rows}</ol></section>"
-    )
+    rows = [_row(item, step) for item in batch.items]
+    return piece("queue.html", done=len(batch.answers), rows=rows)
 
 
-def _row(item: Item, step: Step | None) -> str:
-    said, tone, bar = _PLACES[item.place], item.place.value, ""
+def _row(item: Item, step: Step | None) -> dict[str, str]:
+    said, tone, bar = str(_PLACES[item.place]), item.place.value, ""
     if isinstance(item.answer, Report):
         said, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
     elif item.answer is not None:
         said, tone = str(item.answer), f"{tone} none"
     elif item.place is Place.WORKING and step is not None and step.place is not None:
-        said = f"Number {step.place} in line"
+        said = _("Number {place} in line", place=step.place)
     elif item.place is Place.WORKING and step is not None:
-        said, bar = f"{step.stage}: {step.done} of {step.total}", _bar(step)
-    name = escape(shown(item.path.name))
-    return f'<li class="{tone}"><b translate="no">{name}</b><span>{escape(said)}</span>{bar}</li>'
-
-
-def _bar(step: Step) -> str:
-    share = round(100 * step.done / max(step.total, 1))
-    return (
-        f'<div class="bar" role="progressbar" aria-label="{escape(step.stage)}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{share}"><i style="width:{share}%"></i></div>'
-    )
+        said = _(
+            "{stage}: {done} of {total}", stage=_(step.stage), done=step.done, total=step.total
+        )
+        bar = html.bar(step)
+    return {"name": shown(item.path.name), "said": said, "tone": tone, "bar": bar}

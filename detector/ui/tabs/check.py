@@ -7,10 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from detector.language import mark
 from detector.settings import MOST_FRAMES, PRESETS
 from detector.ui import html
 from detector.ui.events import Asked, Events, Shown
 from detector.ui.gradio_patches import untouched
+from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.tabs.explain import build_panel, wire_panel
 from detector.ui.tabs.part import Part, build_plan, build_stretch
@@ -18,7 +20,7 @@ from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
 EXAMPLES = HERE.parent.parent / "examples"
-EXAMPLE_NAMES = ["Unaltered", "Manipulated", "Two people", "No face"]
+EXAMPLE_NAMES = [mark("Unaltered"), mark("Manipulated"), mark("Two people"), mark("No face")]
 # On a phone the verdict would lie below the fold.
 TO_THE_VERDICT = """() => {
   const answer = document.querySelector("#verdict .answer");
@@ -27,17 +29,22 @@ TO_THE_VERDICT = """() => {
     answer.scrollIntoView({block: "start"});
   }
 }"""
-PRESET_LABELS = [(name.capitalize(), name) for name in PRESETS]
+_PRESET_NAMES = {
+    "quick": mark("Quick"),
+    "standard": mark("Standard"),
+    "thorough": mark("Thorough"),
+}
+PRESET_LABELS = [(_PRESET_NAMES[name], name) for name in PRESETS]
 
 
 def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
     """Add the tab's components to the page that is being built; `heavy` goes to long events.
 
     Returns what holds the visitor's answer, so that it can be forgotten."""
-    with gr.Accordion("Your video or picture", open=True, elem_id="asked") as form:
+    with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
         asked, analyse = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
-    cancel = gr.Button("Cancel", elem_id="cancel", visible=False)
+    cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)
     shown = _answer(form, analyse, cancel)
     _wire(Events(detectors, shown), asked, shown, heavy)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
@@ -57,9 +64,9 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button]:
 def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
     """Where a file is dropped, or an example chosen."""
     with gr.Tabs():
-        with gr.Tab("Video") as video_tab:
+        with gr.Tab(mark("Video")) as video_tab:
             video = gr.Video(
-                label="Your video",
+                label=mark("Your video"),
                 sources=["upload", "webcam"],
                 include_audio=True,
                 elem_id="upload",
@@ -70,14 +77,14 @@ def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
                     for name in EXAMPLE_NAMES
                 ],
                 inputs=video,
-                label="Or try one of these",
+                label=mark("Or try one of these"),
                 example_labels=EXAMPLE_NAMES,
                 api_visibility="private",
             )
-        with gr.Tab("Picture") as picture_tab:
+        with gr.Tab(mark("Picture")) as picture_tab:
             picture = untouched(
                 gr.Image(
-                    label="Your picture",
+                    label=mark("Your picture"),
                     type="filepath",
                     image_mode=None,  # else a picture of another mode is stored a second time
                     sources=["upload"],
@@ -94,22 +101,26 @@ def _choices(
 ) -> tuple[Asked, gr.Button]:
     """How closely to look, and the button that begins."""
     frames = gr.Radio(
-        PRESET_LABELS, value="standard", label="How closely to look", elem_id="frames"
+        PRESET_LABELS, value="standard", label=mark("How closely to look"), elem_id="frames"
     )
     track, info, plan = build_plan()
-    with gr.Accordion("Options", open=False):
+    with gr.Accordion(mark("Options"), open=False):
         start, end = build_stretch()
         exact = gr.Slider(
-            0, MOST_FRAMES, 0, step=1, label="Exact number of frames (0: as chosen above)"
+            0, MOST_FRAMES, 0, step=1, label=mark("Exact number of frames (0: as chosen above)")
         )
         threshold = gr.Slider(
-            0, 0.99, 0, step=0.01, label="Call it manipulated above (0: the model's own threshold)"
+            0,
+            0.99,
+            0,
+            step=0.01,
+            label=mark("Call it manipulated above (0: the model's own threshold)"),
         )
-        people = gr.Slider(1, 16, 8, step=1, label="People to follow at most")
-        heat = gr.Checkbox(True, label="Show where the model looked")
+        people = gr.Slider(1, 16, 8, step=1, label=mark("People to follow at most"))
+        heat = gr.Checkbox(True, label=mark("Show where the model looked"))
         names = list(detectors)
-        model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
-    analyse = gr.Button("Analyse", variant="primary", elem_id="analyse")
+        model = gr.Dropdown(names, value=names[0], label=mark("Model"), visible=len(names) > 1)
+    analyse = gr.Button(mark("Analyse"), variant="primary", elem_id="analyse")
     part = Part(start, end, track, info, plan)
     asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model, part)
     return asked, analyse
@@ -119,7 +130,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
     """The verdict beside the viewer, and everything else that appears once there is an answer."""
     with gr.Row(equal_height=False, elem_id="result"):
         with gr.Column(scale=4, min_width=320):
-            verdict = gr.HTML(html.welcome(), elem_id="verdict", elem_classes="report")
+            verdict = greeting(gr.HTML, html.welcome, elem_id="verdict", elem_classes="report")
         with gr.Column(scale=8, min_width=320, visible=False, elem_id="looking") as beside:
             drawing = gr.HTML(elem_id="drawing", elem_classes="report")
             viewer = build_viewer("viewer")
@@ -132,7 +143,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
                 people = gr.HTML(elem_id="people", elem_classes="report")
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
-        files = untouched(gr.Files(label="Downloads", interactive=False, elem_id="downloads"))
+        files = untouched(gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads"))
     texts = findings, people, moments, numbers
     return Shown(
         form, verdict, area, beside, drawing, viewer, panel, *texts, files, analyse, cancel

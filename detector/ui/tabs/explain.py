@@ -17,6 +17,7 @@ import gradio as gr
 
 from detector.errors import VideoError
 from detector.heat_methods import DEFAULT_METHOD
+from detector.language import _, lazy, mark
 from detector.records import Report, Status
 from detector.render.html import closeup, robustness
 from detector.render.sections import retelling
@@ -27,6 +28,7 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.text.llm import narrator_of
 from detector.text.phrases import TARGET_NAMES
 from detector.ui import html
+from detector.ui.greeting import greeting
 from detector.ui.handlers import (
     Detectors,
     Question,
@@ -35,27 +37,12 @@ from detector.ui.handlers import (
     try_copies,
     write_documents,
 )
+from detector.ui.templates import section
 
 Answered = tuple[Question, Report]
 Updates = dict[gr.Component, Any]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-CLOSER = (
-    '<section class="invitation"><h2>Look closer at this frame</h2><p>Choose a moment in the '
-    "timeline above. Which parts of the face carry the evidence is measured, and tested by "
-    "blurring them.</p></section>"
-)
-STEADY = (
-    '<section class="invitation"><h2>How steady is the answer?</h2><p>A score that falls apart '
-    "when the video is saved again is worth little. The same frames are re-encoded, reduced and "
-    "blurred, and judged again; that takes about three times as long as a look at 20 frames.</p>"
-    "</section>"
-)
-RETOLD = (
-    '<section class="invitation"><h2>In other words</h2><p>A language model may retell the '
-    "findings. It is told sentences, never a picture; a text that says more than the findings "
-    "is not shown.</p></section>"
-)
-NOT_CONFIGURED = "No language model is configured here, so nothing can be retold."
+NOT_CONFIGURED = lazy("No language model is configured here, so nothing can be retold.")
 # What the viewer shows now stands in its data attributes (viewer.js).
 AT_THE_VIEWER = """(answered, method, of) => {
   const shown = document.querySelector("#viewer [data-part=viewer]").dataset;
@@ -85,32 +72,66 @@ class Panel:
         return [self.found, self.steady, self.told]
 
 
+def closer() -> str:
+    return section(
+        "invitation",
+        _("Look closer at this frame"),
+        _(
+            "Choose a moment in the timeline above. Which parts of the face carry the evidence is "
+            "measured, and tested by blurring them."
+        ),
+    )
+
+
+def steadiness() -> str:
+    return section(
+        "invitation",
+        _("How steady is the answer?"),
+        _(
+            "A score that falls apart when the video is saved again is worth little. The same "
+            "frames are re-encoded, reduced and blurred, and judged again; that takes about three "
+            "times as long as a look at 20 frames."
+        ),
+    )
+
+
+def retold() -> str:
+    return section(
+        "invitation",
+        _("In other words"),
+        _(
+            "A language model may retell the findings. It is told sentences, never a picture; a "
+            "text that says more than the findings is not shown."
+        ),
+    )
+
+
 def build_panel() -> Panel:
     """Add the panel to the page that is being built; retelling only where it is configured."""
     answered = gr.State(None, time_to_live=KEPT_SECONDS)
     person, second = gr.Number(visible=False), gr.Number(visible=False)
     with gr.Row(equal_height=False, elem_id="explain"):
         with gr.Column(scale=7, min_width=320, elem_classes="desk"):
-            gr.HTML(CLOSER, elem_classes="report")
+            greeting(gr.HTML, closer, elem_classes="report")
             targets = [(str(TARGET_NAMES[name]), name) for name in HEAT_TARGETS]
-            of = gr.Radio(targets, value=HEAT_TARGETS[0], label="Question", elem_id="heat-of")
+            of = gr.Radio(targets, value=HEAT_TARGETS[0], label=mark("Question"), elem_id="heat-of")
             methods = [(method.name, key) for key, method in HEAT_METHODS.items()]
             method = gr.Dropdown(
-                methods, value=DEFAULT_METHOD, label="Heat map by", elem_id="heat-method"
+                methods, value=DEFAULT_METHOD, label=mark("Heat map by"), elem_id="heat-method"
             )
             with gr.Row():
-                look = gr.Button("Explain this frame", elem_id="closeup-start", scale=3)
-                leave = gr.Button("Cancel", elem_id="closeup-cancel", scale=1)
+                look = gr.Button(mark("Explain this frame"), elem_id="closeup-start", scale=3)
+                leave = gr.Button(mark("Cancel"), elem_id="closeup-cancel", scale=1)
             found = gr.HTML(elem_id="closeup", elem_classes="report")
         with gr.Column(scale=5, min_width=320, elem_classes="desk"):
-            gr.HTML(STEADY, elem_classes="report")
+            greeting(gr.HTML, steadiness, elem_classes="report")
             with gr.Row():
-                tries = gr.Button("Try worse copies", elem_id="copies-start", scale=3)
-                stop = gr.Button("Cancel", elem_id="copies-cancel", scale=1)
+                tries = gr.Button(mark("Try worse copies"), elem_id="copies-start", scale=3)
+                stop = gr.Button(mark("Cancel"), elem_id="copies-cancel", scale=1)
             steady = gr.HTML(elem_id="steadiness", elem_classes="report")
             with gr.Column(visible=narrator_of() is not None):
-                gr.HTML(RETOLD, elem_classes="report")
-                tell = gr.Button("Retell the findings", elem_id="retelling-start")
+                greeting(gr.HTML, retold, elem_classes="report")
+                tell = gr.Button(mark("Retell the findings"), elem_id="retelling-start")
                 told = gr.HTML(elem_id="retelling", elem_classes="report")
     return Panel(
         answered=answered,
@@ -165,7 +186,9 @@ class PanelEvents:
         question, report = _scored(held)
         asked = FrameQuestion(int(person), float(second), method, of)
         if all(one.id != asked.person or not one.clips for one in report.people):
-            raise gr.Error("This person has no score that could be explained.", title="No score")
+            raise gr.Error(
+                _("This person has no score that could be explained."), title=_("No score")
+            )
         with closing(explain(self.detectors, question, report, asked)) as steps:
             for item in steps:
                 if isinstance(item, Step):
@@ -182,7 +205,7 @@ class PanelEvents:
         question, report = _scored(held)
         narrator = narrator_of()
         if narrator is None:
-            raise gr.Error(NOT_CONFIGURED, title="No language model")
+            raise gr.Error(str(NOT_CONFIGURED), title=_("No language model"))
         with closing(retell(self.detectors[question.model], report, narrator)) as steps:
             yield from self._shown(steps, question, self.panel.told, files or [])
 
@@ -211,5 +234,7 @@ class PanelEvents:
 
 def _scored(held: Answered | None) -> Answered:
     if held is None or held[1].status is not Status.OK:
-        raise gr.Error("There is no score yet that could be explained.", title="Nothing to explain")
+        raise gr.Error(
+            _("There is no score yet that could be explained."), title=_("Nothing to explain")
+        )
     return held

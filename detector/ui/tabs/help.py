@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 import gradio as gr
+from markupsafe import Markup
 
 from detector.records import Status
 from detector.text.service import SERVICE
 from detector.text.summary import status_text
+from detector.ui.greeting import greeting
+from detector.ui.templates import piece
 
 HERE = Path(__file__).parents[1]
 DEFAULT = "http://127.0.0.1:7860"
@@ -28,11 +30,7 @@ def snippet(name: str, address: str = DEFAULT) -> str:
 
 def build_help(page: gr.Blocks) -> None:
     """Add the tab's components to the page that is being built."""
-    gr.Markdown(
-        "### Ask from a program\n\nPut the file beside it as `clip.mp4`. The answer is the same "
-        "JSON as the report under *Downloads*; its `status` says whether there is a score. "
-        "A file is uploaded first, also for MCP: the call names the path that the upload answers."
-    )
+    greeting(gr.Markdown, lambda: piece("ask.md"))
     codes = []
     with gr.Tabs():
         for title, (name, language) in SNIPPETS.items():
@@ -52,8 +50,8 @@ def build_help(page: gr.Blocks) -> None:
         return [snippet(name, public_address(request)) for name, _ in SNIPPETS.values()]
 
     page.load(here, None, codes, queue=False, show_progress="hidden", api_visibility="private")
-    gr.Markdown((HERE / "help.md").read_text(encoding="utf-8"))
-    gr.HTML(answers_table(), elem_classes="report")
+    greeting(gr.Markdown, lambda: piece("help.md"))
+    greeting(gr.HTML, answers_table, elem_classes="report")
 
 
 def public_address(request: gr.Request) -> str:
@@ -64,15 +62,7 @@ def public_address(request: gr.Request) -> str:
     return f"{scheme.split(',')[0].strip()}://{host.split(',')[0].strip()}" if host else DEFAULT
 
 
-def answers_table() -> str:
+def answers_table() -> Markup:
     """Every answer without a score, what it means and what to do, as a table."""
     known = [(status.value, status_text(status)) for status in Status if status is not Status.OK]
-    rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(text)}</td></tr>"
-        for name, text in [*known, *((name, str(text)) for name, text in SERVICE.items())]
-    )
-    return (
-        '<section class="meanings"><h2>When there is no score</h2><div class="wide"><table>'
-        '<thead><tr><th scope="col">Answer</th><th scope="col">What it means, and what to do</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
-    )
+    return piece("meanings.html", rows=[*known, *SERVICE.items()])

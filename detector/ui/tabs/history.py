@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
+from detector.language import _, mark
+from detector.records import Report
 from detector.service.session_files import Ledger, paths_in
+from detector.text.summary import headline
 from detector.ui.gradio_patches import components, shown_to
+from detector.ui.greeting import begun, greeting
+from detector.ui.templates import piece, section
 
-EMPTY = (
-    '<section class="welcome"><h2>Nothing yet</h2><p>What you check in this visit is listed here '
-    "until you leave the page or delete it.</p></section>"
-)
-CHOOSE = (
-    '<section class="welcome"><h2>Choose a result above</h2><p>It is shown here as it was then.</p>'
-    "</section>"
-)
-TOGETHER = (
-    '<section class="welcome"><h2>Several files, answered together</h2><p>The answers are in the '
-    "table and in the JSON file below.</p></section>"
-)
-GONE = (
-    '<section class="answer undecided"><h1>This result is gone</h1><p>Its files were deleted. '
-    "Analyse the video again to see it.</p></section>"
-)
 DOWNLOADS, OF_BATCH = "downloads", "batch-files"
 
 
@@ -61,13 +50,17 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     events = HistoryEvents(page)
     past = gr.State([])
     with gr.Row(equal_height=True):
-        choice = gr.Radio([], label="Results of this visit", elem_id="history", scale=4)
-        ask = gr.Button("Delete my files now", variant="stop", elem_id="delete-files", scale=1)
+        choice = gr.Radio([], label=mark("Results of this visit"), elem_id="history", scale=4)
+        ask = gr.Button(
+            mark("Delete my files now"), variant="stop", elem_id="delete-files", scale=1
+        )
     with gr.Row(visible=False) as sure:
-        delete = gr.Button("Delete them for good", variant="stop", elem_id="delete-sure")
-        keep = gr.Button("Keep them", elem_id="delete-not")
-    shown = gr.HTML(EMPTY, elem_id="history-shown", elem_classes="report")
-    files = gr.Files(label="Downloads", visible=False, interactive=False, elem_id="history-files")
+        delete = gr.Button(mark("Delete them for good"), variant="stop", elem_id="delete-sure")
+        keep = gr.Button(mark("Keep them"), elem_id="delete-not")
+    shown = greeting(gr.HTML, empty, elem_id="history-shown", elem_classes="report")
+    files = gr.Files(
+        label=mark("Downloads"), visible=False, interactive=False, elem_id="history-files"
+    )
     light: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
     light["api_visibility"] = "private"
     raw = {**light, "preprocess": False}  # files as they were sent, not as components read them
@@ -75,7 +68,8 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     changes = [block.change for block in [*events.uploads, downloads]]
     gr.on(changes, events.note, holders, **raw)
     for given in (downloads, events.of_batch):
-        given.change(events.remember, [past, choice, given], [past, choice, shown], **raw)
+        held = [past, choice, answered, given]
+        given.change(events.remember, held, [past, choice, shown], **raw)
     choice.change(events.show, [choice, past], [shown, files], **light)
     cleared = [*holders, *events.results, answered, past, choice, shown]
     ask.click(lambda: gr.update(visible=True), None, sure, **light)
@@ -104,17 +98,19 @@ class HistoryEvents:
         self.ledger.note(session, [*values, shown_to(self.page, session)])
 
     def remember(
-        self, known: list[Past], chosen: str | None, given: Any
+        self, known: list[Past], chosen: str | None, answered: Any, given: Any
     ) -> tuple[list[Past], Any, Any]:
-        """The documents of an answer, or of a batch, join the list."""
-        known = with_result(known, list(paths_in(given)))
+        """The documents of an answer, or of a batch, join the list; `answered` is the visitor's
+        last question and its report, or None."""
+        report = answered[1] if answered else None
+        known = with_result(known, list(paths_in(given)), report)
         choices = gr.update(choices=[(entry.line, entry.name) for entry in known])
-        return known, choices, CHOOSE if known and not chosen else gr.skip()
+        return known, choices, choose() if known and not chosen else gr.skip()
 
     def show(self, name: str | None, known: list[Past]) -> tuple[str, Any]:
         entry = next((entry for entry in known if entry.name == name), None)
         if entry is None:
-            return CHOOSE if known else EMPTY, gr.update(visible=False)
+            return choose() if known else empty(), gr.update(visible=False)
         there = [str(path) for path in entry.files if path.is_file()]
         return frame(entry), gr.update(value=there, visible=bool(there))
 
@@ -123,23 +119,24 @@ class HistoryEvents:
         self.note(request, *values)
         count = self.ledger.forget(request.session_hash or "")
         cleared = [gr.update(value=None) for _ in self.holders]
-        begun = [gr.update(value=block.value) for block in self.results]
+        first = [gr.update(value=begun(block)) for block in self.results]
         emptied: list[Any] = [None, [], gr.update(choices=[], value=None), deleted(count)]
-        return [*cleared, *begun, *emptied, gr.update(visible=False), gr.update(open=True)]
+        return [*cleared, *first, *emptied, gr.update(visible=False), gr.update(open=True)]
 
     def leave(self, request: gr.Request) -> None:
         self.note(request)
         self.ledger.forget(request.session_hash or "")
 
 
-def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
+def with_result(known: list[Past], paths: list[Path], answer: Report | None = None) -> list[Past]:
     """`known` and the result whose documents lie at `paths`, the newest first; an analysis
-    whose files are more or newer replaces itself."""
+    whose files are more or newer replaces itself. Where it is `answer`, its line is in the active
+    language."""
     report = next((path for path in paths if path.suffix == ".json"), None)
     if report is None or not report.is_file():
         return known
     content = json.loads(report.read_text(encoding="utf-8"))
-    line, analysis = _of_batch(content) if isinstance(content, list) else _of_one(content)
+    line, analysis = _of_batch(content) if isinstance(content, list) else _of_one(content, answer)
     others = [entry for entry in known if entry.analysis != analysis]
     taken = {entry.line for entry in others}
     while line in taken:
@@ -147,11 +144,13 @@ def with_result(known: list[Past], paths: list[Path]) -> list[Past]:
     return [Past(analysis, line, tuple(paths)), *others]
 
 
-def _of_one(content: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+def _of_one(content: dict[str, Any], report: Report | None) -> tuple[str, tuple[str, str]]:
     """The line of one file's report, and which analysis it is of."""
-    clock = content["created_utc"][11:16]
-    line = f"{content['video']['name']} · {content['headline']} · {clock} UTC"
-    return line, (content["created_utc"], content["video"]["sha256"])
+    analysis = content["created_utc"], content["video"]["sha256"]
+    said = content["headline"]
+    if report is not None and (report.created_utc, report.video.sha256) == analysis:
+        said = headline(report)  # the document's own is English
+    return f"{content['video']['name']} · {said} · {content['created_utc'][11:16]} UTC", analysis
 
 
 def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
@@ -159,26 +158,49 @@ def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
     names = [answer["video"]["name"] for answer in answers]
     created = max((answer["created_utc"] for answer in answers), default="")
     clock = f" · {created[11:16]} UTC" if created else ""
-    return f"{len(names)} files: {', '.join(names)[:80]}{clock}", (created, "\n".join(names))
+    line = _("{count} files: {names}", count=len(names), names=", ".join(names)[:80])
+    return f"{line}{clock}", (created, "\n".join(names))
 
 
-def frame(entry: Past) -> str:
+def frame(entry: Past) -> Markup:
     """The result's own page, which runs no script, within ours."""
     if entry.page is None and all(path.is_file() for path in entry.files):
-        return TOGETHER
+        return together()
     if entry.page is None or not entry.page.is_file():
-        return GONE
-    text = entry.page.read_text(encoding="utf-8")
-    said = f'title="{escape(entry.line)}" srcdoc="{escape(text)}"'
-    return f'<iframe class="past" sandbox {said}></iframe>'
+        return piece("gone.html")
+    return piece("past.html", title=entry.line, page=entry.page.read_text(encoding="utf-8"))
 
 
-def deleted(count: int) -> str:
-    files = "1 file was" if count == 1 else f"{count} files were"
-    return (
-        f'<section class="welcome" role="status"><h2>{files} deleted</h2><p>Nothing that you sent '
-        "or received in this visit is left on this machine. Copies that you downloaded are yours."
-        "</p></section>"
+def empty() -> Markup:
+    return section(
+        "welcome",
+        _("Nothing yet"),
+        _("What you check in this visit is listed here until you leave the page or delete it."),
+    )
+
+
+def choose() -> Markup:
+    return section("welcome", _("Choose a result above"), _("It is shown here as it was then."))
+
+
+def together() -> Markup:
+    return section(
+        "welcome",
+        _("Several files, answered together"),
+        _("The answers are in the table and in the JSON file below."),
+    )
+
+
+def deleted(count: int) -> Markup:
+    title = _("1 file was deleted") if count == 1 else _("{count} files were deleted", count=count)
+    return section(
+        "welcome",
+        title,
+        _(
+            "Nothing that you sent or received in this visit is left on this machine. "
+            "Copies that you downloaded are yours."
+        ),
+        role="status",
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 
 from detector.render.model_page import model_page
+from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 
 
 def build_model(detectors: Detectors) -> None:
     """Add what each model's card says to the page that is being built."""
     for detector in detectors.values():
-        gr.HTML(model_page(detector.describe()), elem_classes=["report", "model"])
+        card = detector.describe()
+        greeting(gr.HTML, partial(model_page, card), elem_classes=["report", "model"])

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from detector.coverage import frames_again, frames_for
 from detector.errors import CancelledError, VideoError
-from detector.language import _, joined
+from detector.language import _, joined, mark
 from detector.records import VideoInfo
 from detector.service.admission import Served
 from detector.settings import Settings
@@ -31,7 +31,9 @@ class Part:
 
 def build_plan() -> tuple[gr.Dropdown, gr.State, gr.HTML]:
     """Add the choice of a video track, shown where a file has several, and the plan."""
-    track = gr.Dropdown([("1", 0)], value=0, label="Video track", visible=False, elem_id="track")
+    track = gr.Dropdown(
+        [("1", 0)], value=0, label=mark("Video track"), visible=False, elem_id="track"
+    )
     return track, gr.State(None), gr.HTML(elem_id="plan", elem_classes="report")
 
 
@@ -39,8 +41,12 @@ def build_stretch() -> tuple[gr.Textbox, gr.Textbox]:
     """Add the choice of a stretch of time."""
     with gr.Row():
         return (
-            gr.Textbox(label="From", placeholder="0:00", max_lines=1, min_width=90, elem_id="from"),
-            gr.Textbox(label="To", placeholder="end", max_lines=1, min_width=90, elem_id="to"),
+            gr.Textbox(
+                label=mark("From"), placeholder="0:00", max_lines=1, min_width=90, elem_id="from"
+            ),
+            gr.Textbox(
+                label=mark("To"), placeholder=mark("end"), max_lines=1, min_width=90, elem_id="to"
+            ),
         )
 
 

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from detector.errors import ReportError, VideoError, shown
+from detector.language import _, lazy, mark
 from detector.progress import OnProgress, ShouldStop
 from detector.service.jobs import Step, run_job
 from detector.ui import html
 from detector.ui.gradio_patches import untouched
+from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
+from detector.ui.templates import piece, steps
 from detector.verify.report_reader import MAX_BYTES, read_claims
 from detector.verify.verify import LISTED, Verification, verify_origin, verify_report
 
 _MARKS = {
-    True: ("holds", "✓", "Yes"),
-    False: ("fails", "✕", "No"),
-    None: ("open", "–", "Not asked"),
+    True: ("holds", "✓", lazy("Yes")),
+    False: ("fails", "✕", lazy("No")),
+    None: ("open", "–", lazy("Not asked")),
 }
-INTRODUCTION = (
-    '<section class="welcome"><h2>Does this report hold?</h2><ol>'
-    "<li><b>Same file?</b><span>to the last byte, by its SHA-256</span></li>"
-    "<li><b>Same weights?</b><span>those that the report names, by their SHA-256</span></li>"
-    "<li><b>Same answer?</b><span>analysed again with the report's own settings</span></li>"
-    "</ol></section>"
-)
+
+
+def introduction() -> Markup:
+    return steps(
+        _("Does this report hold?"),
+        (_("Same file?"), _("to the last byte, by its SHA-256")),
+        (_("Same weights?"), _("those that the report names, by their SHA-256")),
+        (_("Same answer?"), _("analysed again with the report's own settings")),
+    )
 
 
 def compare(
@@ -57,25 +62,29 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
         with gr.Column(scale=5, min_width=320):
             report = untouched(
                 gr.File(
-                    label="The report (JSON)",
+                    label=mark("The report (JSON)"),
                     file_types=[".json"],
                     elem_id="verify-report",
                     height=130,
                 )
             )
             video = untouched(
-                gr.File(label="The video or picture", elem_id="verify-video", height=130)
+                gr.File(label=mark("The video or picture"), elem_id="verify-video", height=130)
             )
-            rerun = gr.Checkbox(True, label="Analyse it again and compare the answers")
+            rerun = gr.Checkbox(True, label=mark("Analyse it again and compare the answers"))
             with gr.Row():
-                start = gr.Button("Verify", variant="primary", elem_id="verify-start", scale=3)
-                cancel = gr.Button("Cancel", elem_id="verify-cancel", scale=1)
+                start = gr.Button(
+                    mark("Verify"), variant="primary", elem_id="verify-start", scale=3
+                )
+                cancel = gr.Button(mark("Cancel"), elem_id="verify-cancel", scale=1)
         with gr.Column(scale=7, min_width=320):
-            answer = gr.HTML(INTRODUCTION, elem_id="verification", elem_classes="report")
+            answer = greeting(gr.HTML, introduction, elem_id="verification", elem_classes="report")
 
     def verify(video: str | None, report: str | None, rerun: bool) -> Iterator[str]:
         if not report or not video:
-            raise gr.Error("Choose a report and the file it is about.", title="Nothing to compare")
+            raise gr.Error(
+                _("Choose a report and the file it is about."), title=_("Nothing to compare")
+            )
         with closing(compare(detectors, video, report, rerun)) as steps:
             for item in steps:
                 if isinstance(item, Step):
@@ -96,56 +105,47 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     cancel.click(None, cancels=running, **light).then(html.cancelled, None, answer, **light)
     # What was compared is no longer what stands beside the answer.
     inputs = [given.change for given in (report, video, rerun)]
-    gr.on(inputs, None, cancels=running, **light).then(lambda: INTRODUCTION, None, answer, **light)
+    gr.on(inputs, None, cancels=running, **light).then(introduction, None, answer, **light)
 
 
-def verification_card(found: Verification | ReportError | VideoError, name: str) -> str:
+def verification_card(found: Verification | ReportError | VideoError, name: str) -> Markup:
     """What holds, question by question, and where the report says something else; `name` is that
     of the file that was compared."""
     if isinstance(found, VideoError):
         return html.problem(found)
     if isinstance(found, ReportError):
-        return html.no_answer(str(found), "Nothing was compared.")
-    rows = "".join(_row(*answer) for answer in found.answers())
-    title = "Everything in this report holds" if found.ok else "This report is not confirmed"
-    tone = "no_sign" if found.ok else "undecided"
+        return html.no_answer(str(found), _("Nothing was compared."))
+    title, tone = _outcome(found)
+    gap = found.max_abs_diff
+    return piece(
+        "verification.html",
+        title=title,
+        tone=tone,
+        name=shown(name),
+        answers=[_answer(*answer) for answer in found.answers()],
+        gap="" if gap is None else f"{gap:.4f}",
+        differences=[
+            tuple(map(_short, (part.where, part.reported, part.found)))
+            for part in found.differences[:LISTED]
+        ],
+        more=len(found.differences) - LISTED,
+    )
+
+
+def _outcome(found: Verification) -> tuple[str, str]:
+    """The title of the card, and its CSS class."""
     if False in (found.same_file, found.same_weights, found.same_score):
-        title, tone = "This report does not hold", "fake"
-    gap = ""
-    if found.max_abs_diff is not None:
-        gap = f'<p class="soft small">Largest difference of a score: {found.max_abs_diff:.4f}.</p>'
-    return (
-        f'<section class="answer verification {tone}"><p class="soft small" translate="no">'
-        f'{escape(shown(name))}</p><h1>{title}</h1><ul class="answers">{rows}'
-        f"</ul>{gap}{_differences(found)}</section>"
-    )
+        return _("This report does not hold"), "fake"
+    if found.ok:
+        return _("Everything in this report holds"), "no_sign"
+    return _("This report is not confirmed"), "undecided"
 
 
-def _row(question: str, holds: bool | None, sentence: str) -> str:
-    kind, mark, word = _MARKS[holds]
-    return (
-        f'<li class="{kind}"><i aria-hidden="true">{mark}</i><b>{question}: {word}</b>'
-        f"<span>{sentence}</span></li>"
-    )
-
-
-def _differences(found: Verification) -> str:
-    if not found.differences:
-        return ""
-    rows = "".join(
-        f"<tr><td>{_short(part.where)}</td><td>{_short(part.reported)}</td>"
-        f"<td>{_short(part.found)}</td></tr>"
-        for part in found.differences[:LISTED]
-    )
-    more = len(found.differences) - LISTED
-    rest = f'<p class="soft small">and {more} more</p>' if more > 0 else ""
-    return (
-        '<div class="wide"><table><caption>Where it differs</caption><thead><tr>'
-        '<th scope="col">In the report</th><th scope="col">It says</th>'
-        f'<th scope="col">Found</th></tr></thead><tbody>{rows}</tbody></table></div>{rest}'
-    )
+def _answer(question: str, holds: bool | None, sentence: str) -> tuple[str, str, str, str]:
+    kind, sign, word = _MARKS[holds]
+    return kind, sign, _("{question}: {answer}", question=question, answer=word), sentence
 
 
 def _short(value: object) -> str:
     text = str(value)
-    return escape(text if len(text) <= 60 else f"{text[:60]}…")
+    return text if len(text) <= 60 else f"{text[:60]}…"
