@@ -11,7 +11,7 @@ LONGEST = 600  # characters; room for a long name
 
 
 def shown(text: str, most: int = 120) -> str:
-    """A stranger's text, such as a file's name, on one line and at most `most` characters long.
+    """Untrusted text, such as a file's name, on one line and at most `most` characters long.
 
     Characters that steer a terminal, turn the direction of reading, break the line or belong to
     no alphabet (Unicode categories C, Zl, Zp) become U+FFFD; a long middle becomes an ellipsis.

@@ -1,1 +1,1 @@
-"""Data in, weights and their honest figures out. `python -m train.<verb> --help`."""
+"""From data to weights and their measured figures. `python -m train.<verb> --help`."""

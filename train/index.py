@@ -167,7 +167,7 @@ def without_doubles(table: pd.DataFrame, path: Path | str) -> pd.DataFrame:
 def assign_splits(table: pd.DataFrame, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> pd.DataFrame:
     """`table` with every empty `split` filled in by a hash of who is in the picture.
 
-    People who meet in one fake (`identity` and `target`) go together, so that nobody is in
+    People who are in one fake (`identity` and `target`) go together, so that nobody is in
     two splits; the hash of the group's first name does not change when data is added elsewhere.
     A group in which the source names a split follows it. Raises ValueError where one group
     would have to be on two sides.

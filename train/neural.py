@@ -4,9 +4,9 @@
         --decoder taef2_decoder.safetensors --stills 150 --videos 100
 
 Real faces go through the autoencoder once and are stored beside their originals, as shards of the
-kind "neural"; training blends them in anew at each draw. A round trip alone leaves the decoder's
-trace and nothing else (aligned reconstruction: Rajan et al. 2024, arXiv 2410.11835); noise on the
-latents changes skin and eyes as well.
+kind "neural"; training blends them in anew at each draw. Encoding and decoding alone leaves the
+decoder's trace and nothing else (aligned reconstruction: Rajan et al. 2024, arXiv 2410.11835);
+noise on the latents changes skin and eyes as well.
 """
 
 from __future__ import annotations

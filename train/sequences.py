@@ -1,6 +1,6 @@
 """The second stage: the LSTM is trained on the features that the CNN gives for clips.
 
-With the CNN frozen, clips go through it once, and an epoch is a matter of seconds; the price is
+With the CNN frozen, clips go through it once, and an epoch is a matter of seconds; the drawback is
 that each clip has one history only. With the CNN trained further, every step has new clips.
 """
 

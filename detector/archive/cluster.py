@@ -28,7 +28,7 @@ from detector.records import Status
 from detector.render.rows import row_of
 
 RETRIES = 1  # of a video whose worker died, in each of two passes
-LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data is handed at once
+LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data gets at once
 ASKED_AHEAD = 2  # videos per worker: the current one and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
 MakeWorker = Callable[[Job, pa.Table, str], Worker]

@@ -73,7 +73,7 @@ def slopes_of(of: str, model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
 def _features(model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
     """(B * T, C, h, w) -> (B, T, C)."""
     if model.training:
-        raise ValueError("heat needs the network in eval mode: dropout would explain a dice roll")
+        raise ValueError("heat needs the network in eval mode: dropout is random")
     with torch.inference_mode(False), torch.no_grad():
         # Out of inference mode: tensors made inside it cannot enter autograd.
         features = pool(maps.float())

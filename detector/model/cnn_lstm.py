@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """All that is needed to build the network and to feed it; stored in the weights' card.
+    """All that is needed to build the network and its input; stored in the weights' card.
 
     `backbone` is a timm name. `size` is the side of the square crop in pixels and `margin` how
     much wider than the face box it is cut. `mean` and `std` normalise RGB in [0, 1]. `hidden`
@@ -245,9 +245,9 @@ def pool(maps: Tensor) -> Tensor:
 
 
 def fold_norms(network: nn.Module, example: Tensor) -> None:
-    """Makes each batch norm part of the convolution that feeds it: same output, less to compute.
+    """Makes each batch norm part of the convolution before it: same output, less to compute.
 
-    Which one feeds which is seen from a pass over `example`, an input of any size. For inference
+    The pairs are those of a pass over `example`, an input of any size. For inference
     only: `network` must be in eval mode, where a norm is a fixed scale and shift, or ValueError
     is raised.
     """

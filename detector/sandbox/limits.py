@@ -64,7 +64,7 @@ def confine(bounds: Bounds, readable: Path, *, offline: bool) -> list[str]:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit(bounds)
     in_force = ["processor time, memory and open files bounded", "no new files"]
-    libc.unshare(CLONE_NEWUSER)  # gives up the rights over the namespace it was forked in
+    libc.unshare(CLONE_NEWUSER)  # drops the rights over the namespace it was forked in
     # Both Landlock and seccomp require it of a process without privileges.
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = _landlock(libc, readable)

@@ -118,7 +118,7 @@ def fallbacks() -> list[str]:
 
 
 def bounds_for(info: VideoInfo | None) -> Bounds:
-    """Enough for an honest file of that length and size on a slow machine, and not much more."""
+    """Enough for a valid file of that length and size on a slow machine, and not much more."""
     if info is None:
         return Bounds()
     pixels = info.frames * info.width * info.height

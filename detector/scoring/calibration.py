@@ -163,7 +163,7 @@ def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool)
 def quality_warnings(
     qualities: Sequence[Quality], rules: ScoringRules, *, still: bool
 ) -> set[Warn]:
-    """What more than a quarter of the faces suffer from, and how few of them there are."""
+    """The defects of more than a quarter of the faces, and how few of them there are."""
     usable = sum(rules.weight(quality) > 0 for quality in qualities)
     defects = {
         Warn.SMALL_FACES: [quality.size < rules.min_size for quality in qualities],
@@ -200,7 +200,7 @@ def seen_surely(
     still: bool,
 ) -> list[T]:
     """Those of `people` with a face that was detected with `sure` confidence, or with clear faces
-    enough to be judged; all of them, if no face of anybody was sure."""
+    enough to be judged; all of them, if no face of anybody was detected so."""
     detected = [any(quality.detection >= sure for quality in each) for each in qualities]
     clear = [status_of(each, rules, still=still) is Status.OK for each in qualities]
     kept = zip(people, detected, clear, strict=True)

@@ -43,7 +43,7 @@ REASONS = {
 
 UPLOAD = "/gradio_api/upload"
 FILE = "/gradio_api/file="
-# What Gradio offers and this page does not use: a recorder that hands any upload to ffmpeg, and
+# What Gradio offers and this page does not use: a recorder that passes any upload to ffmpeg, and
 # links that write a session to disk and never remove it.
 CLOSED = ("/gradio_api/process_recording", "/gradio_api/deep_link")
 

@@ -35,7 +35,7 @@ HEADERS = {
 def with_headers(send: Send, *, served_file: bool) -> Send:
     """`send` that adds the security headers to every answer.
 
-    A served file came from a stranger: should a browser show it, it runs no script of its own.
+    A served file is untrusted: should a browser show it, it runs no script of its own.
     """
 
     async def added(message: Message) -> None:

@@ -1,10 +1,10 @@
-"""How long an analysis takes on this machine, from those that were made before."""
+"""An estimate of how long an analysis takes on this machine, from earlier ones."""
 
 from __future__ import annotations
 
 from collections import deque
 
-REMEMBERED = 16  # analyses; the last ones say how busy the machine is now
+REMEMBERED = 16  # analyses; few, since the load of the machine changes
 
 
 class Pace:
@@ -23,4 +23,5 @@ class Pace:
         seen = list(self._seen.get(model, ()))
         if not seen:
             return None
+        # Total seconds over total frames: long analyses count by their length.
         return frames * sum(taken for taken, _ in seen) / sum(count for _, count in seen)

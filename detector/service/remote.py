@@ -44,5 +44,5 @@ class RemoteDetector(Operations):
         return self._described
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
-        """As `Detector.run`; raises VideoError also when the worker died over it."""
+        """As `Detector.run`; raises VideoError also when the worker died meanwhile."""
         return self._ask(Question(self._name, request, hooks.on_partial is not None), hooks)

@@ -52,6 +52,6 @@ def turned_all(
 
 
 def size_of(size: tuple[int, int], turns: Sequence[Turn]) -> tuple[int, int]:
-    """Width and height in which all frames of `size` find room, however they are turned."""
+    """Width and height that contain all frames of `size`, however they are turned."""
     shapes = {size if turn.degrees % 180 == 0 else size[::-1] for turn in turns} or {size}
     return max(width for width, _ in shapes), max(height for _, height in shapes)
