@@ -24,6 +24,7 @@ def answer_card(report: Report) -> Markup:
     """Verdict, headline, score on its ruler, warnings and coverage, as one HTML section."""
     score = report.fake if report.status is Status.OK else None
     several = len(report.people) > 1
+    # Warnings of others do not concern the score that is shown here.
     own = {report.suspect.id} if report.suspect else set()
     warnings = [
         text

@@ -28,5 +28,5 @@ def batch_json(answers: Iterable[Answer]) -> str:
 
 @speaking(SOURCE)
 def batch_csv(answers: Iterable[Answer]) -> str:
-    """A `Row` per file, as in an archive; cells that a spreadsheet would run are defused."""
+    """A `Row` per file, as in an archive; cells that a spreadsheet would run are escaped."""
     return rows_to_csv(asdict(row_of(answer, name)) for name, answer in answers)

@@ -30,7 +30,7 @@ class ShownBox:
 
 
 class Knot(NamedTuple):
-    """A moment at which the box is fixed; `steady` says that it is sure up to the next one."""
+    """A moment at which the box is fixed; `steady`: it is reliable up to the next one."""
 
     second: float
     box: Box
@@ -38,7 +38,7 @@ class Knot(NamedTuple):
 
 
 class BoxPath:
-    """One person's boxes over time; `sampled` are all moments that were looked at, in order."""
+    """One person's boxes over time; `sampled` are the times of all analysed frames, in order."""
 
     def __init__(self, person: Person, sampled: Sequence[float]) -> None:
         faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
@@ -49,6 +49,7 @@ class BoxPath:
 
     def at(self, second: float, frame_length: float) -> ShownBox | None:
         """The box at `second`, None where it is not known."""
+        # 1e-6: times that passed through JSON or a division may differ in the last bits.
         after = bisect.bisect_left(self.seconds, second - 1e-6)
         around = self.faces[max(0, after - 1) : after + 1]
         nearest = min(around, key=lambda face: abs(face.second - second), default=None)
@@ -70,7 +71,7 @@ class BoxPath:
     def runs(self) -> list[list[Knot]]:
         """The same for the whole video: within a run the box goes straight from knot to knot.
 
-        Before its first and after its last face a run is held as long as `at` would hold it.
+        Before its first and after its last face a run lasts as long as `at` returns its box.
         """
         runs: list[list[Knot]] = [[]]
         for face, following in itertools.zip_longest(self.faces, self.faces[1:]):
@@ -98,12 +99,13 @@ class BoxPath:
         return gap <= LONGEST_GAP and near and not self._missed(a.second, b.second)
 
     def _missed(self, start: float, end: float) -> bool:
-        """Whether someone looked between two sightings, and did not see this person."""
+        """Whether a frame between two sightings was analysed in which this person was not found."""
+        # A tolerance of a millisecond, less than any frame lasts.
         first = bisect.bisect_right(self.sampled, start + 1e-3)
         return first < len(self.sampled) and self.sampled[first] < end - 1e-3
 
     def _looked(self, last: float, second: float) -> bool:
-        """Whether anyone looked further out, on the side of `last` on which `second` lies."""
+        """Whether a frame beyond `last` was analysed, on the side on which `second` lies."""
         if not self.sampled:
             return False
         return self.sampled[-1] > last + 1e-3 if second > last else self.sampled[0] < last - 1e-3

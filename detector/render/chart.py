@@ -11,7 +11,9 @@ from detector.language import _, joined
 from detector.records import Person, Report
 from detector.text.summary import clock, headline, peak_of, percent
 
+# Lengths of strokes and gaps in user units, distinguishable without colour.
 _DASHES = ("", "7 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4", "6 2 2 2 2 2")
+# Seconds between two ticks: round numbers of seconds, minutes and hours.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _STYLE = (
     '.tl{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;display:block;'
@@ -53,7 +55,7 @@ def drawing(
 ) -> str:
     """The parts as one SVG element with a title and a description for screen readers.
 
-    With `live` a page can tell which second was pointed at (`data-x0`, `data-x1` and
+    With `live` a page can compute which second was pointed at (`data-x0`, `data-x1` and
     `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size
@@ -109,6 +111,7 @@ def pen(person: int) -> str:
 
 def legend(people: Sequence[Person], width: int) -> tuple[list[str], int]:
     """An entry per person, wrapped to the width, and the height that it takes."""
+    # 108 units per entry: a line of 28, a gap, and "Person 12" at 12 px.
     across = max(1, (width - 46) // 108)
     marks = []
     for place, person in enumerate(people):
@@ -146,7 +149,9 @@ def grid(plot: Plot, threshold: float, foot: int) -> Iterator[str]:
 
 def _ticks(plot: Plot) -> list[float]:
     """Round moments, as many as fit side by side."""
+    # 76 units per tick, so that "1:02:03" has room.
     room = max(2, (plot.right - plot.left) // 76)
     fitting = (step for step in _STEPS if plot.end / step <= room)
     step = next(fitting, math.ceil(plot.end / room / 3600) * 3600)
+    # 1e-6: the last tick must not be lost to rounding.
     return [step * k for k in range(int(plot.end / step + 1e-6) + 1)]

@@ -125,14 +125,14 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def _model(report: Report) -> dict[str, Any]:
-    """The range around the threshold is for drawing; the threshold tells machines enough."""
+    """Without the range around the threshold, which is for drawing only."""
     known = asdict(report.model) | {"families": list(report.model.families)}
     del known["undecided"]
     return known
 
 
 def _coverage(report: Report) -> dict[str, Any] | None:
-    """How much was looked at; null for a still picture, which is seen whole."""
+    """How much was sampled; null for a still picture, which is analysed whole."""
     seen = coverage_of(report)
     if seen is None:
         return None
@@ -152,7 +152,7 @@ def answer_json(answer: Report | VideoError, name: str) -> dict[str, Any]:
 
 @speaking(SOURCE)
 def explanation_json(report: Report) -> dict[str, Any]:
-    """The one moment of a report that a close look explains, in the shape of `EXPLANATION`."""
+    """The one moment that a report of `ExplainFrame` has, in the shape of `EXPLANATION`."""
     person, moment = next((p, moment) for p in report.people for moment in p.moments)
     return {
         "status": report.status.value,
@@ -248,6 +248,7 @@ def rows_to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
         return ""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    # Of the keys of the first row, which all rows share.
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()

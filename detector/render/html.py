@@ -1,6 +1,6 @@
-"""What stands behind a score, to look at: the parts of a face, and what worse copies do to it.
+"""The evidence behind a score: the parts of a face, and the scores of worse copies.
 
-Every chart has a table beside it that says the same; the bars are hidden from screen readers.
+Every chart has a table beside it with the same values; the bars are hidden from screen readers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _heads() -> tuple[str, ...]:
 
 
 def closeup(report: Report) -> Markup:
-    """The one moment of a report that a close look explains; "" if there is none."""
+    """The one moment that a report of `ExplainFrame` has; "" if there is none."""
     moment = next((moment for person in report.people for moment in person.moments), None)
     if moment is None:
         return Markup()

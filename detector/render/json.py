@@ -1,4 +1,4 @@
-"""What stands behind a score as JSON; the shapes are in `render.schema`."""
+"""The evidence behind a score as JSON; the shapes are in `render.schema`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from detector.records import (
 
 
 def number(value: float | None, digits: int) -> float | None:
-    """A plain rounded float; null for None and for what JSON cannot say (NaN, infinity)."""
+    """A plain rounded float; null for None and for what JSON does not have (NaN, infinity)."""
     if value is None or not math.isfinite(value):
         return None
     return round(float(value), digits)
@@ -113,6 +113,7 @@ def frame_json(face: FaceScore | SeenFace) -> dict[str, Any]:
 
 
 def box_json(box: Box) -> list[float]:
+    # A tenth of a pixel; detection is not more exact.
     return [round(float(edge), 1) for edge in box]
 
 

@@ -1,4 +1,4 @@
-"""Small charts of a model's figures, each as one SVG text; the table beside says the same."""
+"""Small charts of a model's figures, each as one SVG text beside a table of the same values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STYLE = (
     ".grid{stroke:currentColor;opacity:.15}.chance{stroke:currentColor;stroke-dasharray:5 4;"
     "opacity:.55}</style>"
 )
-# Okabe and Ito's colours, told apart by colour-blind people; dashes tell them apart in grey.
+# Okabe and Ito's colours, distinguishable with any colour vision; dashes distinguish them in grey.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d00", "#555555")
 _DASHES = ("", "7 4", "2 3", "9 3 2 3", "", "7 4", "2 3", "9 3 2 3")
 
@@ -27,6 +27,7 @@ def intervals_svg(rows: Sequence[Bounds]) -> Markup:
     height = 24 + row * len(rows)
 
     def x(value: float) -> float:
+        # AUCs below 0.3 are drawn at the edge; chance is 0.5.
         return left + (right - left) * (min(max(value, 0.3), 1.0) - 0.3) / 0.7
 
     parts = list(_scale(x, (0.3, 0.5, 0.7, 0.9, 1.0), height))
@@ -77,6 +78,7 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
     for (x, y), (_p, _share, count) in zip(points, rows, strict=True):
+        # The area, not the radius, grows with the count.
         radius = 3 + 5 * (count / largest) ** 0.5
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{_COLOURS[0]}"/>')
     told = escape(_("mean score; the larger the dot, the more crops"))

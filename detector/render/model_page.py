@@ -1,4 +1,4 @@
-"""What a weights card says about its model, as HTML: figures, charts with their tables, data.
+"""A weights card as HTML: figures, charts with their tables, data.
 
 Every figure and fact is read from the card; what a card does not hold is left out.
 """
@@ -145,7 +145,7 @@ def _perturbed(results: Card) -> list[tuple[str, str]]:
 
 
 def _controls(metrics: Card) -> list[list[str]]:
-    """What the LSTM adds, and the two controls: before training, and a usual student project."""
+    """The gain of the LSTM, and the two controls: before training, and a usual student project."""
     time = metrics.get("time", {})
     rows = [[str(name), f"{time[key]:.3f}"] for key, name in _POOLINGS.items() if key in time]
     if "auc" in metrics.get("untrained", {}):

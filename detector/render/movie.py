@@ -1,4 +1,4 @@
-"""A video and its report become an annotated video; one frame is held at a time."""
+"""A video and its report become an annotated video; one frame is in memory at a time."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Annotator:
     def layers(self, frame: Frame) -> Layers:
         """The frame in the same size without anything, under its heat, and with all of it."""
         plain = warm = shrink(frame.image, LONG_SIDE)
+        # Boxes are in pixels of the original frame.
         factor = max(plain.shape[:2]) / max(frame.image.shape[:2])
         shown = [
             (path.person, seen)
@@ -118,8 +119,8 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
 ) -> Path:
     """Writes the video with boxes, scores and heat maps, and its sound, to `out`.
 
-    Every frame is read, drawn and written once. Where a face was not looked at for longer than
-    four seconds no box is shown, and a note says so; dashed boxes are interpolated over more
+    Every frame is read, drawn and written once. Where no frame was analysed for longer than
+    four seconds no box is shown, but a note; dashed boxes are interpolated over more
     than half a second. `margin` as in `Annotator`; `on_progress(stage, done, total)`.
 
     Returns the file's real path: its suffix differs from `out`'s where only WebM can be written.
@@ -166,6 +167,7 @@ def timed_frames(
 
 def _with_show_time(frames: Iterator[Frame]) -> Iterator[tuple[float, Frame]]:
     """Every frame with the moment at which to show it; a lone one is shown for two seconds."""
+    # Two frames decide whether this is a video or a single picture.
     first, second = next(frames, None), next(frames, None)
     if first is None:
         return

@@ -1,7 +1,7 @@
 """Boxes, labels and heat on one picture; every function returns a new one.
 
 The only drawing code in the product. Colours are RGB; text is set in the typeface that Pillow
-carries, so that a label looks the same on every machine.
+includes, so that a label is the same on every machine.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def shrink(image: Image, long_side: int) -> Image:
     """
     height, width = image.shape[:2]
     factor = min(1.0, long_side / max(width, height))
+    # (width, height), the order of OpenCV.
     size = tuple(max(2, int(side * factor) // 2 * 2) for side in (width, height))
     if factor == 1.0:
         return image[: size[1], : size[0]].copy()
@@ -59,7 +60,7 @@ def draw_face(image: Image, box: Box, label: str, colour: Colour, *, dashed: boo
     """A box around a face and its label on a plate in the same colour.
 
     Line and text grow with the picture; the plate stays inside it, below the box where there is
-    no room above. `dashed` says that the box was interpolated, not found.
+    no room above. `dashed`: the box was interpolated, not found.
     """
     drawn = image.copy()
     _outline(drawn, box, colour, dashed=dashed)
@@ -69,7 +70,7 @@ def draw_face(image: Image, box: Box, label: str, colour: Colour, *, dashed: boo
 
 
 def draw_note(image: Image, text: str) -> Image:
-    """A quiet remark in the lower left corner."""
+    """A short note in the lower left corner."""
     drawn = image.copy()
     height = image.shape[0]
     inset = _stroke(image) * 4
@@ -78,11 +79,11 @@ def draw_note(image: Image, text: str) -> Image:
 
 
 def blend_heat(image: Image, heat: FloatArray, scale: float, *, opacity: float = 0.6) -> Image:
-    """A crop under its heat map: where the network looked.
+    """A crop under its heat map.
 
     image  (H, W, 3)  the crop
     heat   (h, w)     raw, >= 0; 1.0 on the colour scale is `scale`, the whole video's one number
-    returns (H, W, 3); the heat is as opaque as it is strong, so a cool face stays untouched.
+    returns (H, W, 3); the heat is as opaque as it is strong: without heat nothing changes.
     """
     return _under(image, _enlarge(heat, scale, image.shape[1], image.shape[0]), opacity)
 
@@ -128,11 +129,13 @@ def _enlarge(heat: FloatArray, scale: float, width: int, height: int) -> FloatAr
 
 
 def _colour_map(share: FloatArray) -> Image:
+    # Inferno is perceptually uniform, and rises in lightness: readable in grey as well.
     mapped = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     return np.asarray(cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _under(image: Image, share: FloatArray, opacity: float) -> Image:
+    # Alpha blending, where the share of the scale is both colour and opacity.
     alpha = (opacity * share)[:, :, None]
     blended = image * (1 - alpha) + _colour_map(share) * alpha
     rounded: Image = np.rint(blended).astype(np.uint8)
@@ -141,6 +144,7 @@ def _under(image: Image, share: FloatArray, opacity: float) -> Image:
 
 def _stroke(image: Image) -> int:
     short: int = min(image.shape[0], image.shape[1])
+    # 4 pixels at 1080 lines.
     return max(1, round(short / 270))
 
 
@@ -152,6 +156,7 @@ def _outline(drawn: Image, box: Box, colour: Colour, *, dashed: bool) -> None:
     y0, y1 = (int(np.clip(y, 0, height - 1)) for y in (box.y0, box.y1))
     corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
     dash = 6 * stroke
+    # The dark line first: the coloured one is drawn over its middle.
     for paint, thickness in (((16, 16, 16), stroke + 2), (colour, stroke)):
         for (ax, ay), (bx, by) in itertools.pairwise(corners):
             length = max(abs(bx - ax), abs(by - ay), 1)
@@ -179,6 +184,7 @@ def _text(label: str, size: int, colour: Colour, room: int) -> Image:
     pad = size // 2
     width, height = int(np.ceil(face.getlength(label))) + 2 * pad, round(size * 1.55)
     plate = Pictures.new("RGB", (min(width, max(room, 1)), height), colour)
+    # Luma of ITU-R BT.601: white text on dark plates, dark text on light ones.
     light = np.dot(colour, (0.299, 0.587, 0.114)) < 140
     ImageDraw.Draw(plate).text(
         (pad, height / 2),

@@ -51,6 +51,7 @@ def to_html(report: Report, language: str = SOURCE) -> str:
             origin=_origin(report),
             made=_made(report),
         )
+    # A number and its percent sign must not be separated by a line break.
     return str(page).replace(" %", "\N{NO-BREAK SPACE}%") + "\n"
 
 

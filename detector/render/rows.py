@@ -15,8 +15,8 @@ from detector.text.summary import headline, peak_of
 class Row:
     """`file` is the name as it is shown. `verdict`, `p_fake`, its 95 % interval and `band` are None
     unless `status` is "ok"; what is only known of a file that was opened is None where it was not.
-    `person` and `peak_second` say who and when looks most manipulated;
-    `signals` what other evidence says, as `kind=status`."""
+    `person` and `peak_second` are the most suspicious person and moment;
+    `signals` the other evidence, as `kind=status`."""
 
     file: str
     status: str

@@ -1,7 +1,7 @@
 """The shape of the JSON answer, version 1.2: models, from which JSON Schema is generated.
 
 Page, command line and API give this one shape, for an answer as well as for a file that could
-not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headline` says what to do.
+not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headline` is what to do.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ Outcome = Annotated[str, WithJsonSchema({"enum": list(RETELLING)})]
 class _Part(BaseModel):
     """Every key is there, and no other; what is not known is null."""
 
+    # Becomes additionalProperties: false in the published schema.
     model_config = ConfigDict(extra="forbid")
 
 
@@ -242,6 +243,7 @@ def _published(model: type[BaseModel], title: str) -> Schema:
 
 def _plain(schema: Schema, parts: Schema) -> Schema:
     if "$ref" in schema:
+        # References are resolved, so that simple validators and readers need not follow them.
         return _plain(parts[schema["$ref"].rpartition("/")[2]], parts)
     plain = {key: value for key, value in schema.items() if key not in ("title", "description")}
     if "properties" in plain:

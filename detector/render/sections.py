@@ -25,7 +25,7 @@ MOMENTS_SHOWN = 6
 
 
 def sections_css() -> str:
-    """How the sections look; colours come from the custom properties that a page defines."""
+    """The style of the sections; colours come from the custom properties that a page defines."""
     return resources.files("detector.render").joinpath("sections.css").read_text("utf-8")
 
 
@@ -54,7 +54,7 @@ def moments(report: Report, *, interactive: bool = False) -> Markup:
 
 
 def moment_view(moment: Moment, report: Report) -> dict[str, Any]:
-    """A moment's pictures and words: the pixels that the network saw, beside its heat map."""
+    """A moment's pictures and words: the network's input, beside its heat map."""
     heat = None
     if moment.heat is not None:
         heat = data_uri(blend_heat(moment.crop, moment.heat, report.heat_scale))
@@ -75,7 +75,7 @@ def _tone(person: int, report: Report) -> str:
 
 
 def findings(report: Report, *, interactive: bool = False) -> Markup:
-    """What was found, sentence by sentence with its moment; "" if there is nothing to say."""
+    """The findings, sentence by sentence with their moments; "" if there are none."""
     fixed = {
         *limits(report),
         *(text for text, _person in warnings_of(report)),
@@ -89,14 +89,14 @@ def findings(report: Report, *, interactive: bool = False) -> Markup:
 
 
 def retelling(report: Report) -> Markup:
-    """The findings in a language model's words, or why not; "" if nobody asked for them."""
+    """The findings as a language model phrases them, or why not; "" if that was not requested."""
     if report.retelling is None:
         return Markup()
     return html("retelling.html", text=retelling_text(report.retelling))
 
 
 def signals(report: Report) -> Markup:
-    """Evidence that is no face, each with its status and facts; "" if nothing was examined."""
+    """Evidence other than faces, each with its status and facts; "" if nothing was examined."""
     found = [signal for signal in report.signals if signal.said or signal.facts]
     return html("signals.html", signals=found, words=SIGNAL_STATUS) if found else Markup()
 
@@ -106,5 +106,6 @@ def numbers(report: Report) -> Markup:
     if not any(person.scores for person in report.people):
         return Markup()
     pairs = ((s.fake, s.still) for person in report.people for s in person.scores)
+    # As printed: a column that would repeat the other one is left out.
     alone = any(f"{fake:.3f}" != f"{still:.3f}" for fake, still in pairs)
     return html("numbers.html", people=report.people, alone=alone)

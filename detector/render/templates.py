@@ -1,4 +1,4 @@
-"""The templates of a report, and the words and numbers that they may use."""
+"""The templates of a report, and the functions that they may use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The HTML of reports and page: Jinja2 templates, which escape whatever they are given.
 
-Only what a template itself says, and what another template made, is markup. A text from a file,
+Only a template's own text, and what another template made, is markup. A text from a file,
 a weights card or a language model is a value and stays text.
 """
 
@@ -19,6 +19,7 @@ def said(text: str | Message, **values: Any) -> Markup:
     markup."""
     asked = text if isinstance(text, Message) else Message(text)
     values = {**asked.values, **values}
+    # Escaped before the parameters are put in, each of which is escaped by itself.
     template = escape(catalogue(active_language()).gettext(asked.text))
     return Markup(filled(template, {name: escape(value) for name, value in values.items()}))
 
@@ -30,6 +31,7 @@ def environment(*packages: str) -> Environment:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        # A misspelt name raises instead of leaving a gap in the page.
         undefined=StrictUndefined,
     )
     found.globals |= {"_": said, "joined": joined}

@@ -31,7 +31,7 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     """The chart as an SVG element, `width` units wide; it scales with the page.
 
     One line per person, each with its own dash and, beside others, number, in a band that is as
-    wide as the scores are unsteady. It stops where nothing was looked at. Grey: looked at, but no
+    wide as the scores are unsteady. It stops where nothing was sampled. Grey: sampled, but no
     face could be judged. In colour: suspicious stretches, by the verdict on the person. Below, a
     lane per person shows when that person was judged. A still picture gets one row per person
     with its interval instead of a time axis.
@@ -67,6 +67,7 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     if len(people) > 1:
         parts += _numbers(plot, drawn_runs)
     for person in people:
+        # Smaller dots where they would overlap.
         radius = 2.6 if len(person.scores) <= 60 else 1.5
         parts += [_point(plot, person.id, s, radius, told=not interactive) for s in person.scores]
     return drawing(report, (width, foot + 10), parts, live=plot if interactive else None)
@@ -85,11 +86,12 @@ def _nobody(plot: Plot) -> str:
 
 
 def _blind(plot: Plot, report: Report) -> Iterator[str]:
-    """Grey bands where pictures were looked at and no face could be judged."""
+    """Grey bands where frames were sampled and no face could be judged."""
     length = frame_length(report.video)
     judged = {round(s.second, 3) for one in report.people for s in one.scores if s.usable}
     blind = [second for second in report.sampled_seconds if round(second, 3) not in judged]
     for run in runs_of(blind, length):
+        # Half a frame earlier, so that a band is centred on its frames.
         x = plot.x(run.start - length / 2)
         wide = plot.x(run.end - length / 2) - x
         given = {"start": clock(run.start), "end": clock(run.end - length)}
@@ -101,7 +103,7 @@ def _blind(plot: Plot, report: Report) -> Iterator[str]:
 
 
 def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
-    """The frames that counted, cut wherever nobody looked, or this person was not judged."""
+    """The frames that counted, cut wherever nothing was sampled, or this person was not judged."""
     judged = sorted((s for s in person.scores if s.usable), key=lambda score: score.second)
     known = {round(score.second, 3) for score in judged}
     missed = [s for s in report.sampled_seconds if round(s, 3) not in known]
@@ -170,6 +172,7 @@ def _band(plot: Plot, run: Sequence[FaceScore]) -> str:
     """An area as wide as the scores are unsteady: how far each frame, and the two on either
     side, lie from the line between their own neighbours (root mean square)."""
     fake = [score.fake for score in run]
+    # Second difference: 0 on a straight line, whatever its slope.
     inner = range(1, len(fake) - 1)
     off = [0.0, *((fake[k] - (fake[k - 1] + fake[k + 1]) / 2) ** 2 for k in inner), 0.0]
     upper, lower = [], []

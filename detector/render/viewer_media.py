@@ -25,8 +25,8 @@ from detector.video import VideoWriter
 from detector.video.sound import Block
 from detector.video.writer import FOR_A_LOOK
 
-TILE = 192
-COLUMNS = 10
+TILE = 192  # pixels of a tile's longer side
+COLUMNS = 10  # tiles per row of the storyboard
 LAID_OVER = ("plain", "heat")
 PICTURE_QUALITY, SHEET_QUALITY = 92, 70
 
@@ -38,8 +38,8 @@ Sounds = Mapping[str, Iterator[Block]]
 class Views:
     """The files: videos, or JPEG pictures where a still picture was judged.
 
-    `heat` is None when the report holds no heat maps, `annotated` of a video, which takes longer
-    to draw than what is looked at first (`annotate_video`). The tiles of `storyboard`, each `tile`
+    `heat` is None when the report has no heat maps, `annotated` of a video, which takes longer to
+    draw than what is shown first (`annotate_video`). The tiles of `storyboard`, each `tile`
     pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`. `margin` is the
     model's crop margin, where the heat lies.
     """
@@ -55,7 +55,7 @@ class Views:
 def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, watch: Watch) -> Views:
     """Writes the files of `Views`, whose paths begin with `stem`; every frame is read once.
 
-    Raises VideoError as `read_all` does, and CancelledError when `watch` is told to stop.
+    Raises VideoError as `read_all` does, and CancelledError when `watch` is cancelled.
     """
     report = annotator.report
     artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
@@ -78,6 +78,7 @@ class Storyboard:
     """Collects a small picture of each sampled frame."""
 
     def __init__(self, seconds: Sequence[float]) -> None:
+        # Rounded as in the report, since frames are found again by their time.
         self.places = {round(second, 3): place for place, second in enumerate(seconds)}
         self.tiles: dict[int, Image] = {}
 
@@ -97,6 +98,7 @@ class Storyboard:
         """All tiles in rows of `COLUMNS`; what was never added stays grey."""
         width, height = self.tile
         count = max(len(self.places), 1)
+        # Rounded up.
         rows, columns = -(-count // COLUMNS), min(count, COLUMNS)
         sheet: Image = np.full((rows * height, columns * width, 3), 40, np.uint8)
         for place, tile in self.tiles.items():

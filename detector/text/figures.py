@@ -10,9 +10,10 @@ from detector.language import _
 def clock(second: float, digits: int = 1) -> str:
     """A moment as a player shows it, with tenths: 0:03.4, 12:05.0, 1:02:03.4.
 
-    Two digits tell neighbouring frames apart.
+    Two digits distinguish neighbouring frames.
     """
     unit = 10**digits
+    # Rounded before it is split: 59.96 s is 1:00.0, not 0:60.0.
     minutes, rest = divmod(round(max(second, 0.0) * unit), 60 * unit)
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // unit:02d}.{rest % unit:0{digits}d}"

@@ -1,8 +1,8 @@
-"""The findings in a language model's words: off unless configured, and never believed unchecked.
+"""The findings in a language model's words: off unless configured, and never shown unchecked.
 
-Any OpenAI-compatible endpoint serves, or a provider of Hugging Face. It is told the sentences of
+Any OpenAI-compatible endpoint serves, or a provider of Hugging Face. It receives the sentences of
 the report and nothing else: no picture, no file name. What comes back is checked; a text with a
-number, a part of the face or a claim that the report does not hold is dropped, and that is said.
+number, a part of the face or a claim that is not in the report is dropped, which is stated.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class Narrator:
         """Raises HTTPError, HfHubHTTPError or InferenceTimeoutError if it cannot."""
         where = {"base_url": self.url} if self.url else {"provider": self.provider}
         key = self.key or ("none" if self.url else None)
+        # "none": some servers reject an empty key, and the user's token must not be sent to a
+        # `url`.
         client = InferenceClient(**where, api_key=key, timeout=self.seconds)  # type: ignore[arg-type]
         messages = [{"role": "system", "content": TASK}, {"role": "user", "content": told}]
         answer = client.chat_completion(
@@ -93,9 +95,9 @@ def narrator_of(environment: Mapping[str, str] = os.environ) -> Narrator | None:
 
 
 def findings_of(report: Report) -> str:
-    """What the narrator is told, as JSON: the report's own sentences, and no name of a file.
+    """The narrator's input as JSON: the report's own sentences, and no name of a file.
 
-    Signals are left out: they quote the file, which could hold orders to the narrator.
+    Signals are left out: they quote the file, which could contain instructions to the model.
     """
     report = replace(report, signals=())
     with speaking(SOURCE):  # what comes back is checked against English words
@@ -137,7 +139,7 @@ def retelling_text(told: Retelling) -> str:
 
 
 def faults_of(text: str, told: str, report: Report) -> list[str]:
-    """What `text` says that `told` does not; empty if it can be shown."""
+    """The statements of `text` that are not in `told`; empty if it can be shown."""
     found = [f"number {n}" for n in _NUMBER.findall(text) if n not in _NUMBER.findall(told)]
     said, known = _words(text), _words(told)
     for what, words in (("number", _WORDS), ("part", _PARTS), ("claim", _CLAIMS)):

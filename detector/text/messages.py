@@ -1,4 +1,4 @@
-"""The fixed texts of the product: what each band, status and warning means, and what to do."""
+"""The fixed texts of the product: the meaning of each band, status and warning, and what to do."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ WARNINGS = {
     ),
 }
 
-# What can be done about a warning while there are frames that were not looked at.
+# What can be done about a warning while there are frames that were not analysed.
 ADVICE_MORE = {
     Warn.FEW_FRAMES: lazy("Look at more frames."),
     Warn.NEAR_THRESHOLD: lazy("Looking at more frames may settle it."),
@@ -167,7 +167,7 @@ LIMIT_MODEL = lazy(
     "The model can be wrong, above all on kinds of manipulation it was not trained on."
 )
 
-# What becomes of a report that is given back: question, yes, no, not asked.
+# The checks of a report that is given back: question, yes, no, not checked.
 VERIFY = {
     "file": (
         lazy("Same file"),
@@ -201,7 +201,7 @@ VERIFY = {
     ),
 }
 
-# What became of the findings in a language model's words.
+# The outcomes of a retelling by a language model.
 RETELLING = {
     "ok": lazy(
         "Retold by a language model from the findings; every number and part of the face was "

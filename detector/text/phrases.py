@@ -65,7 +65,7 @@ def family_text(name: str) -> str:
 
 
 def families_text(model: ModelInfo) -> str:
-    """Which kinds of manipulation this model was trained to tell apart."""
+    """Which kinds of manipulation this model was trained to classify."""
     if not model.families:
         return _("This model was not trained to tell kinds of manipulation apart.")
     kinds = "; ".join(family_text(name) for name in model.families)
@@ -137,6 +137,7 @@ def robustness_text(found: Robustness) -> str:
     moved = found.largest_change
     if moved is None:
         return _("Worse copies of this video cannot be judged, so its score cannot be compared.")
+    # In percentage points, as the probabilities are printed.
     points = round(moved * 100)
     far = (
         _(

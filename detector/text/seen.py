@@ -1,4 +1,4 @@
-"""How much of a video an answer rests on, in words."""
+"""How much of a video an answer rests on, in sentences."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from detector.records import Report, Status
 from detector.text.figures import clock, length_text, percent
 
 WORTH_SAYING = 0.05
-"""The chance of missing a short insert from which it is told."""
+"""The chance of missing a short insert from which it is stated."""
 
 
 def seen_texts(report: Report) -> list[tuple[str, float | None]]:
-    """How much of a video was looked at, and what that could hide, each with its moment."""
+    """How much of a video was sampled, and what that could hide, each with its moment."""
     if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
         return []
     seen = coverage_of(report)
@@ -51,7 +51,7 @@ def seen_texts(report: Report) -> list[tuple[str, float | None]]:
 
 
 def missed_text(seen: Coverage) -> str:
-    """What the gaps between the looks could hide."""
+    """What the gaps between the samples could hide."""
     return _(
         "A manipulated stretch of {insert} s would lie between the frames that were looked at "
         "with a chance of {chance}.",

@@ -1,4 +1,4 @@
-"""The sentences in which a report is told; `summary` fills them with its numbers."""
+"""The sentences of a report; `summary` fills them with its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A `Report` in plain sentences, including what it cannot know; nothing here is invented.
+"""A `Report` in plain sentences, including its limits; nothing here is invented.
 
 Every sentence is a template filled with the report's own numbers, so that the same report
 always reads the same. No sentence calls a video genuine: finding no sign is not proof.
@@ -38,7 +38,7 @@ from detector.text.warnings import warning_text as warning_text
 from detector.text.warnings import warnings_of
 
 NEARLY_ALL = 0.9
-"""The share of a video from which nobody needs to be told that it is a part."""
+"""The share of a video from which it is not stated that only a part is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def verdict_text(verdict: Verdict | None) -> str:
 
 
 def headline(report: Report, *, timed: bool = True) -> str:
-    """The answer in one sentence, with its moment if `timed`. It never says that a video is
+    """The answer in one sentence, with its moment if `timed`. It never calls a video
     genuine."""
     suspect = report.suspect
     if report.status is not Status.OK or report.fake is None or suspect is None:
@@ -122,7 +122,7 @@ def suspicious_seconds(person: Person, report: Report) -> float:
 
 
 def _beside(report: Report) -> str:
-    """What signals that are no face add to a headline without a score."""
+    """The clauses of signals other than faces, for a headline without a score."""
     clauses = [
         signal.clause
         for signal in report.signals
@@ -149,7 +149,7 @@ def peak_of(person: Person) -> FaceScore | None:
 
 
 def sentences(report: Report) -> list[Sentence]:
-    """What was found, for whom, when; then how much was seen, warnings, and the limits.
+    """What was found, for whom, when; then how much was sampled, warnings, and the limits.
 
     The order and the words follow from the report alone.
     """
@@ -182,7 +182,7 @@ def _warnings(report: Report) -> list[Sentence]:
 
 
 def limits(report: Report) -> tuple[str, ...]:
-    """What no result of this detector can tell; with heat maps, how to read them."""
+    """The limits of every result of this detector; with heat maps, how to read them."""
     chosen = [LIMIT_SCORE]
     if report.settings.heat:
         chosen.append(LIMIT_HEAT)

@@ -8,7 +8,7 @@ from detector.text.messages import ADVICE_MORE, WARNINGS
 
 def warning_text(warning: Warn, *, more: bool = True) -> str:
     """What a warning means for the result and what to do about it; with `more`, if there are
-    frames that were not looked at, that they could be."""
+    frames that were not analysed, that they could be."""
     advice = ADVICE_MORE.get(warning) if more else None
     return f"{WARNINGS[warning]} {advice}" if advice else str(WARNINGS[warning])
 
