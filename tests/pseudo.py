@@ -10,7 +10,7 @@ from html import unescape
 
 import pytest
 
-_HIDDEN = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)
+_HIDDEN = re.compile(r"<(style|script|code|option)\b.*?</\1>", re.DOTALL)
 _READ = re.compile(r"(?:\b(?:aria-label|alt|title|placeholder)=\"([^\"]*)\")|>([^<>]+)<")
 
 
@@ -31,7 +31,7 @@ def marked() -> Iterator[None]:
 def unmarked(html: str, *known: str) -> list[str]:
     """Texts and names for screen readers in HTML, made within `marked`, that hold a word outside
     of every message and are none of `known`."""
-    html = _HIDDEN.sub("", f">{html}<")
+    html = _HIDDEN.sub("", f">{html}<")  # names of languages and states are no messages
     while (rest := re.sub("«[^«»]*»", "", html)) != html:
         html = rest
     texts = [unescape(one or two).strip() for one, two in _READ.findall(html)]

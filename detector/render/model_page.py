@@ -25,6 +25,19 @@ _SETS = {
 _GROUPS = {
     "swap and reenactment": lazy("swap and reenactment"),
     "talking heads": lazy("talking heads"),
+    "face swap": lazy("face swap"),
+    "lip sync and reenactment": lazy("lip sync and reenactment"),
+    "diffusion talking head": lazy("diffusion talking head"),
+    "GAN talking head": lazy("GAN talking head"),
+}
+_PERTURBATIONS = {
+    "blocks": lazy("blocks"),
+    "blur": lazy("blur"),
+    "compression": lazy("compression"),
+    "contrast": lazy("contrast"),
+    "downscale": lazy("downscale"),
+    "noise": lazy("noise"),
+    "saturation": lazy("saturation"),
 }
 _POOLINGS = {
     "mean_pooling": lazy("clips, mean pooling"),
@@ -46,7 +59,8 @@ def model_page(card: Card) -> Markup:
     rows = list(rows_of(metrics))
     bounds = [(name, row["auc"], row.get("auc_interval")) for name, row in rows]
     reliability = metrics.get("crops", {}).get("reliability", [])
-    levels: Mapping[str, Sequence[float]] = metrics.get("perturbed", {}).get("levels", {})
+    measured: Mapping[str, Sequence[float]] = metrics.get("perturbed", {}).get("levels", {})
+    levels = {str(_PERTURBATIONS.get(kind, kind)): row for kind, row in measured.items()}
     lists = (
         (_("Known failures"), about.get("known_failures", [])),
         (_("Limits"), about.get("limits", [])),
