@@ -151,6 +151,7 @@ function paint() {
   timeline.setAttribute('aria-valuenow', at.toFixed(2));
   timeline.setAttribute('aria-valuetext', told(at));
   boxes();
+  zoomed();
   inspect();
   for (const one of part('stretches').querySelectorAll('button')) {
     const here = at >= Number(one.dataset.start) - 1e-6 && at <= Number(one.dataset.end) + 1e-6;
@@ -189,6 +190,7 @@ function boxes() {
     const frame = nearest(one.frames, at);
     const plate = make('span', {}, ...(frame ? [make('b', {}, one.name), make('b', { class: 'short' }, one.id), frame.text] : [one.name]));
     const made = make('div', { class: `box${found.sure ? '' : ' guessed'}${y0 < 9 ? ' low' : ''}${x0 + x1 > 120 ? ' right' : ''}` }, plate);
+    made.dataset.text = frame ? `${one.name} · ${frame.text}` : one.name; // for a saved picture
     Object.assign(made.style, { left: `${x0}%`, top: `${y0}%`, width: `${x1 - x0}%`, height: `${y1 - y0}%` });
     made.style.setProperty('--own', tone(one));
     return [made];
@@ -343,12 +345,11 @@ const KEYS = {
   ArrowDown: () => step(true),
   Home: () => seek(frames()[0]?.second),
   End: () => seek(frames().at(-1)?.second),
-  n: nextStretch,
   ' ': play,
 };
 timeline.addEventListener('keydown', (event) => {
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!act || !data || data.picture || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!act || !data || data.picture || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   if (event.key !== ' ') plain.pause();
   act();
@@ -365,7 +366,6 @@ part('sound').addEventListener('click', () => {
   part('sound').classList.toggle('is-on', plain.muted);
   label(part('sound'), plain.muted ? words.unmute : words.mute);
 });
-part('stage').addEventListener('click', () => data && !data.picture && play());
 
 function opacity() {
   const share = part('opacity').value / 100;
@@ -483,5 +483,3 @@ new ResizeObserver(drawChart).observe(part('chart'));
 opacity();
 wipe();
 playing();
-watch('value', show);
-show();

@@ -8,6 +8,7 @@ text only. Gradio compiles a template that holds values as a JavaScript literal,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,8 +52,24 @@ WORDS = {
     "no_stretch": mark("No suspicious stretch was found."),
     "hint": mark(
         "Click or drag in the chart. Arrow keys step through the judged frames, Home and End go "
-        "to the first and last, N to the next suspicious moment, space plays."
+        "to the first and last, N to the next suspicious moment, space plays; ? lists all keys."
     ),
+    "speed": mark("Speed"),
+    "zoom": mark("Zoom"),
+    "zoom_face": mark("Face"),
+    "full": mark("Full screen"),
+    "leave_full": mark("Leave full screen"),
+    "save": mark("Save frame"),
+    "save_overlay": mark("Save with overlay"),
+    "saved": mark("Saved as"),
+    "keys": mark("Keys"),
+    "close": mark("Close"),
+    "key_step": mark("Previous and next judged frame"),
+    "key_frame": mark("Previous and next frame of the video"),
+    "key_ends": mark("First and last judged frame"),
+    "key_next": mark("Next suspicious moment"),
+    "key_play": mark("Play or pause"),
+    "key_pan": mark("Move the zoomed picture"),
     "key_point": mark("a judged frame"),
     "key_hollow": mark("too unclear to count"),
     "key_line": mark("no line: not looked at"),
@@ -101,6 +118,7 @@ class ViewerData(GradioModel):
     Files are None until they are drawn; `plain` is the visitor's own upload until then.
     `charts` are SVG texts, one for each of `CHART_WIDTHS`."""
 
+    file: str
     picture: bool
     plain: FileData | None
     heat: FileData | None
@@ -128,7 +146,8 @@ def build_viewer(elem_id: str) -> gr.HTML:
     The words stand in the script, because Gradio drops a component's own properties at the first
     update that leaves it out.
     """
-    script = (HERE / "viewer.js").read_text(encoding="utf-8")
+    names = ("viewer.js", "viewer_tools.js")
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
     spoken = {
         name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
         for name in LANGUAGES
@@ -155,6 +174,7 @@ def viewer_data(
     people = [_person(person, report, margin, so_far=bool(note)) for person in report.people]
     peak = peak_of(report.suspect) if report.suspect else None
     return ViewerData(
+        file=re.sub(r"[^\w-]+", "_", Path(video.name).stem)[:60] or "video",
         picture=video.is_still,
         plain=_file(views.plain if views else upload),
         heat=_file(views.heat) if views and views.heat else None,
