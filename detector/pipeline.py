@@ -21,7 +21,6 @@ from detector.explain.frame import explain_frame
 from detector.explain.robustness import try_worse_copies
 from detector.faces.mtcnn import FaceFinder
 from detector.inference import Network
-from detector.language import mark
 from detector.live import Shot
 from detector.model.cnn_lstm import ModelConfig
 from detector.model.weights import (
@@ -32,7 +31,15 @@ from detector.model.weights import (
     load_model,
     pick_device,
 )
-from detector.progress import LOOKING, OnPartial, Stopwatch, Watch
+from detector.progress import (
+    AGAIN,
+    CHECKING,
+    EXPLAINING,
+    LOOKING,
+    OnPartial,
+    Stopwatch,
+    Watch,
+)
 from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
 from detector.render.viewer_media import render_views
@@ -144,7 +151,7 @@ class Detector(Operations):
     ) -> Report:
         """Analyse one file; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
-        watch.tell(mark("Checking the file"), 0, 1)
+        watch.tell(CHECKING, 0, 1)
         read = reader(watch.check, isolate=self.isolate)
         notes = DecodeNotes()
         with ExitStack() as stack:
@@ -154,6 +161,7 @@ class Detector(Operations):
                 )
             analysis = Analysis(self, settings, file.info, spent)
             # The file stays open in its process between rounds, so it is surveyed once.
+            stage, before = LOOKING, 0
             while looks := analysis.next_looks():
                 wanted = len(analysis.seconds) + sum(look.frames for look in looks)
                 # A short video has fewer frames than were asked for.
@@ -162,12 +170,14 @@ class Detector(Operations):
                 # Closing the generator ends the decoding, also when an error or a stop ends this
                 # loop.
                 for clip in spent.each("decode", stack.enter_context(closing(clips))):
-                    watch.tell(LOOKING, len(analysis.seconds), total)
+                    watch.tell(stage, len(analysis.seconds) - before, total - before)
                     shown = clip if alter is None else altered(clip, alter)
                     if analysis.look_at(shown) and on_partial is not None:
                         on_partial(analysis.report(notes, partial=True))
-                watch.tell(LOOKING, total, total)
-        watch.tell(mark("Explaining"), 0, 1)
+                watch.tell(stage, total - before, total - before)
+                if stage == LOOKING:
+                    stage, before = AGAIN, len(analysis.seconds)
+        watch.tell(EXPLAINING, 0, 1)
         report = analysis.report(notes)
         if alter is not None:
             return report

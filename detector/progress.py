@@ -11,8 +11,22 @@ from detector.errors import CancelledError
 from detector.language import mark
 from detector.records import Report
 
+CHECKING = mark("Checking the file")
 LOOKING = mark("Looking at faces")
 """The stage of an analysis in which frames are counted."""
+AGAIN = mark("Looking again where doubt is left")
+EXPLAINING = mark("Explaining")
+DRAWING = mark("Drawing the video")
+KEEPING = mark("Drawing the video to keep")
+# The part of the whole that each stage is, as shares of one bar: an answer, then its pictures.
+SPANS = {
+    CHECKING: (0.0, 0.05),
+    LOOKING: (0.05, 0.65),
+    AGAIN: (0.65, 0.95),
+    EXPLAINING: (0.95, 1.0),
+    DRAWING: (0.0, 0.5),
+    KEEPING: (0.5, 1.0),
+}
 
 OnProgress = Callable[[str, int, int], None]
 ShouldStop = Callable[[], bool]

@@ -7,8 +7,16 @@ import time
 
 import pytest
 
-from detector.progress import OnProgress, ShouldStop
-from detector.service.jobs import Step, run_job
+from detector.progress import (
+    AGAIN,
+    CHECKING,
+    EXPLAINING,
+    KEEPING,
+    LOOKING,
+    OnProgress,
+    ShouldStop,
+)
+from detector.service.jobs import STARTING, Pace, Step, run_job
 
 
 def test_steps_come_first_and_the_result_last() -> None:
@@ -67,3 +75,45 @@ def test_the_time_left_follows_from_the_speed_so_far() -> None:
 
     steps = [step for step in run_job(work) if isinstance(step, Step) and step.done == 2]
     assert steps[0].seconds_left == pytest.approx(0.2, rel=0.5)
+
+
+def shares(*told: tuple[str, int, int]) -> list[float]:
+    """How far the bar is after each piece of progress."""
+    pace = Pace()
+    return [pace.step(*step).share for step in told]
+
+
+def test_the_bar_never_goes_back_whatever_the_stages_and_totals_do() -> None:
+    bar = shares(
+        (STARTING, 0, 1),
+        (CHECKING, 0, 1),
+        (LOOKING, 0, 20),
+        (LOOKING, 20, 20),
+        (AGAIN, 0, 10),
+        (AGAIN, 10, 10),
+        (AGAIN, 10, 40),
+        (AGAIN, 40, 40),
+        (EXPLAINING, 0, 1),
+    )
+    assert bar == sorted(bar)
+    assert bar[0] == 0
+    assert 0.9 < bar[-1] < 1
+
+
+def test_an_answer_without_second_looks_moves_on_to_the_end() -> None:
+    bar = shares((CHECKING, 0, 1), (LOOKING, 20, 20), (EXPLAINING, 0, 1))
+    assert bar == sorted(set(bar))
+
+
+def test_a_stage_of_its_own_fills_the_whole_bar() -> None:
+    assert shares(("counting", 1, 4), ("counting", 4, 4)) == [0.25, 1.0]
+
+
+def test_a_job_begins_with_the_stage_that_comes() -> None:
+    def work(*_: object) -> None:
+        time.sleep(0.3)
+
+    *steps, _ = run_job(work, begins=KEEPING)
+    assert {(step.stage, step.share) for step in steps if isinstance(step, Step)} == {
+        (KEEPING, 0.5)
+    }

@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 from detector import Detector
 from detector.errors import CancelledError, VideoError
+from detector.progress import AGAIN, CHECKING, EXPLAINING, LOOKING
 from detector.records import Report, Status, Warn
+from detector.service.jobs import Pace
 from detector.settings import Settings
 from tests.clips import moving_portrait, plain, portrait, write_clip
 
@@ -177,6 +180,25 @@ def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
     faces = [(done, total) for stage, done, total in told if stage == "Looking at faces"]
     assert faces == sorted(faces)
     assert faces[-1] == (10, 10)
+
+
+def test_second_looks_are_told_as_such_and_the_bar_does_not_fall_back(
+    detector: Detector, talking: Path
+) -> None:
+    """Their number is not known before: a total that grows would take the bar back."""
+    pace, bar, stages = Pace(), [], []
+
+    def note(stage: str, done: int, total: int) -> None:
+        stages.append(stage)
+        bar.append(pace.step(stage, done, total).share)
+
+    loaded = detector.loaded
+    assert loaded is not None
+    rules = replace(loaded.card.rules, threshold=0.99, undecided=(0.01, 0.995))
+    doubting = Detector(replace(loaded, card=replace(loaded.card, rules=rules)), "cpu")
+    doubting.analyze(talking, Settings(preset="quick"), on_progress=note)
+    assert list(dict.fromkeys(stages)) == [CHECKING, LOOKING, AGAIN, EXPLAINING]
+    assert bar == sorted(bar)
 
 
 def test_cancelling_stops_the_analysis(detector: Detector, talking: Path) -> None:

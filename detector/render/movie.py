@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.errors import VideoError
-from detector.language import lazy, mark
-from detector.progress import OnProgress, ShouldStop, Watch
+from detector.language import lazy
+from detector.progress import KEEPING, OnProgress, ShouldStop, Watch
 from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace, verdict_name
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
@@ -140,7 +140,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
         writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
         for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
-            watch.tell(mark("Drawing the videos"), min(done, total), total)
+            watch.tell(KEEPING, min(done, total), total)
     return writer.path
 
 

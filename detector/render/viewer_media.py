@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.language import mark
-from detector.progress import Watch
+from detector.progress import DRAWING, Watch
 from detector.records import Frame, Image
 from detector.render.movie import Annotator, Layers, as_judged, timed_frames
 from detector.render.overlay import shrink, to_jpeg
@@ -146,7 +145,7 @@ class _Artist:
                 ]
                 for each in written:
                     each.result()
-                watch.tell(mark("Drawing the videos"), min(done, total), total)
+                watch.tell(DRAWING, min(done, total), total)
         return {kind: writer.path for kind, writer in writers.items()}
 
     def _images(self, frame: Frame) -> Iterator[tuple[str, Image]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from detector.language import mark
-from detector.progress import OnProgress, ShouldStop
+from detector.progress import SPANS, OnProgress, ShouldStop
 from detector.records import Report
 
 Result = TypeVar("Result")
@@ -27,13 +27,14 @@ STARTING = mark("Starting")
 class Step:
     """`done` of `total` frames in the stage called `stage`, and the seconds that the rest of
     the stage takes at the speed so far (None before the first frame). `so_far` is the answer as
-    it stands, once there is one."""
+    it stands, once there is one. `share` says how much of all stages is done, and never falls."""
 
     stage: str
     done: int
     total: int
     seconds_left: float | None = None
     so_far: Report | None = None
+    share: float = 0.0
 
     @property
     def place(self) -> int | None:
@@ -42,24 +43,30 @@ class Step:
 
 
 class Pace:
-    """Adds to progress an estimate of how long the rest of its stage takes."""
+    """Adds to progress how far all stages are, and how long the rest of the present one takes."""
 
     def __init__(self) -> None:
         self.stage = ""
         self.start = 0.0
+        self.share = 0.0
 
     def step(self, stage: str, done: int, total: int) -> Step:
         if stage != self.stage:
             self.stage, self.start = stage, time.monotonic()
         # Linear: frames of a stage cost alike.
         left = (time.monotonic() - self.start) / done * (total - done) if done else None
-        return Step(stage, done, total, left)
+        if stage != WAITING:
+            begin, end = SPANS.get(stage, (0.0, 1.0))
+            # A total may grow, and a stage be skipped or come again: the bar does not go back.
+            self.share = max(self.share, begin + (end - begin) * done / max(total, 1))
+        return Step(stage, done, total, left, share=self.share)
 
 
 def run_job(
-    work: Callable[[OnProgress, ShouldStop], Result],
+    work: Callable[[OnProgress, ShouldStop], Result], *, begins: str = STARTING
 ) -> Generator[Step | Result, None, None]:
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
+    The first step, before `work` tells of any, is called `begins`.
 
     A new step is yielded within a tenth of a second, an old one again after half a second, so
     that the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
@@ -67,7 +74,7 @@ def run_job(
     """
     stop = threading.Event()
     pace = Pace()
-    latest = Step(STARTING, 0, 1)
+    latest = pace.step(begins, 0, 1)
 
     def note(stage: str, done: int, total: int) -> None:
         nonlocal latest

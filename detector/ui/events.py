@@ -220,7 +220,9 @@ class Events:
                 if isinstance(item, Views):
                     shown = {self.shown.viewer: self._viewed(question, report, item)}
                     annotated = item.annotated
-                yield self._drawing(item) | shown
+                # The bar goes on where another video is still to be drawn.
+                more = isinstance(item, Views) and annotated is None
+                yield shown if more else self._drawing(item) | shown
         if not shown:
             return
         if annotated is None:

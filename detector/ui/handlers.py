@@ -19,7 +19,7 @@ import gradio as gr
 
 from detector.errors import VideoError
 from detector.language import _, mark
-from detector.progress import OnProgress, ShouldStop
+from detector.progress import DRAWING, KEEPING, OnProgress, ShouldStop
 from detector.records import Report
 from detector.render.document import to_csv, to_html, to_json
 from detector.render.viewer_media import Views
@@ -33,7 +33,7 @@ from detector.requests import (
     TryWorseCopies,
 )
 from detector.service.admission import Served
-from detector.service.jobs import Result, Step, run_job
+from detector.service.jobs import STARTING, Result, Step, run_job
 from detector.settings import FrameQuestion, Settings
 from detector.text.llm import Narrator
 
@@ -79,22 +79,24 @@ def look(
 
 
 def _answered(
-    work: Callable[[OnProgress, ShouldStop], Result],
+    work: Callable[[OnProgress, ShouldStop], Result], begins: str = STARTING
 ) -> Generator[Step | Result | VideoError, None, None]:
     """As `run_job`, but what is wrong with the file is an answer like any other."""
     try:
-        yield from run_job(work)
+        yield from run_job(work, begins=begins)
     except VideoError as error:
         yield error
 
 
-def _asked(detector: Served, request: Request) -> Generator[Step | Any | VideoError, None, None]:
+def _asked(
+    detector: Served, request: Request, begins: str = STARTING
+) -> Generator[Step | Any | VideoError, None, None]:
     """The steps of a request, then its answer, or the error that is the answer."""
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Any:
         return detector.run(request, Hooks(on_progress, should_stop))
 
-    return _answered(work)
+    return _answered(work, begins)
 
 
 def draw(
@@ -103,7 +105,7 @@ def draw(
     """The steps of drawing the annotated video into `folder`, then its path, or why there is
     none: the report stands without it."""
     out = folder / f"{stem_of(report)}-annotated.mp4"
-    return _asked(detector, Annotate(question.given(), report, out))
+    return _asked(detector, Annotate(question.given(), report, out), KEEPING)
 
 
 def draw_views(
@@ -111,7 +113,8 @@ def draw_views(
 ) -> Generator[Step | Views | VideoError, None, None]:
     """The steps of drawing what the viewer shows into `folder`, then its files, or why there are
     none: the report stands without them."""
-    return _asked(detector, DrawViews(question.given(), report, folder / stem_of(report)))
+    stem = folder / stem_of(report)
+    return _asked(detector, DrawViews(question.given(), report, stem), DRAWING)
 
 
 def explain(

@@ -104,9 +104,8 @@ def working(step: Step) -> Markup:
 
 
 def bar(step: Step) -> Markup:
-    """How much of a stage is done."""
-    share = round(100 * step.done / max(step.total, 1))
-    return piece("bar.html", stage=_(step.stage), share=share)
+    """How much is done."""
+    return piece("bar.html", stage=_(step.stage), share=round(100 * step.share))
 
 
 def _in_line(place: int) -> Markup:
