@@ -1,9 +1,25 @@
-// The language that a visitor chooses is kept in a cookie of this page, which the server reads.
-// Before this script stands `cookie`, its name. Within another site's frame only a partitioned
-// cookie is kept.
+// The language of the page. Before this script stand `cookie`, the name of what keeps a visitor's
+// choice, and `spoken`, what the scripts of the masthead say, by language.
+const words = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
+document.title = words.title;
+
+// The server reads the cookie. Within another site's frame only a partitioned one is kept.
 element.addEventListener('change', (event) => {
   if (!event.target.matches('.language select')) return;
   const scope = location.protocol === 'https:' ? 'SameSite=None; Secure; Partitioned' : 'SameSite=Lax';
   document.cookie = `${cookie}=${event.target.value}; Path=/; Max-Age=31536000; ${scope}`;
   location.reload();
 });
+
+// The one text that Gradio's cameras have in English only.
+function nameCamera() {
+  for (const place of document.querySelectorAll('#camera button *, #upload button *')) {
+    const text = place.lastChild;
+    if (text?.nodeType === Node.TEXT_NODE && text.nodeValue.trim() === 'Click to Access Webcam') {
+      text.nodeValue = ` ${words.webcam}`;
+    }
+  }
+}
+if (words !== spoken.en) {
+  new MutationObserver(nameCamera).observe(document.body, { childList: true, subtree: true });
+}

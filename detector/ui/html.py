@@ -20,10 +20,15 @@ from detector.ui.templates import piece, section, steps
 from detector.video import Limits
 
 HERE = Path(__file__).parent
-TOO_LARGE = mark(
-    "{file} has {size} MB; at most {most} MB are accepted. "
-    "Cut out the part that matters, or save it smaller."
-)
+# What the scripts of the masthead say.
+WORDS = {
+    "title": mark("Is this face real?"),
+    "webcam": mark("Click to use the camera"),
+    "too_large": mark(
+        "{file} has {size} MB; at most {most} MB are accepted. "
+        "Cut out the part that matters, or save it smaller."
+    ),
+}
 
 
 def expectation(card: Mapping[str, Any]) -> str:
@@ -57,7 +62,10 @@ def masthead(model: ModelInfo, card: Mapping[str, Any]) -> Markup:
 
 def masthead_js(limits: Limits) -> str:
     """The scripts of the masthead: one keeps the chosen language, one fills `#too-large`."""
-    spoken = {name: catalogue(name).gettext(TOO_LARGE) for name in LANGUAGES}
+    spoken = {
+        name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
+        for name in LANGUAGES
+    }
     given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "spoken": spoken}
     constants = [f"const {name} = {json.dumps(value)};" for name, value in given.items()]
     scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("chosen.js", "toolarge.js")]

@@ -1,6 +1,5 @@
 // A file over the limit is told so when it is chosen or dropped, and not sent: Gradio would only
-// say "Error". Before this script stand `most`, in bytes, and `spoken`, the sentence by language.
-const sentence = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
+// say "Error". Before this script stand `most`, in bytes, and `words` (chosen.js).
 const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(0);
 
 function refuse(event) {
@@ -14,7 +13,7 @@ function refuse(event) {
   event.stopImmediatePropagation();
   if (event.type === 'change') event.target.value = '';
   const values = { file: large.name, size: megabytes(large.size), most: megabytes(most) };
-  told.textContent = sentence.replace(/\{(\w+)\}/g, (_, place) => values[place]);
+  told.textContent = words.too_large.replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
 for (const kind of ['change', 'drop']) document.addEventListener(kind, refuse, true);
