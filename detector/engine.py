@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 VARIABLE = "DEEPFAKE_ENGINE"
-"""The environment variable that switches the engine off when it is "torch"."""
+"""The environment variable that switches the engine off when it is "torch", and asks for int8 when
+it is "int8" (`engine_int8`)."""
 
 MOST_DIFFERENCE = 1e-3  # of the largest output; float32 in another order differs by about 1e-5
 KEPT = 16  # networks in the cache; those exported earlier are deleted
@@ -75,8 +76,9 @@ class Job:
 class Engine:
     """One compiled network, (N, H, W, 3) RGB uint8 -> its outputs; threads may share it."""
 
-    def __init__(self, compiled: Any) -> None:
-        self.name = f"OpenVINO {_openvino().__version__.partition('-')[0]}"
+    def __init__(self, compiled: Any, kind: str = "") -> None:
+        version = openvino_or_none().__version__.partition("-")[0]
+        self.name = f"OpenVINO {version} {kind}".strip()
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
 
@@ -92,7 +94,7 @@ def available(device: str) -> bool:
     """Whether networks on `device` can have an engine on this machine."""
     if device != "cpu" or os.environ.get(VARIABLE) == "torch":
         return False
-    return platform.machine().lower() in ("x86_64", "amd64") and _openvino() is not None
+    return platform.machine().lower() in ("x86_64", "amd64") and openvino_or_none() is not None
 
 
 def engine_for(job: Job) -> Engine | None:
@@ -100,13 +102,13 @@ def engine_for(job: Job) -> Engine | None:
 
     Call it only where an engine is `available`.
     """
-    library = _openvino()
+    library = openvino_or_none()
     # All that an export depends on; any change makes a new file.
     about = repr((job.key, job.size, job.any_size, APP_VERSION, library.__version__))
     folder = cache_folder()
     path = folder and folder / f"{hashlib.sha256(about.encode()).hexdigest()[:24]}.xml"
     failures: tuple[type[Exception], ...] = (RuntimeError, *_conversion_failures())
-    for make in (_cached, _exported):
+    for make in (_cached, exported):
         try:
             model = make(job, path)
             if model is not None and (engine := _checked(model, job)) is not None:
@@ -138,10 +140,10 @@ def cache_folder() -> Path | None:
 def _cached(_: Job, path: Path | None) -> Any:
     if path is None or not path.is_file():
         return None
-    return _openvino().Core().read_model(path)
+    return openvino_or_none().Core().read_model(path)
 
 
-def _exported(job: Job, path: Path | None) -> Any:
+def exported(job: Job, path: Path | None) -> Any:
     """Traces the network, and stores what comes of it where there is a cache."""
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -165,7 +167,7 @@ def _store(model: Any, path: Path) -> None:
     """Both files appear whole; a pair of unlike halves would be noticed when it is compared."""
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         part = Path(name) / path.name
-        _openvino().save_model(model, part, compress_to_fp16=False)
+        openvino_or_none().save_model(model, part, compress_to_fp16=False)
         # Weights before the graph, whose file is what a reader opens.
         for suffix in (".bin", ".xml"):
             part.with_suffix(suffix).replace(path.with_suffix(suffix))
@@ -175,14 +177,19 @@ def _store(model: Any, path: Path) -> None:
         old.with_suffix(".bin").unlink(missing_ok=True)
 
 
-def _checked(model: Any, job: Job) -> Engine | None:
+def compiled(model: Any) -> Any:
+    """For the processor, in float32 where the model itself says nothing else."""
     options = {
         "INFERENCE_PRECISION_HINT": "f32",  # the default is bfloat16 where the processor has it
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # shared cores
     }
-    engine = Engine(_openvino().Core().compile_model(model, "CPU", options))
+    return openvino_or_none().Core().compile_model(model, "CPU", options)
+
+
+def _checked(model: Any, job: Job) -> Engine | None:
+    engine = Engine(compiled(model))
     example = job.example()
     pairs = list(zip(engine(example), job.expected(example), strict=True))
     off = max(
@@ -196,8 +203,8 @@ def _checked(model: Any, job: Job) -> Engine | None:
 
 
 @functools.cache
-def _openvino() -> Any:
-    """The library; None where it is not installed.
+def openvino_or_none() -> Any:
+    """OpenVINO; None where it is not installed.
 
     Its own import reports to Intel that it was imported, unless somebody has objected. The part
     that does so converts models on a command line and is not needed, so its import is blocked.

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.engine import Engine, Job, available, engine_for
+from detector.engine import WEIGHTS, Engine, Job, available, engine_for
+from detector.engine_int8 import int8_engine, wanted
 from detector.faces.crops import to_tensor
 from detector.faces.mtcnn import FaceFinder
 from detector.heat_methods import HEAT_METHODS
@@ -87,7 +88,8 @@ class Network:
         if available(device):
             key = f"{self.card.sha256} {self.card.model}"
             size = (self.card.model.size, self.card.model.size)
-            self.engine = engine_for(Job(_FromPixels(self.model), key, size))
+            self.engine = int8_engine(self.card, WEIGHTS) if wanted() else None
+            self.engine = self.engine or engine_for(Job(FromPixels(self.model), key, size))
         # On ZeroGPU the GPU part runs in a forked process; elsewhere this is `_score_here` itself.
         self._score_anywhere = lent(self._score_on_gpu, self._score_here)
 
@@ -208,7 +210,7 @@ class Network:
         )
 
 
-class _FromPixels(nn.Module):
+class FromPixels(nn.Module):
     """(N, S, S, 3) uint8 -> the last maps (N, C, h, w), then the early ones."""
 
     def __init__(self, model: CnnLstm) -> None:

@@ -1,0 +1,174 @@
+"""An int8 version of published weights for OpenVINO, released only if it ranks as the float32 one.
+
+    pip install nncf
+    python -m train.quantise --weights weights/fast.safetensors --shards shards
+
+Static post-training quantisation (Jacob et al. 2018, arXiv 1712.05877) by NNCF, with crops of the
+training split as calibration set. The first layers lose in int8 the fine texture that tells fakes,
+so they stay in float32: as few of them as keep the AUC on the validation split within `MOST_LOSS`.
+What comes out is used where DEEPFAKE_ENGINE=int8 asks for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from detector.engine import Engine, Job, compiled, exported
+from detector.engine_int8 import INT8, store
+from detector.faces.crops import CropSettings, cut_face
+from detector.inference import FromPixels
+from detector.model.cnn_lstm import CnnLstm, pool
+from detector.model.weights import find_weights, load_model
+from detector.records import Box, FloatArray
+from train.clips import PLAIN_VIEW, Faces
+from train.metrics import auc
+from train.verbs import DataError, verb
+
+MOST_LOSS = 0.003
+"""AUC on crops and on videos of the validation split that int8 may cost."""
+SHARES = (0.0, 0.15, 0.33, 0.5)
+"""Of the convolutions, from the input on, that stay in float32; the first that passes is kept."""
+CALIBRATION = 320  # crops; NNCF's own default is 300
+FRAMES = 8  # of each video
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Judge:
+    """The validation crops of a split, cut once, and how an engine's maps rank them."""
+
+    def __init__(self, model: CnnLstm, faces: Faces, every: int) -> None:
+        self.model = model
+        videos = (faces.videos_real + faces.videos_fake)[::every]
+        crops = (faces.crops_real + faces.crops_fake)[::every]
+        self.videos = [_cut(model, faces, _spread(rows)) for rows in videos]
+        self.crops = np.concatenate([_cut_crop(model, faces, rows) for rows in crops])
+        self.fake = {
+            "videos": np.repeat([0, 1], [len(faces.videos_real), len(faces.videos_fake)])[::every],
+            "crops": np.repeat([0, 1], [len(faces.crops_real), len(faces.crops_fake)])[::every],
+        }
+
+    def logits(self, engine: Engine) -> dict[str, FloatArray]:
+        """The log-odds of each video, the mean of its frames', and of each crop."""
+        videos = np.array([self._still(engine, cut).mean() for cut in self.videos], np.float32)
+        return {"videos": videos, "crops": self._still(engine, self.crops)}
+
+    def aucs(self, logits: dict[str, FloatArray]) -> dict[str, float]:
+        return {name: auc(self.fake[name], values) for name, values in logits.items()}
+
+    @torch.inference_mode()
+    def _still(self, engine: Engine, pixels: Pixels) -> FloatArray:
+        parts = [pixels[start : start + 20] for start in range(0, len(pixels), 20)]
+        maps = torch.cat([torch.from_numpy(engine(part)[0]) for part in parts])
+        still: FloatArray = self.model.still(pool(maps)).squeeze(-1).numpy()
+        return still
+
+
+def _spread(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    places = np.linspace(0, len(rows) - 1, min(FRAMES, len(rows))).astype(int)
+    chosen: np.ndarray[Any, Any] = rows[places]
+    return chosen
+
+
+def _cut(model: CnnLstm, faces: Faces, rows: np.ndarray[Any, Any]) -> Pixels:
+    clip, boxes = faces.read(rows)
+    settings = CropSettings(model.config.size, model.config.margin)
+    views = [PLAIN_VIEW.box(box) for box in boxes]
+    cuts = [cut_face(image, view, settings) for image, view in zip(clip.images, views, strict=True)]
+    return np.stack(cuts)
+
+
+def _cut_crop(model: CnnLstm, faces: Faces, rows: np.ndarray[Any, Any]) -> Pixels:
+    """A stored face crop is the network's whole picture, as in `train.judge`."""
+    images = faces.read_images(rows[:1])
+    side = float(images.shape[1])
+    return cut_face(images[0], Box(0, 0, side, side), CropSettings(model.config.size, 0.0))[None]
+
+
+def calibration_set(model: CnnLstm, faces: Faces, count: int) -> Iterator[Pixels]:
+    """Single crops (1, S, S, 3), of real and fake videos, crops and portraits in turn."""
+    random = np.random.default_rng(0)
+    pools = (faces.videos_real, faces.videos_fake, faces.crops_real, faces.crops_fake)
+    filled = [each for each in (*pools, faces.stills_real) if each]
+    for k in range(count):
+        rows = filled[k % len(filled)][int(random.integers(len(filled[k % len(filled)])))]
+        yield _cut(model, faces, rows[int(random.integers(len(rows))) :][:1])
+
+
+def quantised(model: Any, calibration: Sequence[Pixels], share: float) -> Any:
+    """`model` in int8 but for the first `share` of its convolutions."""
+    import nncf
+
+    layers = [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in ("Convolution", "GroupConvolution")
+    ]
+    kept = nncf.IgnoredScope(names=layers[: round(share * len(layers))])
+    return nncf.quantize(
+        model.clone(),
+        nncf.Dataset(calibration),
+        subset_size=len(calibration),
+        preset=nncf.QuantizationPreset.MIXED,  # activations after ReLU6 are never negative
+        ignored_scope=kept,
+    )
+
+
+def milliseconds(engine: Engine, pixels: Pixels) -> float:
+    """Processor time for one picture."""
+    engine(pixels)
+    begun = time.process_time()
+    for _ in range(5):
+        engine(pixels)
+    return 1000 * (time.process_time() - begun) / (5 * len(pixels))
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.quantise", description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="published .safetensors")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
+    parser.add_argument("--every", type=int, default=1, help="judge each so-many-th only")
+    options = parser.parse_args(argv)
+    if importlib.util.find_spec("nncf") is None:
+        raise DataError("Quantisation needs NNCF: pip install nncf.")
+    found = find_weights(options.weights)
+    if found is None:
+        raise DataError(f"{options.weights} is not trained.")
+    network = load_model(found, "cpu").model
+    size = network.config.size
+    model = exported(Job(FromPixels(network), found.card.sha256, (size, size)), None)
+    train = Faces(options.shards, "train")
+    calibration = list(calibration_set(network, train, CALIBRATION))
+    judge = Judge(network, Faces(options.shards, "val"), options.every)
+    float32 = Engine(compiled(model))
+    before = judge.logits(float32)
+    told: dict[str, Any] = {"weights_sha256": found.card.sha256, "float32": judge.aucs(before)}
+    batch = np.concatenate(calibration[:10])
+    for share in SHARES:
+        small = quantised(model, calibration, share)
+        engine = Engine(compiled(small), INT8)
+        after = judge.logits(engine)
+        told |= {
+            "kept_float32": share,
+            "int8": judge.aucs(after),
+            "largest_change": {k: float(np.abs(after[k] - before[k]).max()) for k in after},
+            "milliseconds": [milliseconds(float32, batch), milliseconds(engine, batch)],
+        }
+        print(told, flush=True)
+        if all(told["float32"][k] - told["int8"][k] < MOST_LOSS for k in after):
+            store(small, options.weights.with_name(f"{found.card.id}.{INT8}.json"), told)
+            return 0
+    raise DataError(f"Every int8 version costs {MOST_LOSS} of AUC or more; none was written.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
