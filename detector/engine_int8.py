@@ -1,7 +1,7 @@
 """A network in int8 for OpenVINO: about half the time of the float32 CNN, and nearly its scores.
 
-It is made and measured by `train.quantise` and lies beside the weights: NAME.int8.xml and .bin, and
-NAME.int8.json, which says of which weights it was made and what it costs. It is used where
+It is made and measured by `train.quantise` and lies in a folder int8 beside the weights: NAME.xml,
+NAME.bin, and NAME.json, which says of which weights it was made and what it costs. It is used where
 DEEPFAKE_ENGINE=int8 asks for it, never by default: a report is repeated to the last digit only by
 the engine that made it.
 """
@@ -30,7 +30,7 @@ def wanted() -> bool:
 def int8_engine(card: Card, folder: Path) -> Engine | None:
     """The int8 network of a card, from `folder`; None, with a warning, where there is none that was
     made of these very weights."""
-    about = folder / f"{card.id}.{INT8}.json"
+    about = about_file(card, folder)
     if not about.is_file():
         log.warning("There is no int8 version of %s; it runs in float32.", card.id)
         return None
@@ -42,8 +42,13 @@ def int8_engine(card: Card, folder: Path) -> Engine | None:
     return Engine(compiled(model), INT8)
 
 
+def about_file(card: Card, folder: Path) -> Path:
+    """NAME.json of the int8 version of a card in `folder`."""
+    return folder / INT8 / f"{card.id}.json"
+
+
 def sha256_of(about: Path) -> str:
-    """Of the two files beside NAME.int8.json, one after the other."""
+    """Of the two files beside NAME.json, one after the other."""
     digest = hashlib.sha256()
     for suffix in (".xml", ".bin"):
         digest.update(about.with_suffix(suffix).read_bytes())
@@ -52,6 +57,7 @@ def sha256_of(about: Path) -> str:
 
 def store(model: Any, about: Path, told: dict[str, Any]) -> None:
     """Write an int8 model beside the weights, with what is `told` of it."""
+    about.parent.mkdir(exist_ok=True)
     openvino_or_none().save_model(model, about.with_suffix(".xml"), compress_to_fp16=False)
     told = {**told, "sha256": sha256_of(about)}
     about.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

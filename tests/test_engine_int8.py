@@ -31,7 +31,7 @@ def folder(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     size = (found.card.model.size,) * 2
     job = Job(FromPixels(load_model(found, "cpu").model), "tiny", size)
     told: dict[str, Any] = {"weights_sha256": found.card.sha256}
-    engine_int8.store(exported(job, None), folder / f"{found.card.id}.int8.json", told)
+    engine_int8.store(exported(job, None), engine_int8.about_file(found.card, folder), told)
     monkeypatch.setattr(inference, "WEIGHTS", folder)
     return folder
 
@@ -56,7 +56,7 @@ def test_it_is_used_where_it_is_asked_for_and_named_as_what_computes(
 def test_one_of_other_weights_or_a_damaged_one_is_passed_over_with_a_warning(
     folder: Path, wrong: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (about,) = folder.glob("*.int8.json")
+    (about,) = folder.glob("int8/*.json")
     about.write_text(json.dumps(json.loads(about.read_text()) | {wrong: "0" * 64}))
     monkeypatch.setenv(VARIABLE, "int8")
     with caplog.at_level(logging.WARNING):
@@ -67,7 +67,7 @@ def test_one_of_other_weights_or_a_damaged_one_is_passed_over_with_a_warning(
 def test_where_there_is_none_the_network_runs_in_float32(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in folder.glob("*.int8.*"):
+    for path in folder.glob("int8/*"):
         path.unlink()
     monkeypatch.setenv(VARIABLE, "int8")
     assert engine_of(folder).startswith("OpenVINO")

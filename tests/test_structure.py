@@ -21,7 +21,7 @@ FLOORS = [
     ["progress", "engine", "zero_gpu"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
     ["model", "sandbox", "coverage"],
-    ["heatmaps"],
+    ["heatmaps", "engine_int8"],
     ["inference"],
     ["explain", "text"],
     ["render", "analysis"],

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from detector.engine import Engine, Job, compiled, exported
-from detector.engine_int8 import INT8, store
+from detector.engine_int8 import INT8, about_file, store
 from detector.faces.crops import CropSettings, cut_face
 from detector.inference import FromPixels
 from detector.model.cnn_lstm import CnnLstm, pool
@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         print(told, flush=True)
         if all(told["float32"][k] - told["int8"][k] < MOST_LOSS for k in after):
-            store(small, options.weights.with_name(f"{found.card.id}.{INT8}.json"), told)
+            store(small, about_file(found.card, options.weights.parent), told)
             return 0
     raise DataError(f"Every int8 version costs {MOST_LOSS} of AUC or more; none was written.")
 
