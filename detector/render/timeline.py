@@ -152,15 +152,22 @@ def _curve(plot: Plot, person: Person, runs: Sequence[Sequence[FaceScore]]) -> I
 def _numbers(
     plot: Plot, people: Sequence[tuple[Person, Sequence[Sequence[FaceScore]]]]
 ) -> Iterator[str]:
-    """Whose run it is, written above it, or below it where a number stands already."""
+    """Whose run it is, written above it, or below it where a number stands already.
+
+    A person's numbers stand at least so far apart that they do not become a pattern.
+    """
     taken: list[tuple[float, float]] = []
     for person, runs in people:
+        last = -math.inf
         for run in runs:
             x = (plot.x(run[0].second) + plot.x(run[-1].second)) / 2
+            if x - last < 40:
+                continue
             heights = [plot.y(score.fake) for score in run]
             for y in (max(min(heights) - 8, plot.top + 9), min(max(heights) + 16, plot.bottom - 3)):
                 if all(abs(x - a) >= 10 or abs(y - b) >= 11 for a, b in taken):
                     taken.append((x, y))
+                    last = x
                     yield (
                         f'<text class="number" data-person="{person.id}" x="{x:.1f}" '
                         f'y="{y:.1f}">{person.id}</text>'

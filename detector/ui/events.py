@@ -16,6 +16,7 @@ from detector.language import _
 from detector.records import Report, VideoInfo
 from detector.render import sections
 from detector.render.answer_card import answer_card
+from detector.render.dispute import dispute
 from detector.render.viewer_media import Views
 from detector.service.identity import visitor_language
 from detector.service.jobs import STARTING, Step
@@ -85,6 +86,7 @@ class Shown:
     people: gr.HTML
     moments: gr.HTML
     numbers: gr.HTML
+    dispute: gr.HTML
     files: gr.Files
     analyse: gr.Button
     cancel: gr.Button
@@ -159,7 +161,8 @@ class Events:
     def _empty(self) -> Updates:
         """No answer: nothing of an earlier one stays beside a new question."""
         shown = self.shown
-        texts = (shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers)
+        texts = [shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers]
+        texts.append(shown.dispute)
         nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
         nothing |= {shown.beside: gr.update(visible=False)}
         nothing |= {shown.files: None, shown.panel.answered: None}
@@ -206,6 +209,7 @@ class Events:
             shown.people: sections.people(report),
             shown.moments: sections.moments(report, interactive=True),
             shown.numbers: sections.numbers(report),
+            shown.dispute: dispute(report),
         }
 
     def _views(

@@ -131,6 +131,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
     with gr.Row(equal_height=False, elem_id="result"):
         with gr.Column(scale=4, min_width=320):
             verdict = greeting(gr.HTML, html.welcome, elem_id="verdict", elem_classes="report")
+            dispute = _scripted("dispute", "dispute.js")
         with gr.Column(scale=8, min_width=320, visible=False, elem_id="looking") as beside:
             drawing = gr.HTML(elem_id="drawing", elem_classes="report")
             viewer = build_viewer("viewer")
@@ -144,7 +145,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = untouched(gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads"))
-    texts = findings, people, moments, numbers
+    texts = findings, people, moments, numbers, dispute
     return Shown(
         form, verdict, area, beside, drawing, viewer, panel, *texts, files, analyse, cancel
     )
@@ -152,7 +153,11 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
 
 def _leading(elem_id: str) -> gr.HTML:
     """HTML whose buttons lead the viewer to the moment that they speak of (`seek.js`)."""
-    script = (HERE / "seek.js").read_text(encoding="utf-8")
+    return _scripted(elem_id, "seek.js")
+
+
+def _scripted(elem_id: str, name: str) -> gr.HTML:
+    script = (HERE / name).read_text(encoding="utf-8")
     return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
 
 

@@ -1,0 +1,103 @@
+"""An answer that is called wrong becomes a file on the visitor's own machine, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from detector.render.dispute import dispute, dispute_json
+from tests import reports
+from tests.test_page import (  # noqa: F401
+    CHROMIUM,
+    GRAVE,
+    answered,
+    browser,
+    url,
+)
+
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CHROMIUM)")
+
+
+def keys_of(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for one in value.values() for key in keys_of(one)}
+    if isinstance(value, list):
+        return {key for one in value for key in keys_of(one)}
+    return set()
+
+
+def test_it_says_which_model_judged_which_file_how_and_with_which_scores() -> None:
+    report = reports.two_people()
+    told = dispute_json(report)
+    assert told["model"]["sha256"] == report.model.sha256
+    assert told["settings"]["frames"] == report.settings.frames
+    assert told["video"]["sha256"] == report.video.sha256
+    assert (told["video"]["container"], told["video"]["codec"]) == ("mp4", "h264")
+    scores = [[frame["p"] for frame in face["frames"]] for face in told["faces"]]
+    assert scores == [
+        pytest.approx([s.fake for s in one.scores], abs=1e-4) for one in report.people
+    ]
+
+
+@pytest.mark.parametrize("make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys())
+def test_every_answer_can_be_disputed_without_name_place_or_picture(make: Any) -> None:
+    report = make()
+    report = replace(report, video=replace(report.video, name="private holiday.mp4"))
+    told = json.dumps(dispute_json(report))
+    assert "holiday" not in told
+    assert not {"box", "crop", "heat_map", "landmarks", "name"} & keys_of(json.loads(told)["faces"])
+    assert "holiday" not in dispute(report)
+    assert len(told) < 100_000
+
+
+@pytest.fixture
+def form(answered: Page) -> Locator:  # noqa: F811
+    """The unfolded form."""
+    held = answered.locator("#dispute details")
+    held.evaluate("(one) => { one.open = true; }")
+    return held
+
+
+@in_browser
+@pytest.mark.browser
+def test_what_is_saved_holds_the_visitor_s_word_and_nothing_is_sent(
+    answered: Page,  # noqa: F811
+    form: Locator,
+) -> None:
+    sent: list[str] = []
+    answered.on("request", lambda request: sent.append(request.method))
+    form.get_by_label("It is real").check()
+    form.locator("textarea").fill("I <filmed> it.")
+    with answered.expect_download() as caught:
+        form.locator("button").click()
+    told = json.loads(caught.value.path().read_text(encoding="utf-8"))
+    assert told["visitor"] == {"claim": "real", "note": "I <filmed> it."}
+    assert caught.value.suggested_filename == f"wrong-answer-{told['video']['sha256'][:12]}.json"
+    expect(form.locator("[role=status]")).to_contain_text(caught.value.suggested_filename)
+    assert "POST" not in sent
+
+
+@in_browser
+@pytest.mark.browser
+def test_nothing_is_saved_before_the_visitor_said_what_is_true(form: Locator) -> None:
+    form.locator("form").evaluate("(one) => one.reset()")
+    assert form.locator("form").evaluate("(one) => one.checkValidity()") is False
+
+
+@in_browser
+@pytest.mark.browser
+def test_the_form_is_accessible_and_large_enough_for_a_finger(
+    answered: Page,  # noqa: F811
+    form: Locator,
+) -> None:
+    found = Axe().run(answered, context="#dispute")
+    assert [one["id"] for one in found.response["violations"] if one["impact"] in GRAVE] == []
+    for one in form.locator("summary, fieldset label, button").all():
+        place = one.bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
