@@ -19,7 +19,8 @@ SHAPES = {
     "21:9": (840, 360),
 }
 WIDTHS = (390, 768, 1280, 1920)
-PARTS = """() => ["#verdict", "#viewer .stage", "#viewer .inspector", "#viewer .timeline"].map(
+PARTS = """() => ["#verdict", "#viewer .stage", "#viewer .controls", "#viewer .tools",
+    "#viewer .inspector", "#viewer .timeline", "#viewer .key", "#dispute"].map(
     (name) => { const box = document.querySelector(name).getBoundingClientRect();
                 return [name, box.left, box.top, box.right, box.bottom]; })"""
 
