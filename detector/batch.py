@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from detector.errors import VideoError
+from detector.findings import Verdict
 from detector.language import _, lazy
-from detector.records import Report, Status
+from detector.records import Moment, Report, Status
 
 MAX_FILES = 20
 _BROKEN = lazy("Something went wrong here while this file was analysed. Try it again on its own.")
+_RANKS = {Verdict.FAKE: 0, Verdict.UNDECIDED: 1, Verdict.NO_SIGN: 2}
 _LEFT_OUT = lazy("This file was left out: the batch was cancelled.")
 
 
@@ -27,11 +29,25 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file; `answer` is there once it is done: a report, or why there is none."""
+    """One file; `answer` is there once it is done: a report, or why there is none.
+
+    `name` is the file's own, told apart from those of the others. `pictures` are the moments of
+    the report, which has none itself, each with its crop as JPEG.
+    """
 
     path: Path
+    name: str
     place: Place = Place.WAITING
     answer: Report | VideoError | None = None
+    pictures: tuple[tuple[Moment, bytes], ...] = ()
+
+    @property
+    def risk(self) -> tuple[int, float]:
+        """Smaller for the more suspicious: manipulated, undecided, no sign, no answer; by score."""
+        answer = self.answer
+        if not isinstance(answer, Report) or answer.verdict is None:
+            return len(_RANKS), 0.0
+        return _RANKS[answer.verdict], -(answer.fake or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,9 @@ class Batch:
     @classmethod
     def of(cls, paths: Iterable[str | Path]) -> Batch:
         """A queue of waiting files. Raises ValueError, for a person, where there are too many."""
-        items = tuple(Item(Path(path)) for path in paths)
+        given = [Path(path) for path in paths]
+        names = distinct([path.name for path in given])
+        items = tuple(Item(path, name) for path, name in zip(given, names, strict=True))
         if len(items) > MAX_FILES:
             raise ValueError(
                 _(
@@ -67,20 +85,31 @@ class Batch:
     @property
     def answers(self) -> list[tuple[str, Report | VideoError]]:
         """Name and answer of every file that is done."""
-        return [(item.path.name, item.answer) for item in self.items if item.answer is not None]
+        return [(item.name, item.answer) for item in self.items if item.answer is not None]
+
+    def by_risk(self) -> list[Item]:
+        """The files, the most suspicious first; of equals in the order given."""
+        return sorted(self.items, key=lambda item: item.risk)
+
+    def named(self, name: str) -> Item | None:
+        return next((item for item in self.items if item.name == name), None)
 
     def started(self) -> Batch:
         """The next waiting file is at work; the same batch if none waits."""
         index = self._first(Place.WAITING)
         return self if index is None else self._with(index, place=Place.WORKING)
 
-    def answered(self, answer: Report | VideoError) -> Batch:
-        """The file at work has its answer. Pictures are dropped: the table shows none."""
+    def answered(
+        self, answer: Report | VideoError, pictures: Sequence[tuple[Moment, bytes]] = ()
+    ) -> Batch:
+        """The file at work has its answer. Arrays of pixels are dropped: `pictures` is smaller."""
         assert self.current is not None, "no file is at work"
         if isinstance(answer, Report):
             people = tuple(replace(person, moments=()) for person in answer.people)
-            answer = replace(answer, people=people)
-        return self._with(self.current, place=Place.DONE, answer=answer)
+            video = replace(answer.video, name=self.items[self.current].name)
+            answer = replace(answer, people=people, video=video)
+        done = {"place": Place.DONE, "answer": answer, "pictures": tuple(pictures)}
+        return self._with(self.current, **done)
 
     def broken(self) -> Batch:
         """The file at work met a mistake of ours; it costs only itself."""
@@ -91,7 +120,9 @@ class Batch:
         left = VideoError(_LEFT_OUT, Status.CANCELLED)
         return Batch(
             tuple(
-                item if item.place is Place.DONE else Item(item.path, Place.LEFT_OUT, left)
+                item
+                if item.place is Place.DONE
+                else replace(item, place=Place.LEFT_OUT, answer=left)
                 for item in self.items
             )
         )
@@ -103,3 +134,19 @@ class Batch:
         items = list(self.items)
         items[index] = replace(items[index], **changes)  # type: ignore[arg-type]
         return Batch(tuple(items))
+
+
+def distinct(names: Sequence[str], form: str = "{} ({}){}") -> list[str]:
+    """The names; where one is there already, with a number: clip.mp4, then clip (2).mp4.
+
+    `form` is filled with stem, number and suffix."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        told, path, number = name, Path(name), 1
+        while told.lower() in taken:  # as file systems compare them
+            number += 1
+            told = form.format(path.stem, number, path.suffix)
+        taken.add(told.lower())
+        found.append(told)
+    return found

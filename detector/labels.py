@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from detector.language import _
 
 LABEL_WORDS = {
     "REAL": ("REAL", "ORIGINAL", "GENUINE", "AUTHENTIC", "PRISTINE"),
@@ -58,6 +61,17 @@ class Labels:
                 return found
         return None
 
+    def by_name(self, clean: Callable[[str], str] = str) -> dict[str, Label]:
+        """The labels by the last part of each path, cleaned, for files that come without their
+        folders; not those of a name that has two labels."""
+        found: dict[str, Label] = {}
+        disputed = set()
+        for parts, label in self._entries.items():
+            name = clean(parts[-1])
+            if found.setdefault(name, label).fake != label.fake:
+                disputed.add(name)
+        return {name: label for name, label in found.items() if name not in disputed}
+
 
 def decoded(data: bytes) -> str:
     """The text of a file that a spreadsheet or an editor wrote: UTF-8 or UTF-16 with or without a
@@ -90,7 +104,18 @@ def read_labels(path: Path) -> Labels:
     try:
         text = decoded(path.read_bytes())
     except OSError as error:
-        raise LabelsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise LabelsError(
+            _("{file} cannot be read: {why}.", file=path.name, why=error.strerror)
+        ) from error
+    try:
+        return _labels(text, path)
+    except csv.Error as error:  # such as a cell without an end
+        raise LabelsError(
+            _("{file} is no table of comma-separated values.", file=path.name)
+        ) from error
+
+
+def _labels(text: str, path: Path) -> Labels:
     rows = csv.DictReader(io.StringIO(text), delimiter=separator_of(text))
     names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
     columns = _columns(names, path)
@@ -106,10 +131,16 @@ def read_labels(path: Path) -> Labels:
         )
         parts = tuple(part for part in PurePath(file).parts if part != ".")
         if entries.setdefault(parts, label).fake != label.fake:
-            raise LabelsError(f"{path} gives {file} as both REAL and FAKE. Keep the right line.")
+            raise LabelsError(
+                _(
+                    "{list} gives {file} as both REAL and FAKE. Keep the right line.",
+                    list=path.name,
+                    file=file,
+                )
+            )
         files.append(path.parent / file)
     if not entries:
-        raise LabelsError(f"{path} names no files.")
+        raise LabelsError(_("{file} names no files.", file=path.name))
     return Labels(entries, files)
 
 
@@ -120,7 +151,9 @@ def _columns(names: list[str], path: Path) -> dict[str, str]:
         if set(words) & set(names)
     }
     if "file" not in known or not {"label", "is_fake"} & set(known):
-        raise LabelsError(f"{path} needs a column file, and a column label of REAL and FAKE.")
+        raise LabelsError(
+            _("{file} needs a column file, and a column label of REAL and FAKE.", file=path.name)
+        )
     return known
 
 
@@ -133,5 +166,12 @@ def _is_fake(row: dict[str, str], columns: dict[str, str], path: Path) -> bool:
         label = YES_NO.get(cell.lower())
     if label is None:
         file = row[columns["file"]]
-        raise LabelsError(f"{path} labels {file} with {cell!r}. Write REAL or FAKE.")
+        raise LabelsError(
+            _(
+                "{list} labels {file} with {word}. Write REAL or FAKE.",
+                list=path.name,
+                file=file,
+                word=repr(cell),
+            )
+        )
     return label == "FAKE"

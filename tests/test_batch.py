@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from detector.batch import MAX_FILES, Batch, Place
 from detector.errors import VideoError
-from detector.records import Status
-from detector.render.batch import batch_csv, batch_json
+from detector.findings import Verdict
+from detector.records import Report, Status
+from detector.render.batch import batch_csv, batch_json, packed, unpacked
 from detector.render.document import SCHEMA
 from tests import reports
 from tests.test_document import faults
@@ -51,11 +54,49 @@ def test_cancelling_keeps_what_is_done() -> None:
     ]
 
 
-def test_a_batch_keeps_no_pictures_of_faces() -> None:
-    batch = Batch.of(["a.mp4"]).started().answered(reports.two_people())
-    _, report = batch.answers[0]
-    assert not isinstance(report, VideoError)
-    assert all(not person.moments for person in report.people)
+def test_pictures_of_faces_are_kept_as_jpeg_and_come_back_where_they_were() -> None:
+    whole = reports.two_people()
+    batch = Batch.of(["a.mp4"]).started().answered(whole, packed(whole))
+    item = batch.items[0]
+    assert isinstance(item.answer, Report)
+    assert all(not person.moments for person in item.answer.people)
+    again = unpacked(item.answer, item.pictures)
+    for before, after in zip(whole.people, again.people, strict=True):
+        for one, other in zip(before.moments, after.moments, strict=True):
+            assert other.second == one.second
+            assert other.crop.shape == one.crop.shape
+            assert np.abs(other.crop.astype(int) - one.crop).mean() < 12
+
+
+def test_two_files_of_one_name_are_told_apart_wherever_they_are_named() -> None:
+    batch = Batch.of(["x/a.mp4", "y/A.mp4", "z/a (2).mp4"])
+    for _item in batch.items:
+        batch = batch.started().answered(reports.calm())
+    names = [name for name, _answer in batch.answers]
+    assert names == ["a.mp4", "A (2).mp4", "a (2) (2).mp4"]
+    assert [document["video"]["name"] for document in json.loads(batch_json(batch.answers))] == (
+        names
+    )
+    assert batch.named("A (2).mp4") is batch.items[1]
+
+
+def test_the_order_of_risk_is_manipulated_undecided_no_sign_no_answer() -> None:
+    calm = reports.calm()
+
+    def judged(verdict: Verdict, fake: float) -> Report:
+        return replace(calm, verdict=verdict, fake=fake)
+
+    batch = Batch.of(f"{k}.mp4" for k in range(6))
+    for answer in (
+        VideoError("0.mp4 is empty."),
+        judged(Verdict.NO_SIGN, 0.1),
+        judged(Verdict.UNDECIDED, 0.6),
+        judged(Verdict.FAKE, 0.8),
+        judged(Verdict.NO_SIGN, 0.3),
+        judged(Verdict.FAKE, 0.9),
+    ):
+        batch = batch.started().answered(answer)
+    assert [item.name[0] for item in batch.by_risk()] == list("532410")
 
 
 def test_too_many_files_are_refused_in_a_sentence() -> None:

@@ -9,10 +9,11 @@ from markupsafe import Markup
 
 from detector.language import _
 
+# A style within an SVG is one of the whole page.
 _STYLE = (
-    "<style>text{font:12px system-ui,sans-serif;fill:currentColor}.soft{opacity:.7}"
-    ".grid{stroke:currentColor;opacity:.15}.chance{stroke:currentColor;stroke-dasharray:5 4;"
-    "opacity:.55}</style>"
+    "<style>.figure text{font:12px system-ui,sans-serif;fill:currentColor}"
+    ".figure .soft{opacity:.7}.figure .grid{stroke:currentColor;opacity:.15}"
+    ".figure .chance{stroke:currentColor;stroke-dasharray:5 4;opacity:.55}</style>"
 )
 # Okabe and Ito's colours, distinguishable with any colour vision; dashes distinguish them in grey.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d00", "#555555")
@@ -87,6 +88,34 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
         f"{told}</text>"
     )
     return _svg(_("Share of fakes against mean score"), (340, top + side + 44), parts)
+
+
+def roc_svg(points: Sequence[tuple[float, float]]) -> Markup:
+    """Fakes found against real ones called fake; a point is false-positive and true-positive
+    rate, rising."""
+    left, top, side = 46, 12, 260
+
+    def place(fpr: float, tpr: float) -> str:
+        return f"{left + side * fpr:.1f},{top + side * (1 - tpr):.1f}"
+
+    parts = []
+    for k in range(5):
+        x, y = place(k / 4, k / 4).split(",")
+        parts += [
+            f'<line class="grid" x1="{left}" x2="{left + side}" y1="{y}" y2="{y}"/>',
+            f'<text class="soft" x="{left - 6}" y="{y}" dy="4" text-anchor="end">{25 * k} %</text>',
+            f'<text class="soft" x="{x}" y="{top + side + 18}" text-anchor="middle">{25 * k} %'
+            "</text>",
+        ]
+    parts.append(f'<polyline class="chance" points="{place(0, 0)} {place(1, 1)}" fill="none"/>')
+    line = " ".join(place(*point) for point in points)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
+    told = escape(_("real files called fake; upwards: fakes found"))
+    parts.append(
+        f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
+        f"{told}</text>"
+    )
+    return _svg(_("ROC curve"), (340, top + side + 44), parts)
 
 
 def levels_svg(levels: Mapping[str, Sequence[float]]) -> Markup:

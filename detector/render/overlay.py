@@ -56,6 +56,14 @@ def to_jpeg(image: Image, quality: int = 88) -> bytes:
     return bytes(data)
 
 
+def from_jpeg(data: bytes) -> Image:
+    """A picture that `to_jpeg` stored: RGB uint8 (H, W, 3)."""
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise ValueError("these bytes are no picture")
+    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
+
+
 def draw_face(image: Image, box: Box, label: str, colour: Colour, *, dashed: bool = False) -> Image:
     """A box around a face and its label on a plate in the same colour.
 

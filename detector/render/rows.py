@@ -1,8 +1,10 @@
-"""One answer as one flat row: the same columns in a batch's CSV and in an archive's Parquet."""
+"""One answer as flat rows: the columns of a batch's CSV and an archive's Parquet, and of clips."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from detector.coverage import coverage_of
 from detector.errors import VideoError, shown
@@ -80,3 +82,20 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
         model_sha256=answer.model.sha256,
         headline=headline(answer),
     )
+
+
+def clip_rows(report: Report) -> Iterator[dict[str, Any]]:
+    """The network's scores of each run of frames: the uncalibrated logit, and its weight in the
+    person's score."""
+    for person in report.people:
+        for clip in person.clips:
+            yield {
+                "file": report.video.name,
+                "person": person.id,
+                "start": round(clip.start, 3),
+                "end": round(clip.end, 3),
+                "logit": round(clip.logit, 5),
+                "weight": round(clip.weight, 4),
+                "p_person": None if person.fake is None else round(person.fake, 4),
+                "model": report.model.id,
+            }

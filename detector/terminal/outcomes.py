@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from detector.errors import VideoError, escaped, shown
 from detector.records import Report, Status
 from detector.render.document import answer_json, summary_row
-from detector.render.rows import row_of
+from detector.render.rows import clip_rows, row_of
 from detector.terminal.inputs import Input
 
 ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS = 0, 3, 4, 5
@@ -61,23 +60,6 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
         fake=result.fake if result.status is Status.OK else None,
         threshold=result.threshold,
     )
-
-
-def clip_rows(report: Report) -> Iterator[dict[str, Any]]:
-    """The network's scores of each run of frames: the uncalibrated logit, and its weight in the
-    person's score."""
-    for person in report.people:
-        for clip in person.clips:
-            yield {
-                "file": report.video.name,
-                "person": person.id,
-                "start": round(clip.start, 3),
-                "end": round(clip.end, 3),
-                "logit": round(clip.logit, 5),
-                "weight": round(clip.weight, 4),
-                "p_person": None if person.fake is None else round(person.fake, 4),
-                "model": report.model.id,
-            }
 
 
 class Journal:

@@ -218,7 +218,7 @@ class Endpoints:
     def _files(self, question: Question, report: Report) -> Iterator[Full]:
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
-            page, _, table = write_documents(report, folder)
+            page, _, table, *_ = write_documents(report, folder)
             movie = None
             if report.people and not report.video.is_still:
                 with closing(

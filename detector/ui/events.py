@@ -152,9 +152,13 @@ class Events:
             | self._idle()
         )
 
-    def put_aside(self, answered: Any) -> Updates:
-        """Another file was chosen, or none: nothing of the answer about the last one stays."""
-        if answered is None:
+    def put_aside(self, answered: Any, *values: Any) -> Updates:
+        """Another file was chosen, or none: nothing of the answer about the last one stays.
+
+        A browser may tell late, or twice, of the file that the answer is about."""
+        given = dict(zip(Asked.names(), values, strict=True))
+        chosen = given[given["kind"]]
+        if answered is None or (chosen and Path(chosen) == answered[0].path):
             return {self.shown.drawing: gr.skip()}
         return self._empty() | {self.shown.verdict: html.welcome()}
 

@@ -22,6 +22,7 @@ import gradio as gr
 import gradio.mcp
 from gradio import processing_utils, route_utils, routes
 from gradio.data_classes import FileData, ImageData, ListFiles
+from gradio_client.utils import strip_invalid_filename_characters
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.requests import Request
 
@@ -32,6 +33,11 @@ def untouched(component: Holder) -> Holder:
     """It gives events the path of the file as it was sent, or a list of paths, without a look."""
     vars(component)["preprocess"] = _path_of
     return component
+
+
+def as_uploaded(name: str) -> str:
+    """A file's name as it is after an upload, without some of its characters."""
+    return str(strip_invalid_filename_characters(name))
 
 
 def undecoded(camera: gr.Image) -> gr.Image:

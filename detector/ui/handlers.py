@@ -21,6 +21,7 @@ from detector.errors import VideoError
 from detector.language import _, mark
 from detector.progress import DRAWING, KEEPING, OnProgress, ShouldStop
 from detector.records import Report
+from detector.render.batch import clips_csv
 from detector.render.document import to_csv, to_html, to_json
 from detector.render.viewer_media import Views
 from detector.requests import (
@@ -149,18 +150,24 @@ def stem_of(report: Report) -> str:
     return letters[:60] or "video"
 
 
-def write_documents(report: Report, folder: Path, language: str = "en") -> list[Path]:
-    """The report as JSON, CSV and one HTML page, named after the visitor's file; the page, which
-    is for people, in `language`."""
-    stem = stem_of(report)
+def write_documents(
+    report: Report, folder: Path, language: str = "en", stem: str = ""
+) -> list[Path]:
+    """The report as one HTML page, as JSON, and as CSV of its frames and, if any, of its runs of
+    frames, named after the visitor's file unless `stem` is given; the page, which is for people,
+    in `language`."""
+    stem = stem or stem_of(report)
     texts = {
         f"{stem}-report.html": to_html(report, language),
         f"{stem}-report.json": json.dumps(to_json(report), indent=2),
         f"{stem}-frames.csv": to_csv(report),
     }
+    clips = clips_csv([report])
+    if clips:
+        texts[f"{stem}-clips.csv"] = clips
     paths = []
     for name, text in texts.items():
         path = folder / name
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="")
         paths.append(path)
     return paths

@@ -1,4 +1,4 @@
-"""The tab for several files: a queue, one table of answers, and both as downloads.
+"""The tab for several files: a queue, one table of answers that open, and all as downloads.
 
 Each file is an event of its own, so that other visitors get their turn between two files, and a
 failure ends one file and not the batch.
@@ -16,39 +16,41 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.batch import Batch, Item, Place
-from detector.errors import VideoError, shown
-from detector.language import _, lazy, mark
-from detector.records import Report, Status, verdict_name
-from detector.render.batch import batch_csv, batch_json
-from detector.render.document import summary_row
+from detector.batch import Batch
+from detector.language import _, mark
+from detector.records import Report
+from detector.render.batch import packed
+from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
-from detector.text.summary import clock, headline, percent, verdict_text
-from detector.ui import html
 from detector.ui.gradio_patches import untouched
 from detector.ui.greeting import greeting
-from detector.ui.handlers import Detectors, Question, look
-from detector.ui.tabs.check import PRESET_LABELS
-from detector.ui.templates import piece, steps
-
-HEADS = (
-    lazy("File"),
-    lazy("Answer"),
-    lazy("Score (%)"),
-    lazy("95 % interval"),
-    lazy("Person"),
-    lazy("Peak"),
-    lazy("Length (s)"),
+from detector.ui.handlers import Detectors, Question, look, write_documents
+from detector.ui.tabs.batch_files import write_downloads
+from detector.ui.tabs.batch_labels import build_labels, measured
+from detector.ui.tabs.batch_table import (
+    HEADS,
+    KINDS,
+    introduction,
+    opened,
+    queue_list,
+    report_of,
+    table,
 )
-KINDS: Any = ["str", "str", "number", "str", "number", "str", "number"]
-_PLACES = {
-    Place.WAITING: lazy("Waiting"),
-    Place.WORKING: lazy("At work"),
-    Place.DONE: lazy("Done"),
-    Place.LEFT_OUT: lazy("Left out"),
-}
+from detector.ui.tabs.check import PRESET_LABELS
+
 Updates = dict[gr.Component, Any]
+ORDERS = [(mark("Order given"), "given"), (mark("Most suspicious first"), "risk")]
+# A name in the queue is a button that opens its answer.
+OPEN = """element.addEventListener('click', (event) => {
+  const name = event.target.closest('button[data-name]')?.dataset.name;
+  if (name) trigger('click', { name });
+});"""
+TO_THE_OPENED = """() => {
+  const head = document.querySelector("#batch-row h2");
+  head?.scrollIntoView({block: "start"});
+  head?.focus({preventScroll: true});
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,10 @@ class Shown:
     batch: gr.State
     turn: gr.State
     queue: gr.HTML
+    order: gr.Radio
     table: gr.Dataframe
+    row: gr.HTML
+    row_files: gr.Files
     files: gr.Files
     start: gr.Button
     cancel: gr.Button
@@ -67,22 +72,10 @@ class Shown:
         return [getattr(self, name) for name in self.__slots__]
 
 
-def introduction() -> Markup:
-    return steps(
-        _("Several files, one after the other"),
-        (
-            _("A file that cannot be used costs only itself"),
-            _("it gets an answer that says why"),
-        ),
-        (_("Every file waits its turn"), _("so that other visitors get theirs")),
-        (_("Cancel keeps what is done"), _("as a table, as CSV and as JSON")),
-    )
-
-
 def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+        with gr.Column(scale=5, min_width=300):
             given = untouched(
                 gr.Files(label=mark("Your videos and pictures"), elem_id="batch-given", height=220)
             )
@@ -92,6 +85,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
                 label=mark("How closely to look"),
                 elem_id="batch-frames",
             )
+            labels, threshold = build_labels()
             with gr.Row():
                 start = gr.Button(
                     mark("Analyse all"), variant="primary", elem_id="batch-start", scale=3
@@ -99,34 +93,67 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
                 cancel = gr.Button(
                     mark("Cancel"), elem_id="batch-cancel", interactive=False, scale=1
                 )
-        with gr.Column(scale=7, min_width=320):
-            queue = greeting(gr.HTML, introduction, elem_id="batch-queue", elem_classes="report")
-    table = gr.Dataframe(
+        with gr.Column(scale=7, min_width=300):
+            queue = greeting(
+                gr.HTML, introduction, js_on_load=OPEN, elem_id="batch-queue", elem_classes="report"
+            )
+    answers = _answers()
+    found = gr.HTML(elem_id="batch-measured", elem_classes="report")
+    files = _downloads(mark("Downloads of all files"), "batch-files")
+    row = gr.HTML(elem_id="batch-row", elem_classes="report")
+    row_files = _downloads(mark("Downloads of this file"), "batch-row-files")
+    held = gr.State(Batch()), gr.State(0)
+    shown = Shown(*held, queue, *answers, row, row_files, files, start, cancel)
+    events = BatchEvents(detectors, shown)
+    _wire(events, given, frames, heavy)
+    asked = [shown.batch, labels, threshold]
+    gr.on(
+        [labels.change, threshold.release, files.change],
+        events.measure,
+        asked,
+        found,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _answers() -> tuple[gr.Radio, gr.Dataframe]:
+    """The table of answers, and how it is sorted."""
+    order = gr.Radio(
+        ORDERS, value="given", label=mark("Sort by"), visible=False, elem_id="batch-order"
+    )
+    answers = gr.Dataframe(
         headers=[str(head) for head in HEADS],
         datatype=KINDS,
         interactive=False,
         visible=False,
         column_widths=["28%", "18%", "11%", "16%", "9%", "9%", "9%"],
-        label=mark("Answers (the menu in each head sorts and filters)"),
+        label=mark("Answers: choose a row to open it; the menu in each head sorts and filters"),
         elem_id="batch-table",
     )
-    files = gr.Files(
-        label=mark("Downloads"), visible=False, interactive=False, elem_id="batch-files"
-    )
-    shown = Shown(gr.State(Batch()), gr.State(0), queue, table, files, start, cancel)
-    _wire(BatchEvents(detectors, shown), given, frames, heavy)
+    return order, answers
+
+
+def _downloads(label: str, elem_id: str) -> gr.Files:
+    return gr.Files(label=label, visible=False, interactive=False, elem_id=elem_id)
 
 
 def _wire(events: BatchEvents, given: gr.Files, frames: gr.Radio, heavy: dict[str, Any]) -> None:
     """All but `cancel` go through the queue: a changed state starts an event only there."""
     shown = events.shown
-    every, held = shown.components(), [shown.batch, shown.turn]
+    every, held = shown.components(), [shown.batch, shown.turn, shown.order]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    light = {**quiet, "queue": False}
     shown.start.click(events.begin, [given, shown.turn], every, **quiet)
     running = shown.turn.change(events.step, [*held, frames], every, **quiet, **heavy)
     running.failure(events.skip, held, every, **quiet)
-    shown.cancel.click(events.cancel, shown.batch, every, cancels=running, queue=False, **quiet)
-    given.change(events.put_aside, shown.batch, every, queue=False, **quiet)
+    ended = [shown.batch, shown.order]
+    shown.cancel.click(events.cancel, ended, every, cancels=running, **light)
+    given.change(events.put_aside, shown.batch, every, **light)
+    shown.order.change(events.sort, ended, shown.table, **light)
+    for choose, event in ((shown.table.select, events.select), (shown.queue.click, events.open)):
+        choose(event, shown.batch, [shown.row, shown.row_files], **light)
+    shown.row.change(None, js=TO_THE_OPENED, **light)
 
 
 class BatchEvents:
@@ -146,17 +173,15 @@ class BatchEvents:
         except ValueError as error:
             raise gr.Error(str(error), title=_("Too many files")) from error
         shown = self.shown
-        return {
+        return self._empty() | {
             shown.batch: batch,
             shown.turn: turn + 1,
             shown.queue: queue_list(batch),
-            shown.table: gr.update(value=None, visible=False),
-            shown.files: gr.update(value=None, visible=False),
             shown.start: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
         }
 
-    def step(self, batch: Batch, turn: int, preset: str) -> Iterator[Updates]:
+    def step(self, batch: Batch, turn: int, order: str, preset: str) -> Iterator[Updates]:
         """One file, from the queue to its answer."""
         shown, batch = self.shown, batch.started()
         if batch.current is None:
@@ -169,34 +194,66 @@ class BatchEvents:
                 if isinstance(item, Step):
                     yield {shown.queue: queue_list(batch, item)}
                 else:
-                    yield from self._answers(batch.answered(item), turn)
+                    pictures = packed(item) if isinstance(item, Report) else ()
+                    yield from self._answers(batch.answered(item, pictures), turn, order)
 
-    def skip(self, batch: Batch, turn: int) -> Iterator[Updates]:
+    def skip(self, batch: Batch, turn: int, order: str) -> Iterator[Updates]:
         """After a mistake of ours: the file at work is told so, and the next one begins."""
-        yield from self._answers(batch.broken(), turn)
+        yield from self._answers(batch.broken(), turn, order)
 
-    def cancel(self, batch: Batch) -> Iterator[Updates]:
-        yield from self._answers(batch.cancelled(), None)
+    def cancel(self, batch: Batch, order: str) -> Iterator[Updates]:
+        yield from self._answers(batch.cancelled(), None, order)
 
     def put_aside(self, batch: Batch) -> Updates:
         """Other files were chosen: answers about the last ones go, unless they still come."""
-        shown = self.shown
         if batch.waiting or batch.current is not None:
-            return {shown.batch: gr.skip()}
+            return {self.shown.batch: gr.skip()}
+        return self._empty() | {self.shown.batch: Batch(), self.shown.queue: introduction()}
+
+    def sort(self, batch: Batch, order: str) -> Any:
+        return gr.update(value=table(batch, order))
+
+    def select(self, batch: Batch, event: gr.SelectData) -> Iterator[list[Any]]:
+        """A row of the table, however the browser has sorted it: names differ."""
+        yield from self._open(batch, event.row_value[0])
+
+    def open(self, batch: Batch, event: gr.EventData) -> Iterator[list[Any]]:
+        yield from self._open(batch, event.name)
+
+    def _open(self, batch: Batch, name: Any) -> Iterator[list[Any]]:
+        """The whole answer about the file, and its documents."""
+        item = batch.named(name)
+        if item is None or item.answer is None:
+            yield [gr.skip(), gr.skip()]
+            return
+        report = report_of(item)
+        with tempfile.TemporaryDirectory(prefix="answer-") as folder:
+            files = write_documents(report, Path(folder), visitor_language()) if report else []
+            told = gr.update(value=list(map(str, files)) or None, visible=bool(files))
+            yield [opened(item), told]
+
+    def measure(self, batch: Batch, labels: str | None, threshold: float) -> Markup:
+        return measured(batch, labels, threshold, self.detectors[self.model].rules)
+
+    def _empty(self) -> Updates:
+        """No answer, and none that is opened."""
+        shown = self.shown
         return {
-            shown.batch: Batch(),
-            shown.queue: introduction(),
             shown.table: gr.update(value=None, visible=False),
+            shown.order: gr.update(visible=False),
+            shown.row: "",
+            shown.row_files: gr.update(value=None, visible=False),
             shown.files: gr.update(value=None, visible=False),
         }
 
-    def _answers(self, batch: Batch, turn: int | None) -> Iterator[Updates]:
+    def _answers(self, batch: Batch, turn: int | None, order: str) -> Iterator[Updates]:
         """Queue and table, then the next turn or the downloads; `turn` is None if cancelled."""
         shown, busy = self.shown, batch.waiting > 0
         updates: Updates = {
             shown.batch: batch,
             shown.queue: queue_list(batch),
-            shown.table: gr.update(value=table(batch), visible=True),
+            shown.table: gr.update(value=table(batch, order), visible=True),
+            shown.order: gr.update(visible=True),
         }
         if busy and turn is not None:
             yield updates | {shown.turn: turn + 1}
@@ -206,72 +263,5 @@ class BatchEvents:
             shown.cancel: gr.update(interactive=False),
         }
         with tempfile.TemporaryDirectory(prefix="answer-") as folder:
-            files = write_tables(batch, Path(folder))
+            files = write_downloads(batch, Path(folder), visitor_language())
             yield updates | {shown.files: gr.update(value=files, visible=True)}
-
-
-def write_tables(batch: Batch, folder: Path) -> list[str]:
-    """All answers as CSV and as JSON, for download."""
-    texts = {"results.csv": batch_csv(batch.answers), "results.json": batch_json(batch.answers)}
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="")
-    return [str(folder / name) for name in texts]
-
-
-def table(batch: Batch) -> dict[str, Any]:
-    """The answers under their heads, as `gr.Dataframe` takes them."""
-    return {"headers": [str(head) for head in HEADS], "data": table_rows(batch)}
-
-
-def table_rows(batch: Batch) -> list[list[Any]]:
-    """A row per answered file, one cell per head in `HEADS`."""
-    rows = []
-    for name, answer in batch.answers:
-        row = summary_row(answer, name)
-        low_high = row["interval"] and _interval(*row["interval"])
-        peak = row["peak_second"]
-        rows.append(
-            [
-                name,
-                answer_text(answer),
-                None if row["p_fake"] is None else round(100 * row["p_fake"], 1),
-                low_high or "",
-                row["most_suspicious_person"],
-                "" if peak is None else clock(peak),
-                row["seconds"],
-            ]
-        )
-    return rows
-
-
-def answer_text(answer: Report | VideoError) -> str:
-    """The verdict in a word or two, or that there is none."""
-    if isinstance(answer, VideoError) or answer.status is not Status.OK:
-        return _("No answer")
-    return verdict_text(answer.verdict)
-
-
-def _interval(low: float, high: float) -> str:
-    return _("{low} to {high}", low=percent(low), high=percent(high))
-
-
-def queue_list(batch: Batch, step: Step | None = None) -> Markup:
-    """Every file with where it stands; `step` is how far the one at work is."""
-    rows = [_row(item, step) for item in batch.items]
-    return piece("queue.html", done=len(batch.answers), rows=rows)
-
-
-def _row(item: Item, step: Step | None) -> dict[str, str]:
-    said, tone, bar = str(_PLACES[item.place]), item.place.value, ""
-    if isinstance(item.answer, Report):
-        said, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
-    elif item.answer is not None:
-        said, tone = str(item.answer), f"{tone} none"
-    elif item.place is Place.WORKING and step is not None and step.place is not None:
-        said = _("Number {place} in line", place=step.place)
-    elif item.place is Place.WORKING and step is not None:
-        said = _(
-            "{stage}: {done} of {total}", stage=_(step.stage), done=step.done, total=step.total
-        )
-        bar = html.bar(step)
-    return {"name": shown(item.path.name), "said": said, "tone": tone, "bar": bar}

@@ -205,7 +205,7 @@ def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> 
     gr.on(
         [asked.video.change, asked.picture.change, asked.kind.change],
         events.put_aside,
-        inputs=shown.panel.answered,
+        inputs=[shown.panel.answered, *asked.components()],
         outputs=shown.components(),
         queue=False,
         show_progress="hidden",
