@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
+from detector import Detector
+from detector.service.admission import Admission, Served
 from detector.service.session_files import Ledger, paths_in
+from detector.settings import Settings
+from detector.ui.handlers import Question
+from detector.ui.page import build_page
+from detector.video import Limits
+from tests.reports import calm
 
 
 @pytest.fixture
@@ -61,3 +68,21 @@ def test_what_is_gone_already_is_no_error(files: list[Path]) -> None:
 def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:
     value = {"video": sent(files[0]), "frames": [{"picture": sent(files[1])}]}
     assert set(paths_in(value)) == {files[0], files[1]}
+
+
+def test_an_answer_is_put_aside_for_another_file_and_not_for_its_own(
+    detector: Detector, tmp_path: Path
+) -> None:
+    """A slow browser tells of the chosen file only once the answer about it is there."""
+    page = build_page({"tiny": Served(detector, Admission())}, Limits())
+    (event,) = {fn.fn for fn in page.fns.values() if fn.name == "put_aside" and len(fn.inputs) > 5}
+    mine, other = str(tmp_path / "mine.mp4"), str(tmp_path / "other.mp4")
+    answered = (Question(Path(mine), Settings(), "tiny"), calm())
+
+    def what_goes(chosen: str | None) -> int:
+        values = ["video", chosen, None, "standard", 0, 0, 8, True, "tiny", "", "", 0]
+        return len(event(answered, *values))
+
+    assert what_goes(mine) == 1
+    assert what_goes(other) > 10
+    assert what_goes(None) > 10

@@ -56,10 +56,21 @@ class Asked:
         return [*(name for name in cls.__slots__ if name != "part"), "start", "end", "track"]
 
     @classmethod
+    def held(cls, values: tuple[Any, ...]) -> dict[str, Any]:
+        """What the components hold, by name."""
+        return dict(zip(cls.names(), values, strict=True))
+
+    @classmethod
+    def chosen(cls, values: tuple[Any, ...]) -> Path | None:
+        """The video or picture."""
+        held = cls.held(values)
+        path = held[held["kind"]]
+        return Path(path) if path else None
+
+    @classmethod
     def question(cls, values: tuple[Any, ...]) -> Question:
         """What the components hold, in the order of `components`."""
-        held = dict(zip(cls.names(), values, strict=True))
-        chosen = held[held["kind"]]
+        held = cls.held(values)
         settings = Settings(
             frames=max(int(held["exact"]), 8) if held["exact"] else 0,
             preset=held["frames"],
@@ -68,7 +79,7 @@ class Asked:
             heat=bool(held["heat"]),
         )
         settings = with_part(settings, held["start"], held["end"], held["track"])
-        return Question(Path(chosen) if chosen else None, settings, held["model"])
+        return Question(cls.chosen(values), settings, held["model"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +139,8 @@ class Events:
 
     def inspect(self, *values: Any) -> list[Any]:
         """What the chosen file holds: its facts, the tracks to choose from, and the plan."""
-        given = dict(zip(Asked.names(), values, strict=True))
-        detector, chosen = self.detectors[given["model"]], given[given["kind"]]
-        info, why = inspected(detector, Path(chosen) if chosen else None)
+        detector = self.detectors[Asked.held(values)["model"]]
+        info, why = inspected(detector, Asked.chosen(values))
         return [info, track_update(info), shown_plan(why) if why else self.plan(*values, info)]
 
     def plan(self, *values: Any) -> str:
@@ -156,9 +166,7 @@ class Events:
         """Another file was chosen, or none: nothing of the answer about the last one stays.
 
         A browser may tell late, or twice, of the file that the answer is about."""
-        given = dict(zip(Asked.names(), values, strict=True))
-        chosen = given[given["kind"]]
-        if answered is None or (chosen and Path(chosen) == answered[0].path):
+        if answered is None or answered[0].path == Asked.chosen(values):
             return {self.shown.drawing: gr.skip()}
         return self._empty() | {self.shown.verdict: html.welcome()}
 
