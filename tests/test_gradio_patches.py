@@ -7,7 +7,9 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio import utils
 from gradio.data_classes import FileData, ImageData, ListFiles
+from gradio_client.utils import apply_diff
 from PIL import Image as Pillow
 
 from detector import Detector
@@ -62,7 +64,7 @@ def test_a_file_reaches_an_event_by_its_path_and_leaves_no_other_behind(
     sent = FileData(path=str(tmp_path / "clip.mp4"), orig_name="clip.mp4")
     events = [event for event in page.fns.values() if event.preprocess]
     asked = {part for event in events for part in event.inputs if isinstance(part, gr.File)}
-    assert len(asked) == 9  # the downloads as well: what was tried replaces some of them
+    assert len(asked) == 10  # the downloads as well: what was tried replaces some of them
     for part in asked:
         part.GRADIO_CACHE = str(tmp_path)
         if part.file_count == "single":
@@ -102,3 +104,14 @@ def test_the_files_of_a_tab_that_is_added_are_noted_and_can_be_deleted(page: gr.
         block.elem_id for block in events.uploads
     }
     assert "downloads" not in {block.elem_id for block in events.uploads}
+
+
+def test_a_step_that_follows_quickly_does_not_change_what_was_not_shown_yet(
+    page: gr.Blocks,
+) -> None:
+    """Gradio's page holds the values of a step until it paints, and changed them meanwhile."""
+    steps = [{"visible": True, "__type__": "update"}, {"__type__": "update"}]
+    (edit,) = utils.diff(*steps)
+    assert apply_diff(steps[0], [edit]) == steps[1]
+    assert steps[0]["visible"]
+    assert utils.diff(steps[0], dict(steps[0])) == []

@@ -6,7 +6,8 @@ Gradio opens every picture with Pillow, and saves many anew, before an event is 
 ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one. And it puts two uploads of the same content in
 one place, where the one who leaves first would delete the other's. To MCP clients it promises to
-fetch addresses, which is forbidden here, and names a tool that is not there.
+fetch addresses, which is forbidden here, and names a tool that is not there. Its page loses updates
+that follow each other quickly.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 
 import gradio as gr
 import gradio.mcp
-from gradio import processing_utils, route_utils, routes
+from gradio import processing_utils, route_utils, routes, utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio_client.utils import strip_invalid_filename_characters
 from jinja2 import ChoiceLoader, DictLoader
@@ -46,9 +47,32 @@ def undecoded(camera: gr.Image) -> gr.Image:
     return camera
 
 
+def patch_gradio(language_of: Callable[[Request], str]) -> None:
+    """All that is changed inside Gradio before a page is built; see `choose_locale`."""
+    forbid_conversion()
+    send_whole_values()
+    part_uploads()
+    teach_mcp()
+    choose_locale(language_of)
+
+
 def forbid_conversion() -> None:
     """Gradio finds no ffmpeg."""
     processing_utils.ffmpeg_installed = _never
+
+
+def send_whole_values() -> None:
+    """Each step of an event brings the values that changed as a whole.
+
+    Gradio sends what changed inside a value, and its page applies that in place: where two steps
+    follow each other quickly, to a value that was not shown yet. So a part of the answer's own step
+    was lost: the verdict stood beside a viewer of "so far", and the downloads stayed hidden.
+    """
+    utils.diff = _replacement
+
+
+def _replacement(old: Any, new: Any) -> list[list[Any]]:
+    return [] if old == new else [["replace", [], new]]
 
 
 class _OwnPlace(route_utils.GradioUploadFile):

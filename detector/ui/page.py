@@ -20,12 +20,7 @@ from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui import html
 from detector.ui.api import Endpoints, add_api
 from detector.ui.api_closer import CloserEndpoints, add_closer_api
-from detector.ui.gradio_patches import (
-    choose_locale,
-    forbid_conversion,
-    part_uploads,
-    teach_mcp,
-)
+from detector.ui.gradio_patches import patch_gradio
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.languages import speak, translations
@@ -104,10 +99,7 @@ def _build_masthead(detector: Served, limits: Limits) -> None:
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
-    forbid_conversion()
-    part_uploads()
-    teach_mcp()
-    choose_locale(lambda request: language_of(request.headers))
+    patch_gradio(lambda request: language_of(request.headers))
     with gr.Blocks(
         title="Is this face real?",
         analytics_enabled=False,
