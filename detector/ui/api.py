@@ -99,8 +99,8 @@ class Endpoints:
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
                 if retelling and narrator is not None and isinstance(item, Report):
-                    told = retell(self.detectors[question.model], item, narrator)
-                    yield from answers(told, name)
+                    retelling_steps = retell(self.detectors[question.model], item, narrator)
+                    yield from answers(retelling_steps, name)
                 else:
                     yield told_of(item, name)
 
@@ -268,7 +268,7 @@ def untrained_models(folder: Path = WEIGHTS) -> list[str]:
 def answers(
     steps: Generator[Step | Report | VideoError, None, None], name: str
 ) -> Iterator[dict[str, Any]]:
-    """What a caller is told of a job about the file `name`: where it is, then its report."""
+    """What a caller receives of a job about the file `name`: its progress, then its report."""
     with closing(steps):
         for item in steps:
             yield told_of(item, name)

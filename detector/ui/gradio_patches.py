@@ -2,7 +2,7 @@
 
 It keeps Gradio from decoding what visitors send: only a confined process may do that.
 
-Gradio opens every picture with Pillow, and saves many anew, before an event is told of them; where
+Gradio opens every picture with Pillow, and saves many anew, before an event receives them; where
 ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one. And it puts two uploads of the same content in
 one place, where the one who leaves first would delete the other's. To MCP clients it promises to
@@ -133,7 +133,7 @@ class _McpServer(gradio.mcp.GradioMCPServer):
 
 
 def teach_mcp() -> None:
-    """MCP clients are told how a file is sent, and can."""
+    """The schema for MCP clients says how a file is sent, and such files are accepted."""
     vars(gradio.mcp)["GradioMCPServer"] = _McpServer
 
 
@@ -146,7 +146,7 @@ for (const [name, value] of Object.entries({language: LOCALE, languages: [LOCALE
 
 
 def choose_locale(language_of: Callable[[Request], str]) -> None:
-    """The start page and Gradio's own widgets are in the language of whoever asks for it.
+    """The start page and Gradio's own widgets are in the language of the request.
 
     The browser would be asked there, which may name a language that this page does not have.
     """

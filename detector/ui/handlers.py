@@ -128,7 +128,7 @@ def explain(
 def try_copies(
     detectors: Detectors, question: Question, report: Report
 ) -> Generator[Step | Report | VideoError, None, None]:
-    """The steps of trying worse copies, then the report that tells of them, or why not."""
+    """The steps of trying worse copies, then the report with them, or the error."""
     return _asked(detectors[question.model], TryWorseCopies(question.given(), report))
 
 

@@ -62,11 +62,11 @@ def masthead(model: ModelInfo, card: Mapping[str, Any]) -> Markup:
 
 def masthead_js(limits: Limits) -> str:
     """The scripts of the masthead: one keeps the chosen language, one fills `#too-large`."""
-    spoken = {
+    translations = {
         name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
         for name in LANGUAGES
     }
-    given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "spoken": spoken}
+    given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "spoken": translations}
     constants = [f"const {name} = {json.dumps(value)};" for name, value in given.items()]
     scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("chosen.js", "toolarge.js")]
     return "\n".join([*constants, *scripts])

@@ -36,8 +36,8 @@ _TEXTS = ("label", "placeholder", "info")
 _KEY = "__i18n__"  # what Gradio puts before a label that the browser looks up
 
 
-def speak(page: gr.Blocks) -> None:
-    """Make the finished page speak the visitor's language."""
+def translate_page(page: gr.Blocks) -> None:
+    """Render the finished page in the visitor's language."""
     i18n = gr.I18n()
     for block in components(page):
         if isinstance(block, gr.Radio):
@@ -49,7 +49,7 @@ def speak(page: gr.Blocks) -> None:
     _greet(page)
     for event in events_of(page):
         if event.fn is not None and event.api_visibility == "private":
-            event.fn = told(event.fn)
+            event.fn = in_visitor_language(event.fn)
 
 
 def translations(page: gr.Blocks) -> gr.I18n:
@@ -67,7 +67,7 @@ def translations(page: gr.Blocks) -> gr.I18n:
     return gr.I18n(**known)
 
 
-def told(event: Callable[..., Any]) -> Callable[..., Any]:
+def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
     """`event`, with whatever it shows, and refuses, in the visitor's language."""
     if inspect.isgeneratorfunction(event):
 

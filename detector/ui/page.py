@@ -23,7 +23,7 @@ from detector.ui.api_closer import CloserEndpoints, add_closer_api
 from detector.ui.gradio_patches import patch_gradio
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
-from detector.ui.languages import speak, translations
+from detector.ui.languages import translate_page, translations
 from detector.ui.tabs.batch import build_batch
 from detector.ui.tabs.check import build_check
 from detector.ui.tabs.help import build_help
@@ -36,8 +36,8 @@ from detector.video import Limits
 
 HERE = Path(__file__).parent
 # Heavy events begin at once, to show their place in the queue, which works off one at a
-# time and is bounded. So Gradio's own queue, which tells the page no place, stays short.
-# They are more than may wait there, so that whoever is turned away is told so by the admission.
+# time and is bounded. So Gradio's own queue, which reports no place to the page, stays short.
+# They are more than may wait there, so that a refusal comes from the admission, with its reason.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
 QUEUE_SIZE = 16
@@ -50,7 +50,7 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-
 def launch_options(
     page: gr.Blocks, detectors: Detectors, limits: Limits, ready: Callable[[], bool] = lambda: True
 ) -> dict[str, Any]:
-    """What the `launch` of a page is told: closed by default, nothing fetched, nothing remembered.
+    """The options of `launch`: closed by default, nothing fetched, nothing kept.
 
     `ready()` says whether the networks can be asked now.
     """
@@ -127,6 +127,6 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)
         add_closer_api(CloserEndpoints(endpoints), HEAVY)
-    speak(page)
+    translate_page(page)
     assert isinstance(page, gr.Blocks)  # `with` does not tell the type
     return page

@@ -45,7 +45,7 @@ def method_choice(*more: str) -> gr.Dropdown:
 
 
 def read_settings(**given: Any) -> Settings:
-    """What the caller gave as `Settings`; a number out of range is told to the caller."""
+    """What the caller gave as `Settings`; gr.Error names a number out of range."""
     try:
         return Settings(**given)
     except ValueError as error:

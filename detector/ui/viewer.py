@@ -148,13 +148,13 @@ def build_viewer(elem_id: str) -> gr.HTML:
     """
     names = ("viewer.js", "viewer_tools.js")
     script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
-    spoken = {
+    translations = {
         name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
         for name in LANGUAGES
     }
     component = gr.HTML(
         html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
-        js_on_load=f"const spoken = {json.dumps(spoken)};\n{script}",
+        js_on_load=f"const spoken = {json.dumps(translations)};\n{script}",
         apply_default_css=False,
         elem_id=elem_id,
     )

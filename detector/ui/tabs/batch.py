@@ -198,7 +198,7 @@ class BatchEvents:
                     yield from self._answers(batch.answered(item, pictures), turn, order)
 
     def skip(self, batch: Batch, turn: int, order: str) -> Iterator[Updates]:
-        """After a mistake of ours: the file at work is told so, and the next one begins."""
+        """After an unexpected error, which is the running file's answer; the next one begins."""
         yield from self._answers(batch.broken(), turn, order)
 
     def cancel(self, batch: Batch, order: str) -> Iterator[Updates]:
@@ -229,8 +229,8 @@ class BatchEvents:
         report = report_of(item)
         with tempfile.TemporaryDirectory(prefix="answer-") as folder:
             files = write_documents(report, Path(folder), visitor_language()) if report else []
-            told = gr.update(value=list(map(str, files)) or None, visible=bool(files))
-            yield [opened(item), told]
+            downloads = gr.update(value=list(map(str, files)) or None, visible=bool(files))
+            yield [opened(item), downloads]
 
     def measure(self, batch: Batch, labels: str | None, threshold: float) -> Markup:
         return measured(batch, labels, threshold, self.detectors[self.model].rules)

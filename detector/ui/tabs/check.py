@@ -152,7 +152,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
 
 
 def _leading(elem_id: str) -> gr.HTML:
-    """HTML whose buttons lead the viewer to the moment that they speak of (`seek.js`)."""
+    """HTML whose buttons move the viewer to the moment that they name (`seek.js`)."""
     return _scripted(elem_id, "seek.js")
 
 

@@ -65,11 +65,11 @@ class Panel:
     tries: gr.Button
     stop: gr.Button
     steady: gr.HTML
-    tell: gr.Button
-    told: gr.HTML
+    retell_button: gr.Button
+    retelling: gr.HTML
 
     def answers(self) -> list[gr.HTML]:
-        return [self.found, self.steady, self.told]
+        return [self.found, self.steady, self.retelling]
 
 
 def closer() -> str:
@@ -131,8 +131,8 @@ def build_panel() -> Panel:
             steady = gr.HTML(elem_id="steadiness", elem_classes="report")
             with gr.Column(visible=narrator_of() is not None):
                 greeting(gr.HTML, retold, elem_classes="report")
-                tell = gr.Button(mark("Retell the findings"), elem_id="retelling-start")
-                told = gr.HTML(elem_id="retelling", elem_classes="report")
+                retell_button = gr.Button(mark("Retell the findings"), elem_id="retelling-start")
+                retelling = gr.HTML(elem_id="retelling", elem_classes="report")
     return Panel(
         answered=answered,
         method=method,
@@ -145,8 +145,8 @@ def build_panel() -> Panel:
         tries=tries,
         stop=stop,
         steady=steady,
-        tell=tell,
-        told=told,
+        retell_button=retell_button,
+        retelling=retelling,
     )
 
 
@@ -160,7 +160,9 @@ def wire_panel(
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
     looking = panel.look.click(events.look, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy)
     trying = panel.tries.click(events.copies, held, [panel.steady, *held], **QUIET, **heavy)
-    telling = panel.tell.click(events.retell, held, [panel.told, *held], **QUIET, **heavy)
+    telling = panel.retell_button.click(
+        events.retell, held, [panel.retelling, *held], **QUIET, **heavy
+    )
     for button, running, shown in (
         (panel.leave, looking, panel.found),
         (panel.stop, trying, panel.steady),
@@ -207,7 +209,7 @@ class PanelEvents:
         if narrator is None:
             raise gr.Error(str(NOT_CONFIGURED), title=_("No language model"))
         with closing(retell(self.detectors[question.model], report, narrator)) as steps:
-            yield from self._shown(steps, question, self.panel.told, files or [])
+            yield from self._shown(steps, question, self.panel.retelling, files or [])
 
     def _shown(
         self, steps: Iterator[Any], question: Question, place: gr.HTML, files: Sequence[str]

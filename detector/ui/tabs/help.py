@@ -1,4 +1,4 @@
-"""The tab that tells how to ask from a program, read a heat map, and what each answer means."""
+"""The tab that explains calls from a program, heat maps, and what each answer means."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def build_help(page: gr.Blocks) -> None:
 
 
 def public_address(request: gr.Request) -> str:
-    """Scheme and host as the visitor's browser knows them, also behind a proxy."""
+    """Scheme and host as the visitor's browser uses them, also behind a proxy."""
     headers = request.headers
     host = headers.get("x-forwarded-host") or headers.get("host") or ""
     scheme = headers.get("x-forwarded-proto") or request.url.scheme

@@ -1,4 +1,4 @@
-"""The tab that tells what is known of the model, from its weights card."""
+"""The tab that shows what is known of the model, from its weights card."""
 
 from __future__ import annotations
 
