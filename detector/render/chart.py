@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from markupsafe import Markup
 
 from detector.language import _, joined
 from detector.records import Person, Report
+from detector.render.templating import said
 from detector.text.summary import clock, headline, peak_of, percent
 
 # Lengths of strokes and gaps in user units, distinguishable without colour.
@@ -59,7 +61,7 @@ def drawing(
     `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size
-    title = escape(_("Score of every person over time"))
+    title = said("Score of every person over time")
     name = f"tl-{'live' if live else 'still'}-{width}"
     reach = 'role="img"'
     if live:
@@ -74,7 +76,7 @@ def drawing(
         f'viewBox="0 0 {width} {height}" {reach} '
         f'aria-labelledby="{name}-title {name}-desc">'
         f'<title id="{name}-title">{title}</title>'
-        f'<desc id="{name}-desc">{escape(_description(report))}</desc>'
+        f'<desc id="{name}-desc">{Markup.escape(_description(report))}</desc>'
         f"<style>{_STYLE}</style>{''.join(parts)}</svg>"
     )
 
@@ -116,7 +118,7 @@ def legend(people: Sequence[Person], width: int) -> tuple[list[str], int]:
     marks = []
     for place, person in enumerate(people):
         x, y = 46 + 108 * (place % across), 14 + 20 * (place // across)
-        name = escape(_("Person {person}", person=person.id))
+        name = said("Person {person}", person=person.id)
         marks.append(
             f'<line x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}" {pen(person.id)}/>'
             f'<text x="{x + 34}" y="{y}">{name}</text>'
@@ -136,7 +138,7 @@ def grid(plot: Plot, threshold: float, foot: int) -> Iterator[str]:
         )
     y = plot.y(threshold)
     yield f'<line class="limit" x1="{plot.left}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    limit = escape(_("threshold {threshold}", threshold=percent(threshold)))
+    limit = said("threshold {threshold}", threshold=percent(threshold))
     yield (
         f'<text class="soft" x="{plot.right - 4}" y="{y - 5:.1f}" text-anchor="end">{limit}</text>'
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from detector.language import _
+from detector.render.templating import said
 
 # A style within an SVG is one of the whole page.
 _STYLE = (
@@ -82,7 +82,7 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
         # The area, not the radius, grows with the count.
         radius = 3 + 5 * (count / largest) ** 0.5
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{_COLOURS[0]}"/>')
-    told = escape(_("mean score; the larger the dot, the more crops"))
+    told = said("mean score; the larger the dot, the more crops")
     parts.append(
         f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
         f"{told}</text>"
@@ -110,7 +110,7 @@ def roc_svg(points: Sequence[tuple[float, float]]) -> Markup:
     parts.append(f'<polyline class="chance" points="{place(0, 0)} {place(1, 1)}" fill="none"/>')
     line = " ".join(place(*point) for point in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
-    told = escape(_("real files called fake; upwards: fakes found"))
+    told = said("real files called fake; upwards: fakes found")
     parts.append(
         f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
         f"{told}</text>"

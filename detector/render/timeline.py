@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from markupsafe import Markup
 
 from detector.coverage import frame_length, runs_of, widest_step
-from detector.language import Message, _
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
 from detector.render.chart import Plot, drawing, grid, legend, pen
+from detector.render.templating import said
 from detector.text.figures import clock, percent
 from detector.text.statements import (
     POINT,
@@ -81,7 +80,7 @@ def charts(report: Report) -> Markup:
 
 def _nobody(plot: Plot) -> str:
     x, y = (plot.left + plot.right) / 2, plot.top + 0.3 * plot.high
-    told = escape(_("No face was judged"))
+    told = said("No face was judged")
     return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">{told}</text>'
 
 
@@ -95,7 +94,7 @@ def _blind(plot: Plot, report: Report) -> Iterator[str]:
         x = plot.x(run.start - length / 2)
         wide = plot.x(run.end - length / 2) - x
         given = {"start": clock(run.start), "end": clock(run.end - length)}
-        told = escape(_("No face judged, {start} to {end}", **given))
+        told = said("No face judged, {start} to {end}", **given)
         yield (
             f'<rect class="gap" x="{x:.1f}" y="{plot.top}" width="{max(wide, 2):.1f}" '
             f'height="{plot.high}"><title>{told}</title></rect>'
@@ -121,7 +120,7 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
 
 def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
     fake = person.verdict is Verdict.FAKE
-    said = STRETCH if fake else STRETCH_UNDECIDED
+    sentence = STRETCH if fake else STRETCH_UNDECIDED
     for segment in person.segments:
         x = plot.x(segment.start)
         wide = max(plot.x(segment.end) - x, 3.0)
@@ -131,7 +130,7 @@ def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
             "end": clock(segment.end),
             "peak": percent(segment.peak),
         }
-        title = f"<title>{escape(str(Message(said.text, given)))}</title>"
+        title = f"<title>{said(sentence, **given)}</title>"
         place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}" fill="currentColor"'
         yield (
             f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}">'
@@ -192,9 +191,9 @@ def _band(plot: Plot, run: Sequence[FaceScore]) -> str:
 
 
 def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, told: bool) -> str:
-    said = POINT if score.usable else POINT_UNCLEAR
+    sentence = POINT if score.usable else POINT_UNCLEAR
     given = {"person": person, "time": clock(score.second), "score": percent(score.fake)}
-    title = f"<title>{escape(str(Message(said.text, given)))}</title>" if told else ""
+    title = f"<title>{said(sentence, **given)}</title>" if told else ""
     return (
         f'<g class="point" data-second="{score.second:.3f}" data-person="{person}" '
         f'data-fake="{score.fake:.4f}">{title}'
@@ -244,7 +243,7 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
             f'<text class="soft" x="{x:g}" y="{bottom + 18}" text-anchor="middle">'
             f"{share * 100:.0f} %</text>"
         )
-    x, limit = left + across * report.threshold, escape(_("threshold"))
+    x, limit = left + across * report.threshold, said("threshold")
     parts.append(f'<line class="limit" x1="{x:g}" x2="{x:g}" y1="4" y2="{bottom}"/>')
     parts.append(f'<text class="soft" x="{x + 5:g}" y="14">{limit}</text>')
     for place, person in enumerate(people):
@@ -256,7 +255,7 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
 def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
     left, across = span
     tone = verdict_name(person.verdict) or "undecided"
-    name = escape(_("Person {person}", person=person.id))
+    name = said("Person {person}", person=person.id)
     yield f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>'
     if person.interval is not None:
         low, high = (left + across * bound for bound in person.interval)
@@ -266,7 +265,7 @@ def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
         )
     for score in person.scores:
         score_text = percent(score.fake)
-        told = escape(_("Person {person}: {score}", person=person.id, score=score_text))
+        told = said("Person {person}: {score}", person=person.id, score=score_text)
         yield (
             f'<g class="point" data-second="{score.second:.3f}" data-person="{person.id}" '
             f'data-fake="{score.fake:.4f}"><title>{told}</title><circle class="{tone}" '
