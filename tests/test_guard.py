@@ -147,6 +147,20 @@ def test_every_kind_of_address_is_refused(api: str, address: str, field: str) ->
     assert httpx.post(f"{api}/call/v2/analyze_video", json=named).status_code == 422
 
 
+def test_a_refusal_is_told_in_the_language_of_the_request(api: str) -> None:
+    body = {"data": [file_data("http://example.com/a.mp4")]}
+    said = {
+        language: httpx.post(
+            f"{api}/call/analyze_video", json=body, headers={"Accept-Language": language}
+        ).text
+        for language in ("", "fr", "de", "es")
+    }
+    assert "Upload the file instead" in said[""]
+    assert said["fr"] == said[""]
+    assert "Laden Sie die Datei" in said["de"]
+    assert "Suba el archivo" in said["es"]
+
+
 def test_a_camera_sends_its_pictures_within_the_request(api: str) -> None:
     """As the address of a file they are refused like any other."""
     picture = "data:image/jpeg;base64,AAAA"

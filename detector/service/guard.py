@@ -11,7 +11,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,9 +21,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from detector.language import Message as Sentence
+from detector.language import _, lazy, speaking
 from detector.service.admission import Admission
 from detector.service.headers import HEADERS, with_headers
-from detector.service.identity import visitor_of
+from detector.service.identity import language_of, visitor_of
 
 MAX_JSON = 2**20  # bytes of a request without files
 UPLOAD_OVERHEAD = 64 * 2**10  # names and boundaries of the parts
@@ -62,17 +64,21 @@ class RefusedError(MultiPartException):
     family; after any other error, a broken connection too, they would stay on disk.
     """
 
-    def __init__(self, status: int, sentence: str, seconds: int = 0) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, sentence: Sentence, seconds: int = 0) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
         self.status = status
         self.seconds = seconds
 
-    def answer(self) -> Response:
-        """The sentence as `detail`; for 422 in a list, where Gradio's clients look for it."""
+    def answer(self, headers: Mapping[str, str]) -> Response:
+        """The sentence as `detail`, in the language of the request; for 422 in a list, where
+        Gradio's clients look for it."""
+        with speaking(language_of(headers)):
+            message = str(self.sentence)
         later = {"Retry-After": str(self.seconds)} if self.seconds else {}
         if self.status != 422:
-            return JSONResponse({"detail": self.message}, self.status, later)
-        fault = {"__type__": "validate", "is_valid": False, "message": self.message}
+            return JSONResponse({"detail": message}, self.status, later)
+        fault = {"__type__": "validate", "is_valid": False, "message": message}
         return JSONResponse({"detail": [fault]}, self.status)
 
 
@@ -105,11 +111,11 @@ class Guard:
             # The client is still sending a long body.
             if refusal.status in (413, 429, 507):
                 await _discard(receive)
-            await refusal.answer()(scope, receive, send)
+            await refusal.answer(Headers(scope=scope))(scope, receive, send)
 
     async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if path.endswith(CLOSED):
-            raise RefusedError(404, "This service does not offer that.")
+            raise RefusedError(404, lazy("This service does not offer that."))
         headers = Headers(scope=scope)
         upload = path.endswith(UPLOAD)
         most = self.max_upload + UPLOAD_OVERHEAD if upload else MAX_JSON
@@ -130,14 +136,19 @@ class Guard:
         if seconds:
             raise RefusedError(
                 429,
-                "You have sent many files in a short time. "
-                f"The next one is possible in {seconds} seconds.",
+                lazy(
+                    "You have sent many files in a short time. "
+                    "The next one is possible in {seconds} seconds.",
+                    seconds=seconds,
+                ),
                 seconds,
             )
         # For an upload of any size: its real one is not known before it has arrived.
         if shutil.disk_usage(tempfile.gettempdir()).free < self.max_upload + SPARE_DISK:
             raise RefusedError(
-                507, "This machine's disk is full for the moment. Try again in half an hour.", 1800
+                507,
+                lazy("This machine's disk is full for the moment. Try again in half an hour."),
+                1800,
             )
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
@@ -170,7 +181,7 @@ class _Upload:
         if self._taken > self._most:
             self.refusal = _too_long(self._most)
         elif message["type"] == "http.disconnect" and not self._whole:
-            self.refusal = RefusedError(400, "The upload was broken off.")
+            self.refusal = RefusedError(400, lazy("The upload was broken off."))
         if self.refusal is not None:
             raise self.refusal
         self._whole = not message.get("more_body", False)
@@ -182,7 +193,9 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
     The application's handler of `Exception`: that answer passes outside all middleware.
     """
-    return JSONResponse({"detail": "Something went wrong here. Try again."}, 500, HEADERS)
+    with speaking(language_of(request.headers)):
+        sentence = _("Something went wrong here. Try again.")
+    return JSONResponse({"detail": sentence}, 500, HEADERS)
 
 
 def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
@@ -202,13 +215,15 @@ def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
             ours = key == "url" and (PICTURE.match(value) or _shows_upload(value, own_hosts))
             if _is_address(value) and not ours:
                 raise RefusedError(
-                    422, "Files cannot be named by an address here. Upload the file instead."
+                    422,
+                    lazy("Files cannot be named by an address here. Upload the file instead."),
                 )
 
     try:
         json.loads(body, object_pairs_hook=check)
     except RecursionError as error:
-        raise RefusedError(422, "This request is nested too deeply to be read.") from error
+        sentence = lazy("This request is nested too deeply to be read.")
+        raise RefusedError(422, sentence) from error
     except ValueError:
         return
 
@@ -238,7 +253,7 @@ async def _read(receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RefusedError(400, "The request was broken off.")
+            raise RefusedError(400, lazy("The request was broken off."))
         body += message.get("body", b"")
         if len(body) > most:
             raise _too_long(most)
@@ -268,5 +283,9 @@ async def _discard(receive: Receive) -> None:
 def _too_long(most: int) -> RefusedError:
     size = f"{most / 2**20:.0f} MB" if most >= 2**20 else f"{most / 2**10:.0f} KB"
     return RefusedError(
-        413, f"This request is longer than the {size} that are accepted. Send less at once."
+        413,
+        lazy(
+            "This request is longer than the {size} that are accepted. Send less at once.",
+            size=size,
+        ),
     )
