@@ -100,7 +100,7 @@ def test_all_that_the_page_says_of_its_work_is_a_message() -> None:
             verify.verification_card(ReportError(lazy("the whole")), "No"),
             *(explain.closer(), explain.steadiness(), explain.retold()),
         ]
-        table = batch.table(done)
+        table = batch.table(done, "given")
     known = ("No score", "yes", "faces.0", "No", " ms")
     assert unmarked("".join(said), *known) == []
     assert all(head.startswith("«") for head in table["headers"])
@@ -116,7 +116,7 @@ def test_a_file_s_name_looks_the_same_in_every_language_and_place(name: str) -> 
     for language in LANGUAGES:
         with speaking(language):
             assert f'<b translate="no">{shown}</b>' in batch.queue_list(done)
-            assert batch.table_rows(done)[0][0] == name
+            assert batch.table(done, "given")["data"][0][0] == name
             assert f"<h1>{shown}" in html.problem(error)
             card = verify.verification_card(Verification(True, True, True, 0.0), name)
             assert f'translate="no">{shown}</p>' in card

@@ -152,6 +152,7 @@ def test_another_visitors_answer_cannot_be_used_as_ones_own_file(
         "none",
         "frame",
         False,
+        *(0, None, 0),
     ]
     address = f"{url}gradio_api/call/analyze_video"
     event = httpx.post(address, json={"data": data}).json()["event_id"]

@@ -120,6 +120,7 @@ def _vanish(url: str, headers: dict[str, str], number: int, errand: Errand) -> O
             "none",
             "frame",
             False,
+            *(0, None, 0),  # all of the default track
         ]
         address = "gradio_api/call/analyze_video"
         event = caller.post(address, json={"data": data}).json()["event_id"]
