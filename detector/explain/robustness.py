@@ -54,6 +54,6 @@ def _part(watch: Watch, place: int, count: int) -> Watch:
 
     def tell(stage: str, done: int, total: int) -> None:
         if stage == LOOKING and watch.on_progress is not None:
-            watch.on_progress(mark("Trying worse copies"), place * total + done, count * total)
+            watch.on_progress(mark("Testing robustness"), place * total + done, count * total)
 
     return Watch(tell, watch.should_stop)

@@ -86,7 +86,7 @@ def closer() -> str:
 def steadiness() -> str:
     return section(
         "invitation",
-        _("How steady is the answer?"),
+        _("Robustness"),
         _(
             "A score that falls apart when the video is saved again is worth little. The same "
             "frames are re-encoded, reduced and blurred, and judged again; that takes about three "
@@ -126,7 +126,7 @@ def build_panel() -> Panel:
         with gr.Column(scale=5, min_width=320, elem_classes="desk"):
             greeting(gr.HTML, steadiness, elem_classes="report")
             with gr.Row():
-                tries = gr.Button(mark("Try worse copies"), elem_id="copies-start", scale=3)
+                tries = gr.Button(mark("Test robustness"), elem_id="copies-start", scale=3)
                 stop = gr.Button(mark("Cancel"), elem_id="copies-cancel", scale=1)
             steady = gr.HTML(elem_id="steadiness", elem_classes="report")
             with gr.Column(visible=narrator_of() is not None):
