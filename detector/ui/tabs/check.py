@@ -42,27 +42,28 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
 
     Returns what holds the visitor's answer, so that it can be forgotten."""
     with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
-        asked, analyse = _question(detectors)
+        asked, analyse, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
     cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)
     shown = _answer(form, analyse, cancel)
-    _wire(Events(detectors, shown), asked, shown, heavy)
+    _wire(Events(detectors, shown), asked, shown, example, heavy)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
     return shown.panel.answered
 
 
-def _question(detectors: Detectors) -> tuple[Asked, gr.Button]:
-    """What the visitor gives: a video or a picture, and how closely to look."""
+def _question(detectors: Detectors) -> tuple[Asked, gr.Button, Any]:
+    """What the visitor gives: a video or a picture, and how closely to look; the button that
+    begins, and the event of an example that was chosen."""
     kind = gr.State("video")
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=300):
-            files = _files(kind)
+            video, picture, example = _files(kind)
         with gr.Column(scale=5, min_width=300):
-            return _choices(detectors, kind, *files)
+            return *_choices(detectors, kind, video, picture), example
 
 
-def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
-    """Where a file is dropped, or an example chosen."""
+def _files(kind: gr.State) -> tuple[gr.Video, gr.Image, Any]:
+    """Where a file is dropped, or an example chosen, which is the event that comes last."""
     with gr.Tabs():
         with gr.Tab(mark("Video")) as video_tab:
             video = gr.Video(
@@ -71,7 +72,7 @@ def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
                 include_audio=True,
                 elem_id="upload",
             )
-            gr.Examples(
+            examples = gr.Examples(
                 [
                     [str(EXAMPLES / f"{name.lower().replace(' ', '_')}.mp4")]
                     for name in EXAMPLE_NAMES
@@ -93,7 +94,7 @@ def _files(kind: gr.State) -> tuple[gr.Video, gr.Image]:
             )
     for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
         tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
-    return video, picture
+    return video, picture, examples.load_input_event
 
 
 def _choices(
@@ -161,15 +162,18 @@ def _scripted(elem_id: str, name: str) -> gr.HTML:
     return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
 
 
-def _wire(events: Events, asked: Asked, shown: Shown, heavy: dict[str, Any]) -> None:
-    running = shown.analyse.click(
-        events.check,
-        inputs=asked.components(),
-        outputs=shown.components(),
-        show_progress="hidden",
-        api_visibility="private",
-        **heavy,
-    )
+def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[str, Any]) -> None:
+    running = [
+        begins(
+            events.check,
+            inputs=asked.components(),
+            outputs=shown.components(),
+            show_progress="hidden",
+            api_visibility="private",
+            **heavy,
+        )
+        for begins in (shown.analyse.click, example.success)
+    ]
     shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
     # First the end of the running event, then what is shown of it: else its last step could be
     # the last word.
