@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from detector.faces.crops import CropSettings, cut_face, to_tensor
@@ -41,16 +42,13 @@ def judge_crops(
     each picture is altered first; with `every`, only each so-many-th of both labels is judged."""
     reals, fakes = faces.crops_real[::every], faces.crops_fake[::every]
     crops = reals + fakes
-    settings = CropSettings(size=model.config.size, margin=0.0)
     features: list[Tensor] = []
     still: list[float] = []
     clip: list[float] = []
     for start in range(0, len(crops), batch):
         pictures = [faces.read(rows)[0].images[0] for rows in crops[start : start + batch]]
         pictures = [alter(picture) for picture in pictures] if alter else pictures
-        side = float(pictures[0].shape[0])
-        # The whole stored picture: a labelled crop has no surroundings to cut from.
-        images = to_tensor([cut_face(p, Box(0, 0, side, side), settings) for p in pictures])
+        images = to_tensor([cut_whole(picture, model.config.size) for picture in pictures])
         images = images.to(model.mean.device, memory_format=torch.channels_last)
         seen = pool(model.encode(images))
         logits = model.judge(seen[:, None])  # (n, 1, C)
@@ -77,6 +75,29 @@ class JudgedVideos(NamedTuple):
     still: FloatArray
 
 
+def cut_whole(picture: Image, size: int) -> Image:
+    """A stored square picture as the network's input: a labelled crop has no surroundings to cut
+    from."""
+    side = float(picture.shape[0])
+    return cut_face(picture, Box(0, 0, side, side), CropSettings(size, margin=0.0))
+
+
+def spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """`count` of a video's rows, or all, evenly over what is stored, first and last included."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    chosen: NDArray[np.int64] = rows[places]
+    return chosen
+
+
+def cut_frames(faces: Faces, rows: NDArray[np.int64], settings: CropSettings) -> list[Image]:
+    """The network's inputs (S, S, 3) for the stored faces in `rows`, as the product cuts them."""
+    clip, boxes = faces.read(rows)
+    return [
+        cut_face(image, PLAIN_VIEW.box(box), settings)
+        for image, box in zip(clip.images, boxes, strict=True)
+    ]
+
+
 @torch.inference_mode()
 def judge_videos(
     model: CnnLstm, faces: Faces, frames: int = 4, *, margin: float | None = None
@@ -87,13 +108,7 @@ def judge_videos(
     settings = CropSettings(config.size, config.margin if margin is None else margin)
     still = []
     for rows in clips:
-        # First and last included.
-        chosen = rows[np.linspace(0, len(rows) - 1, min(frames, len(rows))).astype(int)]
-        clip, boxes = faces.read(chosen)
-        cut = [
-            cut_face(image, PLAIN_VIEW.box(box), settings)
-            for image, box in zip(clip.images, boxes, strict=True)
-        ]
+        cut = cut_frames(faces, spread(rows, frames), settings)
         images = to_tensor(cut).to(model.mean.device, memory_format=torch.channels_last)
         still.append(float(model.still(pool(model.encode(images))).mean()))
     fake = np.repeat([0.0, 1.0], [len(faces.videos_real), len(faces.videos_fake)])

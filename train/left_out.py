@@ -50,9 +50,8 @@ def _in_fold(faces: Faces, part: str) -> pd.Series:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise DataError(f"--leave-out takes K/N with K from 1 to N, such as 2/5, not {part!r}.")
     fold, count = int(match[1]) - 1, int(match[2])
-    moving = faces.table[faces.table["kind"].isin(["video", "neural"])]
     # One row per video: a source counts by its videos, not by its frames.
-    videos = moving[moving["kind"] == "video"].drop_duplicates(["shard", "clip"])
+    videos = faces.table[faces.table["kind"] == "video"].drop_duplicates(["shard", "clip"])
     sources = videos["dataset"].astype(str).tolist()
     folds = folds_of(sources, (videos["label"] == "FAKE").to_numpy(float), count)
     inside = {source for source, place in zip(sources, folds, strict=True) if place == fold}

@@ -23,12 +23,13 @@ import torch
 
 from detector.engine import Engine, Job, compiled, exported
 from detector.engine_int8 import INT8, about_file, store
-from detector.faces.crops import CropSettings, cut_face
+from detector.faces.crops import CropSettings
 from detector.inference import FromPixels
 from detector.model.cnn_lstm import CnnLstm, pool
 from detector.model.weights import find_weights, load_model
-from detector.records import Box, FloatArray
-from train.clips import PLAIN_VIEW, Faces
+from detector.records import FloatArray
+from train.clips import Faces
+from train.judge import cut_frames, cut_whole, spread
 from train.metrics import auc
 from train.verbs import DataError, verb
 
@@ -49,8 +50,11 @@ class Judge:
         self.model = model
         videos = (faces.videos_real + faces.videos_fake)[::every]
         crops = (faces.crops_real + faces.crops_fake)[::every]
-        self.videos = [_cut(model, faces, _spread(rows)) for rows in videos]
-        self.crops = np.concatenate([_cut_crop(model, faces, rows) for rows in crops])
+        size = model.config.size
+        settings = CropSettings(size, model.config.margin)
+        cuts = [cut_frames(faces, spread(rows, FRAMES), settings) for rows in videos]
+        self.videos = [np.stack(cut) for cut in cuts]
+        self.crops = np.stack([cut_whole(faces.read_images(r[:1])[0], size) for r in crops])
         self.fake = {
             "videos": np.repeat([0, 1], [len(faces.videos_real), len(faces.videos_fake)])[::every],
             "crops": np.repeat([0, 1], [len(faces.crops_real), len(faces.crops_fake)])[::every],
@@ -72,35 +76,15 @@ class Judge:
         return still
 
 
-def _spread(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    places = np.linspace(0, len(rows) - 1, min(FRAMES, len(rows))).astype(int)
-    chosen: np.ndarray[Any, Any] = rows[places]
-    return chosen
-
-
-def _cut(model: CnnLstm, faces: Faces, rows: np.ndarray[Any, Any]) -> Pixels:
-    clip, boxes = faces.read(rows)
-    settings = CropSettings(model.config.size, model.config.margin)
-    views = [PLAIN_VIEW.box(box) for box in boxes]
-    cuts = [cut_face(image, view, settings) for image, view in zip(clip.images, views, strict=True)]
-    return np.stack(cuts)
-
-
-def _cut_crop(model: CnnLstm, faces: Faces, rows: np.ndarray[Any, Any]) -> Pixels:
-    """A stored face crop is the network's whole picture, as in `train.judge`."""
-    images = faces.read_images(rows[:1])
-    side = float(images.shape[1])
-    return cut_face(images[0], Box(0, 0, side, side), CropSettings(model.config.size, 0.0))[None]
-
-
 def calibration_set(model: CnnLstm, faces: Faces, count: int) -> Iterator[Pixels]:
     """Single crops (1, S, S, 3), of real and fake videos, crops and portraits in turn."""
     random = np.random.default_rng(0)
+    settings = CropSettings(model.config.size, model.config.margin)
     pools = (faces.videos_real, faces.videos_fake, faces.crops_real, faces.crops_fake)
     filled = [each for each in (*pools, faces.stills_real) if each]
     for k in range(count):
         rows = filled[k % len(filled)][int(random.integers(len(filled[k % len(filled)])))]
-        yield _cut(model, faces, rows[int(random.integers(len(rows))) :][:1])
+        yield np.stack(cut_frames(faces, rows[int(random.integers(len(rows))) :][:1], settings))
 
 
 def quantised(model: Any, calibration: Sequence[Pixels], share: float) -> Any:

@@ -82,10 +82,8 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
         # The area, not the radius, grows with the count.
         radius = 3 + 5 * (count / largest) ** 0.5
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{_COLOURS[0]}"/>')
-    told = said("mean score; the larger the dot, the more crops")
     parts.append(
-        f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
-        f"{told}</text>"
+        _caption((left, top, side), said("mean score; the larger the dot, the more crops"))
     )
     return _svg(_("Share of fakes against mean score"), (340, top + side + 44), parts)
 
@@ -110,12 +108,17 @@ def roc_svg(points: Sequence[tuple[float, float]]) -> Markup:
     parts.append(f'<polyline class="chance" points="{place(0, 0)} {place(1, 1)}" fill="none"/>')
     line = " ".join(place(*point) for point in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
-    told = said("real files called fake; upwards: fakes found")
-    parts.append(
+    parts.append(_caption((left, top, side), said("real files called fake; upwards: fakes found")))
+    return _svg(_("ROC curve"), (340, top + side + 44), parts)
+
+
+def _caption(square: tuple[int, int, int], told: Markup) -> str:
+    """What lies along the horizontal axis of a square plot, given as left, top and side."""
+    left, top, side = square
+    return (
         f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
         f"{told}</text>"
     )
-    return _svg(_("ROC curve"), (340, top + side + 44), parts)
 
 
 def levels_svg(levels: Mapping[str, Sequence[float]]) -> Markup:

@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from detector.coverage import frames_again, frames_for
-from detector.errors import CancelledError, VideoError
+from detector.errors import VideoError
 from detector.language import _, joined, mark
 from detector.records import VideoInfo
 from detector.service.admission import Served
@@ -81,8 +81,6 @@ def inspected(detector: Served, path: Path | None) -> tuple[VideoInfo | None, st
         return None, ""
     try:
         return detector.inspect(path), ""
-    except CancelledError:
-        return None, ""
     except VideoError as error:
         return None, str(error)
 
