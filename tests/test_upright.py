@@ -131,11 +131,11 @@ def test_large_pictures_without_a_face_are_looked_at_closely_a_few_times_only(
     finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closely = []
-    look = finder._look
+    detect = finder._detect
     monkeypatch.setattr(
         finder,
-        "_look",
-        lambda images, search: closely.append(search.long_side) or look(images, search),
+        "_detect",
+        lambda images, search: closely.append(search.long_side) or detect(images, search),
     )
     upright = Upright(finder)
     for _ in range(6):
@@ -146,13 +146,15 @@ def test_large_pictures_without_a_face_are_looked_at_closely_a_few_times_only(
 def test_upright_faces_cost_no_further_look(
     finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = []
-    look = finder.look
-    monkeypatch.setattr(finder, "look", lambda images: looked.append(len(images)) or look(images))
+    searched = []
+    detect = finder.detect
+    monkeypatch.setattr(
+        finder, "detect", lambda images: searched.append(len(images)) or detect(images)
+    )
     upright = Upright(finder)
     frames, _ = upright.stand(clip_of(moving_portrait(5)))
     upright.find([frames[0].image, frames[-1].image])
-    assert sum(looked) == 2
+    assert sum(searched) == 2
 
 
 def test_a_face_that_lies_beside_one_that_stands_is_not_judged_and_that_is_said(
@@ -173,7 +175,7 @@ def test_a_face_that_lies_beside_one_that_stands_is_not_judged_and_that_is_said(
 
 
 def finder_sees(image: Image) -> list[object]:
-    return list(FaceFinder().look([image])[0])
+    return list(FaceFinder().detect([image])[0])
 
 
 def test_a_small_face_beside_a_big_one_is_found_in_a_4k_picture(finder: FaceFinder) -> None:

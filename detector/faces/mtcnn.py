@@ -55,7 +55,7 @@ AROUND = (-0.1, 0.05, 0.2)  # margins of the crops over which `uprightness` aver
 class FaceFinder:
     """MTCNN (Zhang et al. 2016, arXiv 1604.02878) with the weights of facenet-pytorch.
 
-    Holds the three networks and nothing else, so threads may share it. The driver is ours:
+    Its only state is the three networks, so threads may share it. The driver is ours:
     8-bit pyramids of shrunk pictures, each level and each stage one batch over all pictures.
     `long_side` and `min_face` as in `Search`; without `retry` there is no second pass.
     """
@@ -71,37 +71,37 @@ class FaceFinder:
         self._output_net = self._ready(ONet(), _OUTPUT_SIZE)
 
     def find(
-        self, images: Sequence[Image], seen: Sequence[list[Face] | None] = ()
+        self, images: Sequence[Image], detected: Sequence[list[Face] | None] = ()
     ) -> list[list[Face]]:
         """The faces of each image of one shot, largest first, in that image's own pixels.
 
         A face cut by the picture's border keeps its whole box, which then reaches outside.
         A second pass at a finer scale is made over the first image if it is large, for faces from
         40 pixels on beside larger ones, or if no image shows a face; and over the others if it
-        found one. So a shot costs at most one such pass in vain. `seen` are results of `look`,
-        which replace the first pass.
+        found one. So a shot costs at most one such pass in vain. `detected` are results of
+        `detect`, which replace the first pass.
 
         Raises ValueError for an image that is not RGB uint8 (H, W, 3).
         """
-        known = [*seen, *[None] * (len(images) - len(seen))]
+        known = [*detected, *[None] * (len(images) - len(detected))]
         missing = [k for k, faces in enumerate(known) if faces is None]
-        looked = dict(zip(missing, self.look([images[k] for k in missing]), strict=True))
-        found = [looked[k] if faces is None else faces for k, faces in enumerate(known)]
+        searched = dict(zip(missing, self.detect([images[k] for k in missing]), strict=True))
+        found = [searched[k] if faces is None else faces for k, faces in enumerate(known)]
         if not self._retry or not images:
             return found
         closer = self._closer(images[0]) if any(found) else FINER
         if closer is None:
             return found
-        more = self._look(images[:1], closer)
+        more = self._detect(images[:1], closer)
         if not added(found[0], more[0]):
             return found
-        more += self._look(images[1:], closer)
+        more += self._detect(images[1:], closer)
         return [
             sorted([*faces, *added(faces, others)], key=lambda face: -face.box.area)
             for faces, others in zip(found, more, strict=True)
         ]
 
-    def look(self, images: Sequence[Image]) -> list[list[Face]]:
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """As `find`, by the first pass alone."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -109,16 +109,18 @@ class FaceFinder:
         # `image.shape` has the 3 channels, too, which never are the maximum.
         small = [k for k, image in enumerate(images) if max(image.shape) <= CLEAR_SIDE]
         search = replace(self._search, min_face=min(CLOSE_FACE, self._search.min_face))
-        found = dict(zip(small, self._look([images[k] for k in small], self._search), strict=True))
+        found = dict(
+            zip(small, self._detect([images[k] for k in small], self._search), strict=True)
+        )
         rest = [k for k in range(len(images)) if k not in found]
-        found.update(zip(rest, self._look([images[k] for k in rest], search), strict=True))
+        found.update(zip(rest, self._detect([images[k] for k in rest], search), strict=True))
         return [found[k] for k in range(len(images))]
 
     def closer(self, image: Image) -> Callable[[Image], list[Face]] | None:
-        """Finds faces of 40 pixels, too, in one picture as large as `image`; None where `look`
+        """Finds faces of 40 pixels, too, in one picture as large as `image`; None where `detect`
         does."""
         search = self._closer(image)
-        return None if search is None else lambda picture: self._look([picture], search)[0]
+        return None if search is None else lambda picture: self._detect([picture], search)[0]
 
     def _closer(self, image: Image) -> Search | None:
         """The search that finds faces of 40 pixels; None where the first pass does."""
@@ -126,7 +128,7 @@ class FaceFinder:
         return Search(long_side, CLOSE_FACE) if long_side > self._search.long_side else None
 
     def uprightness(self, image: Image, boxes: Sequence[Box]) -> FloatArray:
-        """(N, 4) log-odds that each box holds a face, were the image turned counter-clockwise by
+        """(N, 4) log-odds that each box contains a face, were the image turned counter-clockwise by
         0, 90, 180 and 270 degrees. Much cheaper than a search; for boxes that one has found."""
         if not boxes:
             return np.empty((0, 4), np.float32)
@@ -156,7 +158,7 @@ class FaceFinder:
                 return engine
         return partial(_by_torch, pixels, self._device)
 
-    def _look(self, images: Sequence[Image], search: Search) -> list[list[Face]]:
+    def _detect(self, images: Sequence[Image], search: Search) -> list[list[Face]]:
         same_size = defaultdict(list)
         for index, image in enumerate(images):
             same_size[image.shape].append(index)
@@ -190,7 +192,7 @@ class FaceFinder:
                 yield int(owner), face
 
     def _propose(self, pictures: list[Image], min_face: int) -> Found:
-        """First stage: every 12-pixel window of every pyramid level that may hold a face."""
+        """First stage: every 12-pixel window of every pyramid level that may contain a face."""
         height, width = pictures[0].shape[:2]
         levels = [Found.nothing()]
         # At this scale a face of `min_face` pixels fills the window of 12.

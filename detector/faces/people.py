@@ -16,14 +16,14 @@ MAX_GAP = 0.5  # seconds between two detections; a head hardly turns away and ba
 # one person), and after a cut (88 %), where light and angle differ more. Of pairs of two people
 # from different videos one in 1000 is below 1.05.
 ALIKE, ALIKE_ELSEWHERE = 1.0, 0.85
-UNLIKE = 1.4  # above it another person has taken the place; one person's looks reach 1.37
+UNLIKE = 1.4  # above it another person has taken the place; one person's descriptors reach 1.37
 _PLACE_COUNTS = 0.3  # how much unlikeness a place a face's width away, or more, makes up for
-_MOST_LOOKS = 6  # descriptors per person; bounds memory and time
-_NEW_LOOK = 0.4  # unlikeness to all kept looks from which one more is kept
+_MOST_DESCRIPTORS = 6  # descriptors per person; bounds memory and time
+_NEW_DESCRIPTOR = 0.4  # unlikeness to all kept descriptors from which one more is kept
 
 
 @dataclass
-class Known:
+class TrackState:
     """Where someone was last in this shot, and how fast they moved there."""
 
     clip: int = 0
@@ -34,7 +34,7 @@ class Known:
         # Two places suffice for a constant velocity.
         self.places = [*self.places[-1:], (second, box)]
 
-    def just_seen(self, second: float) -> bool:
+    def is_recent(self, second: float) -> bool:
         """So short a time ago that the place identifies the person."""
         return 0 <= second - self.places[-1][0] <= MAX_GAP
 
@@ -52,7 +52,7 @@ class Known:
         return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
 
 
-class Looks:
+class Descriptors:
     """Descriptors of everybody in a video: the first few that differ, and the last."""
 
     def __init__(self) -> None:
@@ -61,25 +61,25 @@ class Looks:
     def __iter__(self) -> Iterator[int]:
         return iter(self._kept)
 
-    def note(self, person: int, look: FloatArray) -> None:
-        kept = self._kept.get(person, np.empty((0, len(look)), np.float32))
-        if len(kept) and unlikeness(look[None], kept).min() < _NEW_LOOK:
+    def note(self, person: int, descriptor: FloatArray) -> None:
+        kept = self._kept.get(person, np.empty((0, len(descriptor)), np.float32))
+        if len(kept) and unlikeness(descriptor[None], kept).min() < _NEW_DESCRIPTOR:
             return
-        self._kept[person] = np.concatenate([kept[: _MOST_LOOKS - 1], look[None]])
+        self._kept[person] = np.concatenate([kept[: _MOST_DESCRIPTORS - 1], descriptor[None]])
 
     def rename(self, names: Mapping[int, int]) -> None:
         """Those in `names` turn out to be others."""
         for person, other in names.items():
-            for look in self._kept.pop(person):
-                self.note(other, look)
+            for descriptor in self._kept.pop(person):
+                self.note(other, descriptor)
 
     def apart(self, person: int, other: int) -> float:
-        """Unlikeness of the most similar looks of two."""
+        """Unlikeness of the most similar descriptors of two."""
         return float(unlikeness(self._kept[person], self._kept[other]).min())
 
-    def unlikeness(self, looks: Sequence[FloatArray], people: Sequence[int]) -> FloatArray:
-        """(looks, people): to the most similar one of each person's looks."""
-        faces = np.stack(looks)
+    def unlikeness(self, descriptors: Sequence[FloatArray], people: Sequence[int]) -> FloatArray:
+        """(descriptors, people): to the most similar one of each person's descriptors."""
+        faces = np.stack(descriptors)
         return np.stack([unlikeness(faces, self._kept[k]).min(axis=1) for k in people], axis=1)
 
 
@@ -88,7 +88,7 @@ def recognised(
 ) -> list[tuple[int, int]]:
     """Which face is whose, of F faces and P people of earlier: pairs of indices.
 
-    unlike     (F, P)  unlikeness of their looks
+    unlike     (F, P)  unlikeness of their descriptors
     apart      (F, P)  how far the face is from where the person was, in widths of a face;
                        infinite where that is not known
     same_shot  (P,)    whether the person was seen since the last cut

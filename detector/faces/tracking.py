@@ -15,14 +15,14 @@ from detector.faces.cuts import is_cut as is_cut
 from detector.faces.cuts import split_at_cuts, thumbnail_of
 from detector.faces.matching import match, match_overlapping, overlaps_of, widths_apart
 from detector.faces.people import MAX_GAP as MAX_GAP
-from detector.faces.people import UNLIKE, Known, Looks, recognised
+from detector.faces.people import UNLIKE, Descriptors, TrackState, recognised
 from detector.faces.smoothing import smooth_track
 from detector.records import Box, Face, FloatArray, Frame, Image
 
 Find = Callable[[Sequence[Image]], list[list[Face]]]
 
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
-_MEMORY = 2  # clips for which the place of someone out of sight counts
+_RECENT_CLIPS = 2  # clips for which the place of someone out of sight counts
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class PeopleTracker:
         self._clip = 0
         self._next_id = 0
         self._last_thumbnail: Image | None = None
-        self._known: dict[int, Known] = {}  # who was seen since the last cut
-        self._looks = Looks()  # of everyone
+        self._states: dict[int, TrackState] = {}  # of people detected since the last cut
+        self._descriptors = Descriptors()  # of everyone
         self._past: list[_Past] = []
 
     def follow(self, frames: Sequence[Frame], find: Find) -> list[ClipTrack]:
@@ -69,28 +69,28 @@ class PeopleTracker:
         named = self._next_id
         thumbnails = [thumbnail_of(frame.image) for frame in frames]
         shots = split_at_cuts(thumbnails)
-        seen = _look(frames, shots, find)
+        detected = _detect(frames, shots, find)
         tracks = []
         for shot in shots:
             # Every shot but the first begins at a cut; the first may follow on from the clip
             # before.
             if shot.start > 0 or self._cut_before(thumbnails[0]):
-                self._known.clear()
-            tracks += self._follow_shot(frames, {k: seen[k] for k in shot if k in seen})
+                self._states.clear()
+            tracks += self._follow_shot(frames, {k: detected[k] for k in shot if k in detected})
         self._last_thumbnail = thumbnails[-1]
         if place < len(self._past) and not is_cut(thumbnails[-1], self._past[place].first):
             tracks = self._joined(tracks, self._past[place], named)
-        self._remember(place, frames, thumbnails, tracks)
+        self._store(place, frames, thumbnails, tracks)
         return sorted(tracks, key=lambda track: track.id)
 
     def _return_to(self, past: _Past | None) -> None:
         """Continue after `past`, which ends before the clip to come; from nothing without one."""
         self._clip = past.clip if past else 0
         self._last_thumbnail = past.last if past else None
-        self._known = {k: replace(one) for k, one in past.known.items()} if past else {}
+        self._states = {k: replace(one) for k, one in past.states.items()} if past else {}
         self._clip += 1
 
-    def _remember(
+    def _store(
         self,
         place: int,
         frames: Sequence[Frame],
@@ -103,7 +103,7 @@ class PeopleTracker:
             first=thumbnails[0],
             last=thumbnails[-1],
             boxes={track.id: track.faces[0].box for track in tracks},
-            known={person: replace(known) for person, known in self._known.items()},
+            states={person: replace(state) for person, state in self._states.items()},
         )
         self._past.insert(place, past)
 
@@ -119,24 +119,26 @@ class PeopleTracker:
         names = {
             fresh[now].id: there[then]
             for now, then in pairs
-            if self._looks.apart(fresh[now].id, there[then]) <= UNLIKE
+            if self._descriptors.apart(fresh[now].id, there[then]) <= UNLIKE
         }
-        self._looks.rename(names)
-        self._known = {names.get(person, person): one for person, one in self._known.items()}
+        self._descriptors.rename(names)
+        self._states = {names.get(person, person): one for person, one in self._states.items()}
         return [replace(track, id=names.get(track.id, track.id)) for track in tracks]
 
-    def _follow_shot(self, frames: Sequence[Frame], seen: dict[int, list[Face]]) -> list[ClipTrack]:
+    def _follow_shot(
+        self, frames: Sequence[Frame], detected: dict[int, list[Face]]
+    ) -> list[ClipTrack]:
         sightings: dict[int, dict[int, Face]] = {}
-        for index, faces in seen.items():
-            names, looks = self._names(frames[index], faces)
+        for index, faces in detected.items():
+            names, descriptors = self._names(frames[index], faces)
             for now, face in enumerate(faces):
                 person = names[now] if now in names else self._new_id()
                 if person not in sightings:
-                    look = looks.get(now)
-                    self._looks.note(
-                        person, appearance_of(frames[index].image, face) if look is None else look
-                    )
-                self._known.setdefault(person, Known()).note(
+                    descriptor = descriptors.get(now)
+                    if descriptor is None:
+                        descriptor = appearance_of(frames[index].image, face)
+                    self._descriptors.note(person, descriptor)
+                self._states.setdefault(person, TrackState()).note(
                     face.box, frames[index].second, self._clip
                 )
                 sightings.setdefault(person, {})[index] = face
@@ -151,27 +153,27 @@ class PeopleTracker:
     ) -> tuple[dict[int, int], dict[int, FloatArray]]:
         """The ids of a frame's faces, by index in the list, as far as they are known; and the
         descriptors of those that their place alone does not identify."""
-        recent = [k for k, one in self._known.items() if one.just_seen(frame.second)]
-        expected = [self._known[person].expected(frame.second) for person in recent]
+        recent = [k for k, one in self._states.items() if one.is_recent(frame.second)]
+        expected = [self._states[person].expected(frame.second) for person in recent]
         pairs = match(expected, [face.box for face in faces])
         names = {now: recent[old] for old, now in pairs}
         rest = [now for now in range(len(faces)) if now not in names]
-        looks = {now: appearance_of(frame.image, faces[now]) for now in rest}
-        others = [person for person in self._looks if person not in names.values()]
+        descriptors = {now: appearance_of(frame.image, faces[now]) for now in rest}
+        others = [person for person in self._descriptors if person not in names.values()]
         if not rest or not others:
-            return names, looks
+            return names, descriptors
         apart = [[self._apart(faces[now].box, person) for person in others] for now in rest]
-        unlike = self._looks.unlikeness(list(looks.values()), others)
-        same_shot = [person in self._known for person in others]
+        unlike = self._descriptors.unlikeness(list(descriptors.values()), others)
+        same_shot = [person in self._states for person in others]
         found = recognised(unlike, np.array(apart, np.float32), same_shot)
-        return names | {rest[face]: others[person] for face, person in found}, looks
+        return names | {rest[face]: others[person] for face, person in found}, descriptors
 
     def _apart(self, box: Box, person: int) -> float:
         """How far a face is from where the person was lately, in widths of the smaller face."""
-        known = self._known.get(person)
-        if known is None or known.clip <= self._clip - _MEMORY:
+        state = self._states.get(person)
+        if state is None or state.clip <= self._clip - _RECENT_CLIPS:
             return math.inf
-        return widths_apart(known.places[-1][1], box)
+        return widths_apart(state.places[-1][1], box)
 
     def _cut_before(self, thumbnail: Image) -> bool:
         return self._last_thumbnail is not None and is_cut(self._last_thumbnail, thumbnail)
@@ -183,26 +185,26 @@ class PeopleTracker:
 
 @dataclass(frozen=True, eq=False)
 class _Past:
-    """One clip that was followed: how it began and ended, and who was known after it."""
+    """One clip that was followed: its first and last thumbnail, and the people after it."""
 
     start: float
     clip: int
     first: Image
     last: Image
     boxes: dict[int, Box]
-    known: dict[int, Known]
+    states: dict[int, TrackState]
 
 
-def _look(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:
+def _detect(frames: Sequence[Frame], shots: list[range], find: Find) -> dict[int, list[Face]]:
     """The faces of every frame in which faces were searched, by frame index in order."""
-    seen: dict[int, list[Face]] = {}
+    detected: dict[int, list[Face]] = {}
     for shot in shots:
-        looks = _spread(frames, shot)
-        seen |= dict(zip(looks, find([frames[index].image for index in looks]), strict=True))
-        rest = [index for index in shot if index not in seen]
-        if rest and not _agree([[face.box for face in seen[k]] for k in looks]):
-            seen |= dict(zip(rest, find([frames[index].image for index in rest]), strict=True))
-    return dict(sorted(seen.items()))
+        chosen = _spread(frames, shot)
+        detected |= dict(zip(chosen, find([frames[index].image for index in chosen]), strict=True))
+        rest = [index for index in shot if index not in detected]
+        if rest and not _agree([[face.box for face in detected[k]] for k in chosen]):
+            detected |= dict(zip(rest, find([frames[index].image for index in rest]), strict=True))
+    return dict(sorted(detected.items()))
 
 
 def _spread(frames: Sequence[Frame], shot: range) -> list[int]:
@@ -215,9 +217,9 @@ def _spread(frames: Sequence[Frame], shot: range) -> list[int]:
     return chosen
 
 
-def _agree(looks: list[list[Box]]) -> bool:
+def _agree(detections: list[list[Box]]) -> bool:
     """Whether all frames show the same people, each with only one candidate in the next."""
-    for before, after in pairwise(looks):
+    for before, after in pairwise(detections):
         overlaps = overlaps_of(before, after)
         rivals = overlaps > _RIVAL
         # Rows, then columns: rivals of a face of this frame, and of one of the next.

@@ -38,14 +38,14 @@ class Upright:
     turn: int = 0  # degrees, counter-clockwise, of the last picture
     lying: bool = False  # whether a face was found to lie beside others that do not
     in_vain: int = 0  # pictures in which a finer search found no clear face either
-    # Of the present clip: pictures made by turning one, and what was seen in which.
+    # Of the present clip: pictures made by turning one, and the faces detected in each.
     _made: dict[tuple[int, int], Image] = field(default_factory=dict)
-    _seen: dict[int, list[Face]] = field(default_factory=dict)
+    _detected: dict[int, list[Face]] = field(default_factory=dict)
 
     def stand(self, clip: Sequence[Frame]) -> tuple[list[Frame], list[int]]:
         """The frames turned so that faces stand upright, and the degrees by which each was."""
         self._made.clear()
-        self._seen.clear()
+        self._detected.clear()
         if not clip:
             return [], []
         first = self._turn_of(clip[0].image)
@@ -62,7 +62,7 @@ class Upright:
 
     def find(self, images: Sequence[Image]) -> list[list[Face]]:
         """As `FaceFinder.find`; faces found already in an image are not searched again."""
-        return self.finder.find(images, [self._seen.get(id(image)) for image in images])
+        return self.finder.find(images, [self._detected.get(id(image)) for image in images])
 
     def lies(self, image: Image, face: Face) -> bool:
         """Whether this face lies, in an image that was turned so that others stand."""
@@ -77,23 +77,23 @@ class Upright:
         Where an ordinary search finds no clear face in any orientation, a finer one follows, as
         long as few such searches were in vain.
         """
-        if self._decided(image, self._look) or self.in_vain >= MOST_IN_VAIN:
+        if self._decided(image, self._detect) or self.in_vain >= MOST_IN_VAIN:
             return self.turn
         closer = self.finder.closer(image)
         if closer is not None and not self._decided(image, closer):
             self.in_vain += 1
         return self.turn
 
-    def _decided(self, image: Image, look: Callable[[Image], list[Face]]) -> bool:
-        """Whether the faces that `look` finds show which way is up; `turn` is then set."""
+    def _decided(self, image: Image, detect: Callable[[Image], list[Face]]) -> bool:
+        """Whether the faces that `detect` finds show which way is up; `turn` is then set."""
         now = self._turned(image, self.turn)
-        faces = look(now)
+        faces = detect(now)
         if self._plain(now, faces):
             return True
         evidence = {self.turn: _evidence(faces)}
         for turn in QUARTERS:
             if turn not in evidence:
-                evidence[turn] = _evidence(look(self._turned(image, turn)))
+                evidence[turn] = _evidence(detect(self._turned(image, turn)))
         best = max(evidence, key=lambda turn: evidence[turn])
         if evidence[best] > max(ENOUGH, evidence[self.turn] + CLEARLY_MORE):
             self.turn = best
@@ -106,7 +106,7 @@ class Upright:
         return bool((odds[:, :1] - odds[:, 1:] >= BETTER).all(axis=1).any())
 
     def _turned(self, image: Image, turn: int) -> Image:
-        """The same array every time, so that what was seen in it is known."""
+        """The same array every time, so that faces detected in it are not searched again."""
         if turn == 0:
             return image
         key = id(image), turn
@@ -115,10 +115,10 @@ class Upright:
             self._made[key] = np.ascontiguousarray(np.rot90(image, turn // 90))
         return self._made[key]
 
-    def _look(self, image: Image) -> list[Face]:
-        if id(image) not in self._seen:
-            self._seen[id(image)] = self.finder.look([image])[0]
-        return self._seen[id(image)]
+    def _detect(self, image: Image) -> list[Face]:
+        if id(image) not in self._detected:
+            self._detected[id(image)] = self.finder.detect([image])[0]
+        return self._detected[id(image)]
 
 
 def _evidence(faces: Sequence[Face]) -> float:
