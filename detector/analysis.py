@@ -10,12 +10,12 @@ from detector.coverage import (
     ROUNDS,
     Run,
     chance_missed,
-    first_look,
+    first_range,
     frame_length,
     frames_again,
+    further_ranges,
     heated,
     runs_of,
-    second_looks,
     stretch_of,
     widened,
 )
@@ -33,7 +33,7 @@ from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
 from detector.video import DecodeNotes
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from detector.video.turning import size_of, turns_of
 
 MUCH_MISSED = 0.25
@@ -61,13 +61,13 @@ class Analysis:
     rounds: int = 0
     again: int = 0
 
-    def next_looks(self) -> list[Look]:
+    def next_ranges(self) -> list[SamplingRange]:
         """The next stretches to sample: first all of the video, then again where doubt is left."""
         self.rounds += 1
         if self.rounds == 1:
-            look = first_look(self.settings, self.info)
-            self.again = frames_again(self.settings, look.frames)
-            return [look]
+            whole = first_range(self.settings, self.info)
+            self.again = frames_again(self.settings, whole.frames)
+            return [whole]
         if self.rounds > 1 + ROUNDS or self.again <= 0 or self.info.is_still:
             return []
         self._score()
@@ -75,9 +75,9 @@ class Analysis:
         people = self._people(rules, explained=False)
         runs = heated(self._runs(people), people, rules)
         part = stretch_of(self.settings, self.info)
-        looks = second_looks(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
-        self.again -= sum(look.frames for look in looks)  # frames left for later rounds
-        return looks
+        ranges = further_ranges(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
+        self.again -= sum(stretch.frames for stretch in ranges)  # frames left for later rounds
+        return ranges
 
     def _runs(self, people: Sequence[Person]) -> list[Run]:
         judged = {score.second for person in people for score in person.scores if score.usable}
@@ -86,7 +86,7 @@ class Analysis:
     def __post_init__(self) -> None:
         self.upright = Upright(self.detector.finder)
 
-    def look_at(self, clip: Sequence[Frame]) -> bool:
+    def add_clip(self, clip: Sequence[Frame]) -> bool:
         """Find the people in one clip, and score once a batch is full; whether that was now."""
         with self.spent("detect"):
             clip, turns = self.upright.stand(clip)
@@ -215,8 +215,8 @@ class Analysis:
                 for faces in self.seen.values()
                 if len(faces) > 1 or self._alone(faces[0].second)
             ]
-            looks = [[face.quality for face in faces] for faces in seen]
-            seen = seen_surely(seen, looks, rules, sure=SURE, still=still)
+            qualities = [[face.quality for face in faces] for faces in seen]
+            seen = seen_surely(seen, qualities, rules, sure=SURE, still=still)
             seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
             return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
         people = [

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_WEIGHTS
     if options.verify:
         return verify(detector, found.files[0].path, options.verify, console)
-    tell_skipped(console, found)
+    list_skipped(console, found)
     names = Names(found.files)
     run = Run(detector, settings, options, outputs, console, names, found.many, labels)
     run.skipped = found.skipped
@@ -150,16 +150,16 @@ def _prepare(
         parser.error(str(error))
 
 
-def tell_skipped(console: Console, found: Found) -> None:
+def list_skipped(console: Console, found: Found) -> None:
     """What was passed over in folders, each with its reason."""
     if not found.skipped:
         return
-    console.tell(f"Skipped {len(found.skipped)}:")
+    console.log(f"Skipped {len(found.skipped)}:")
     for skipped in found.skipped[:LISTED_SKIPPED]:
-        console.tell(f"  {shown_path(skipped.path)}: {skipped.reason}")
+        console.log(f"  {shown_path(skipped.path)}: {skipped.reason}")
     rest = len(found.skipped) - LISTED_SKIPPED
     if rest > 0:
-        console.tell(f"  and {rest} more; --out lists all of them in skipped.csv")
+        console.log(f"  and {rest} more; --out lists all of them in skipped.csv")
 
 
 def verify(detector: Detector, path: Path, report: Path, console: Console) -> int:
@@ -172,10 +172,10 @@ def verify(detector: Detector, path: Path, report: Path, console: Console) -> in
         console.warn(str(error))
         return NOT_VERIFIED
     for question, holds, sentence in found.answers():
-        console.say(f"{question}: {'not asked' if holds is None else 'yes' if holds else 'NO'}")
-        console.say(f"    {sentence}")
+        console.print(f"{question}: {'not asked' if holds is None else 'yes' if holds else 'NO'}")
+        console.print(f"    {sentence}")
     for difference in found.differences[:LISTED]:
-        console.say(
+        console.print(
             f"    {difference.where}: {difference.reported!r} reported, {difference.found!r} found"
         )
     return 0 if found.ok else NOT_VERIFIED

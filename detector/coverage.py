@@ -12,7 +12,7 @@ from detector.language import lazy
 from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
-from detector.video.sampling import SHORT_CLIP, Look
+from detector.video.sampling import SHORT_CLIP, SamplingRange
 
 SHORT_INSERT = 2.0
 """Seconds of a manipulated stretch that is worth finding, such as a sentence."""
@@ -71,13 +71,13 @@ def frames_again(settings: Settings, first: int) -> int:
     return 0 if settings.frames else max(_LEAST_AGAIN, first // 2)
 
 
-def first_look(settings: Settings, info: VideoInfo) -> Look:
+def first_range(settings: Settings, info: VideoInfo) -> SamplingRange:
     """Short clips, spread over the whole video, or over the part that was asked for."""
     start, _ = stretch_of(settings, info)
     frames = frames_for(settings, info)
     by_length = not settings.frames and frames > PRESETS[settings.preset].least
     end = math.inf if settings.end is None or info.is_still else settings.end
-    return Look(frames, start, end, clip=SHORT_CLIP if by_length else 0)
+    return SamplingRange(frames, start, end, clip=SHORT_CLIP if by_length else 0)
 
 
 def frame_length(info: VideoInfo) -> float:
@@ -87,7 +87,7 @@ def frame_length(info: VideoInfo) -> float:
 
 
 def widest_step(length: float) -> float:
-    """Seconds up to which two frames that were looked at are neighbours; `length` is a frame's."""
+    """Seconds up to which two sampled frames are neighbours; `length` is a frame's."""
     return max(2.5 * length, 0.07)  # clips of fast videos step over frames
 
 
@@ -173,14 +173,14 @@ def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]
     return low, high + (1 - high) * hidden
 
 
-def second_looks(
+def further_ranges(
     runs: Sequence[Run],
     info: VideoInfo,
     frames: int,
     *,
     gaps_too: bool,
     part: tuple[float, float] | None = None,
-) -> list[Look]:
+) -> list[SamplingRange]:
     """Where to sample again with at most so many frames: beside what is suspicious, and with
     `gaps_too` beside runs in which no face could be judged; within `part`, in seconds."""
     first, last = part or (0.0, info.seconds)
@@ -204,8 +204,8 @@ def second_looks(
             break
         frames -= count * SHORT_CLIP
         inside = frame_length(info) / 4  # the first frame after a gap was sampled already
-        chosen.append(Look(count * SHORT_CLIP, start + inside, end - inside, SHORT_CLIP))
-    return sorted(chosen, key=lambda look: look.start)
+        chosen.append(SamplingRange(count * SHORT_CLIP, start + inside, end - inside, SHORT_CLIP))
+    return sorted(chosen, key=lambda stretch: stretch.start)
 
 
 def heated(runs: Sequence[Run], people: Sequence[Person], rules: ScoringRules) -> list[Run]:

@@ -37,8 +37,8 @@ from detector.progress import (
     EXPLAINING,
     LOOKING,
     OnPartial,
+    Progress,
     Stopwatch,
-    Watch,
 )
 from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
@@ -68,7 +68,7 @@ from detector.settings import Settings
 from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 
 
 class Detector(Operations):
@@ -113,18 +113,18 @@ class Detector(Operations):
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
         """Serve any request. Raises VideoError if the file cannot be used, CancelledError if
         stopped."""
-        watch = Watch(hooks.on_progress, hooks.should_stop)
+        progress = Progress(hooks.on_progress, hooks.should_stop)
         match request:
             case Analyze(path, settings):
-                return self.look(path, settings, watch, on_partial=hooks.on_partial)
+                return self.analyze_file(path, settings, progress, on_partial=hooks.on_partial)
             case Inspect(path):
-                return reader(watch.check, isolate=self.isolate).probe(path, self.limits)
+                return reader(progress.check, isolate=self.isolate).probe(path, self.limits)
             case AnalyzeClips(clips, settings):
-                return self._look_at_camera(clips, settings, watch)
+                return self._analyze_camera(clips, settings, progress)
             case ExplainFrame(path, report, frame):
-                return explain_frame(self, path, report, frame, watch)
+                return explain_frame(self, path, report, frame, progress)
             case TryWorseCopies(path, report):
-                return try_worse_copies(self, path, report, watch)
+                return try_worse_copies(self, path, report, progress)
             case Annotate(path, report, out):
                 return annotate_video(
                     path,
@@ -136,23 +136,23 @@ class Detector(Operations):
                     should_stop=hooks.should_stop,
                 )
             case DrawViews(path, report, stem):
-                read = reader(watch.check, isolate=self.isolate)
+                read = reader(progress.check, isolate=self.isolate)
                 annotator = Annotator(report, margin=self.config.margin)
-                return render_views(read, path, annotator, stem, watch)
+                return render_views(read, path, annotator, stem, progress)
 
-    def look(
+    def analyze_file(
         self,
         path: str | Path,
         settings: Settings,
-        watch: Watch,
+        progress: Progress,
         *,
         alter: Alter | None = None,
         on_partial: OnPartial | None = None,
     ) -> Report:
         """Analyse one file; with `alter`, every run of consecutive frames is altered first."""
         spent = Stopwatch()
-        watch.tell(CHECKING, 0, 1)
-        read = reader(watch.check, isolate=self.isolate)
+        progress.update(CHECKING, 0, 1)
+        read = reader(progress.check, isolate=self.isolate)
         notes = DecodeNotes()
         with ExitStack() as stack:
             with spent("probe"):
@@ -162,22 +162,22 @@ class Detector(Operations):
             analysis = Analysis(self, settings, file.info, spent)
             # The file stays open in its process between rounds, so it is surveyed once.
             stage, before = LOOKING, 0
-            while looks := analysis.next_looks():
-                wanted = len(analysis.seconds) + sum(look.frames for look in looks)
+            while ranges := analysis.next_ranges():
+                wanted = len(analysis.seconds) + sum(stretch.frames for stretch in ranges)
                 # A short video has fewer frames than were asked for.
                 total = min(wanted, file.info.frames or wanted)
-                clips = _read_again(file, looks, notes, first=not analysis.seconds)
+                clips = _read_again(file, ranges, notes, first=not analysis.seconds)
                 # Closing the generator ends the decoding, also when an error or a stop ends this
                 # loop.
                 for clip in spent.each("decode", stack.enter_context(closing(clips))):
-                    watch.tell(stage, len(analysis.seconds) - before, total - before)
+                    progress.update(stage, len(analysis.seconds) - before, total - before)
                     shown = clip if alter is None else altered(clip, alter)
-                    if analysis.look_at(shown) and on_partial is not None:
+                    if analysis.add_clip(shown) and on_partial is not None:
                         on_partial(analysis.report(notes, partial=True))
-                watch.tell(stage, total - before, total - before)
+                progress.update(stage, total - before, total - before)
                 if stage == LOOKING:
                     stage, before = AGAIN, len(analysis.seconds)
-        watch.tell(EXPLAINING, 0, 1)
+        progress.update(EXPLAINING, 0, 1)
         report = analysis.report(notes)
         if alter is not None:
             return report
@@ -186,16 +186,16 @@ class Detector(Operations):
             info = replace(file.info, origin=read.read_origin(Path(path), self.limits))
         return replace(report, signals=tuple(read_signals(info)))
 
-    def _look_at_camera(
-        self, clips: Sequence[Sequence[Shot]], settings: Settings, watch: Watch
+    def _analyze_camera(
+        self, clips: Sequence[Sequence[Shot]], settings: Settings, progress: Progress
     ) -> Report:
         """The pictures are decoded like any file."""
-        read = reader(watch.check, isolate=self.isolate)
+        read = reader(progress.check, isolate=self.isolate)
         frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
         analysis = Analysis(self, settings, camera(frames), Stopwatch())
         for clip in frames:
-            watch.tell(LOOKING, len(analysis.seconds), sum(map(len, frames)))
-            analysis.look_at(clip)
+            progress.update(LOOKING, len(analysis.seconds), sum(map(len, frames)))
+            analysis.add_clip(clip)
         return analysis.report(DecodeNotes())
 
     def _decoded(self, shot: Shot, read: Reader) -> Frame:
@@ -204,7 +204,7 @@ class Detector(Operations):
             path.write_bytes(shot.picture)  # closed before it is read, as Windows demands
             with (
                 read.opened(path, self.limits) as picture,
-                closing(picture.clips([Look(1)], DecodeNotes())) as clips,
+                closing(picture.clips([SamplingRange(1)], DecodeNotes())) as clips,
             ):
                 return Frame(shot.second, next(clips)[0].image)
 
@@ -237,11 +237,11 @@ class Detector(Operations):
 
 
 def _read_again(
-    file: OpenFile, looks: Sequence[Look], notes: DecodeNotes, *, first: bool
+    file: OpenFile, ranges: Sequence[SamplingRange], notes: DecodeNotes, *, first: bool
 ) -> Generator[list[Frame], None, None]:
-    """The clips of `looks`; a stretch that cannot be decoded is fatal in the first round only."""
+    """The clips of `ranges`; a stretch that cannot be decoded is fatal in the first round only."""
     try:
-        yield from file.clips(looks, notes)
+        yield from file.clips(ranges, notes)
     except VideoError as error:
         if first or error.status is not Status.UNREADABLE:
             raise

@@ -34,7 +34,7 @@ OnPartial = Callable[[Report], None]
 Item = TypeVar("Item")
 
 
-class Watch:
+class Progress:
     """Passes progress on, and ends the analysis once it is cancelled."""
 
     def __init__(self, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
@@ -46,7 +46,7 @@ class Watch:
         if self.should_stop is not None and self.should_stop():
             raise CancelledError("The analysis was cancelled.")
 
-    def tell(self, stage: str, done: int, total: int) -> None:
+    def update(self, stage: str, done: int, total: int) -> None:
         self.check()
         if self.on_progress is not None:
             self.on_progress(stage, done, total)

@@ -1,4 +1,4 @@
-"""How much of a video is looked at, and what is said of the rest."""
+"""How much of a video is sampled, and what is reported of the rest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from detector.coverage import (
     Run,
     chance_missed,
     coverage_of,
-    first_look,
+    first_range,
     frames_for,
+    further_ranges,
     gaps_between,
     heated,
     runs_of,
-    second_looks,
     widened,
 )
 from detector.findings import ClipScore
@@ -24,7 +24,7 @@ from detector.scoring.calibration import ScoringRules
 from detector.settings import PRESETS, Settings
 from detector.text.summary import headline, sentences
 from detector.text.warnings import warnings_of
-from detector.video.sampling import plan_looks
+from detector.video.sampling import plan_sampling
 from tests import reports
 
 TWO_MINUTES = replace(reports.VIDEO, seconds=119.0, frames=2975)
@@ -32,7 +32,7 @@ TWO_MINUTES = replace(reports.VIDEO, seconds=119.0, frames=2975)
 
 def planned(settings: Settings, video: reports.VideoInfo) -> list[float]:
     seconds = np.arange(video.frames) / video.fps
-    clips = plan_looks(seconds, [first_look(settings, video)])
+    clips = plan_sampling(seconds, [first_range(settings, video)])
     return [float(second) for clip in clips for second in seconds[clip]]
 
 
@@ -107,19 +107,19 @@ def suspicious(at: float, logit: float) -> list[Run]:
 
 
 def test_the_second_look_goes_to_both_sides_of_what_is_suspicious() -> None:
-    looks = second_looks(suspicious(25.0, 3.0), TWO_MINUTES, 100, gaps_too=False)
-    assert [look.start for look in looks] == pytest.approx([20.2, 25.2], abs=0.05)
-    assert all(look.end - look.start < 5.0 for look in looks)
+    ranges = further_ranges(suspicious(25.0, 3.0), TWO_MINUTES, 100, gaps_too=False)
+    assert [stretch.start for stretch in ranges] == pytest.approx([20.2, 25.2], abs=0.05)
+    assert all(stretch.end - stretch.start < 5.0 for stretch in ranges)
 
 
 def test_calm_clips_are_not_looked_at_again() -> None:
-    assert second_looks(suspicious(25.0, -3.0), TWO_MINUTES, 100, gaps_too=True)[:1] == []
+    assert further_ranges(suspicious(25.0, -3.0), TWO_MINUTES, 100, gaps_too=True)[:1] == []
 
 
 def test_the_second_look_keeps_to_its_number_of_frames() -> None:
     runs = [replace(run, hot=0.9) for run in suspicious(25.0, 3.0)]
-    looks = second_looks(runs, TWO_MINUTES, 30, gaps_too=False)
-    assert 0 < sum(look.frames for look in looks) <= 30
+    ranges = further_ranges(runs, TWO_MINUTES, 30, gaps_too=False)
+    assert 0 < sum(stretch.frames for stretch in ranges) <= 30
 
 
 def test_somebody_who_is_clearly_manipulated_is_in_no_doubt() -> None:
@@ -131,10 +131,10 @@ def test_somebody_who_is_clearly_manipulated_is_in_no_doubt() -> None:
 
 def test_second_looks_never_show_a_frame_twice() -> None:
     seconds = np.arange(1500) / 25
-    first = plan_looks(seconds, [first_look(Settings(), replace(TWO_MINUTES, seconds=60.0))])
+    first = plan_sampling(seconds, [first_range(Settings(), replace(TWO_MINUTES, seconds=60.0))])
     seen = [float(second) for clip in first for second in seconds[clip]]
     runs = [replace(run, hot=0.9) for run in runs_of(seen, 1 / 25)]
-    again = plan_looks(seconds, second_looks(runs, TWO_MINUTES, 60, gaps_too=True))
+    again = plan_sampling(seconds, further_ranges(runs, TWO_MINUTES, 60, gaps_too=True))
     more = [float(second) for clip in again for second in seconds[clip]]
     assert more
     assert not set(seen) & set(more)

@@ -14,7 +14,7 @@ from detector import Detector
 from detector.errors import CancelledError
 from detector.explain.robustness import FRAMES, try_worse_copies
 from detector.language import LANGUAGES, speaking
-from detector.progress import Watch
+from detector.progress import Progress
 from detector.records import Report, Verdict
 from detector.render.document import SCHEMA, to_html, to_json
 from detector.settings import Settings
@@ -24,7 +24,7 @@ from tests import reports
 from tests.clips import portrait
 from tests.test_document import faults
 
-NOBODY = Watch(None, None)
+NOBODY = Progress(None, None)
 NAME_OF = {alter: kind for kind, alter in COPIES.items()}
 
 
@@ -36,8 +36,8 @@ class Wavering:
         self.as_given = as_given
         self.asked: list[Settings] = []
 
-    def look(
-        self, path: Any, settings: Settings, watch: Watch, *, alter: Alter | None = None
+    def analyze_file(
+        self, path: Any, settings: Settings, progress: Progress, *, alter: Alter | None = None
     ) -> Report:
         self.asked.append(settings)
         fake = self.as_given if alter is None else self.fakes[NAME_OF[alter]]

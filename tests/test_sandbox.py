@@ -34,7 +34,7 @@ from detector.sandbox.server import channel, server
 from detector.settings import Settings
 from detector.ui.api import Endpoints
 from detector.video import DecodeNotes, Limits, VideoWriter, decode, reading, sound
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from tests.bench.scene import repeated
 from tests.clips import barcode, plain, write_clip
 
@@ -83,7 +83,7 @@ def bounded(**changes: float) -> IsolatedReader:
 
 def clips_of(way: Reader, path: Path, notes: DecodeNotes | None = None) -> list[list[Frame]]:
     with way.opened(path) as file:
-        return list(file.clips([Look(10)], notes or DecodeNotes()))
+        return list(file.clips([SamplingRange(10)], notes or DecodeNotes()))
 
 
 def drawn(folder: Path, kind: str) -> Path:
@@ -491,7 +491,7 @@ def test_a_true_frame_passes_where_lies_do_not(told: tuple[Job, Connection]) -> 
 def test_facts_that_cannot_be_are_not_believed(
     told: tuple[Job, Connection], long: Path, change: dict[str, object]
 ) -> None:
-    message = asdict(reading.look(long).info) | change
+    message = asdict(reading.survey_file(long).info) | change
     with pytest.raises(ValueError, match=r"no |expected"):
         protocol.info_of(message, long, "mp4", Limits())
 

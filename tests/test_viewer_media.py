@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pictures
 
 from detector.errors import CancelledError
-from detector.progress import Watch
+from detector.progress import Progress
 from detector.records import Box, Image, Report
 from detector.render.movie import Annotator
 from detector.render.viewer_media import COLUMNS, Views, render_views
@@ -22,7 +22,7 @@ from detector.video.writer import FOR_A_LOOK, FOR_KEEPS
 from tests import reports
 from tests.clips import barcode, moving_portrait, read_barcode, write_clip
 
-QUIET = Watch(None, None)
+QUIET = Progress(None, None)
 SECONDS = [0.0, 0.04, 0.2, 0.24, 0.9, 1.0]
 
 
@@ -38,9 +38,9 @@ def report_of(path: Path, sampled: list[float]) -> Report:
     return reports.report((person,), sampled, video=probe(path))
 
 
-def drawn(path: Path, report: Report, folder: Path, watch: Watch = QUIET) -> Views:
-    read = reader(watch.check, isolate=False)
-    return render_views(read, path, Annotator(report, margin=0.0), folder / "clip", watch)
+def drawn(path: Path, report: Report, folder: Path, progress: Progress = QUIET) -> Views:
+    read = reader(progress.check, isolate=False)
+    return render_views(read, path, Annotator(report, margin=0.0), folder / "clip", progress)
 
 
 def tiles(sheet: Path, tile: tuple[int, int]) -> list[Image]:
@@ -143,7 +143,7 @@ def test_called_off_it_leaves_nothing_behind(tmp_path: Path) -> None:
     path = numbered(tmp_path, SECONDS)
     out = tmp_path / "out"
     out.mkdir()
-    stop = Watch(None, lambda: True)
+    stop = Progress(None, lambda: True)
     with pytest.raises(CancelledError):
         drawn(path, report_of(path, [0.0]), out, stop)
     assert list(out.iterdir()) == []

@@ -23,7 +23,7 @@ from detector.sandbox.reader import IsolatedReader
 from detector.video import DecodeNotes, probe, read_all, read_clips, read_sound, reading
 from detector.video.fields import is_combed
 from detector.video.packets import demuxed
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from tests.clips import barcode, plain, read_barcode, write_clip
 
 SIZE = (96, 64)
@@ -214,7 +214,7 @@ def test_another_track_can_be_chosen(tmp_path: Path, way: reading | IsolatedRead
     path = two_tracks(tmp_path / "two.mkv", default=0)
     with way.opened(path, track=2) as file:  # type: ignore[attr-defined]
         assert file.info.track == 2
-        assert all(n >= 500 for n in numbers(flat(file.clips([Look(10)], DecodeNotes()))))
+        assert all(n >= 500 for n in numbers(flat(file.clips([SamplingRange(10)], DecodeNotes()))))
     assert numbers(list(way.read_all(path, info=file.info)))[0] == 500  # type: ignore[attr-defined]
     with pytest.raises(VideoError, match="no video track 3") as error, way.opened(path, track=3):  # type: ignore[attr-defined]
         pass

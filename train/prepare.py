@@ -193,7 +193,7 @@ def _wanted(count: int, config: PrepareConfig) -> range:
 
 
 def _count_frames(path: Path) -> int:
-    return max(reading.look(path).info.frames, 1)
+    return max(reading.survey_file(path).info.frames, 1)
 
 
 def write_video(path: Path, faces: Sequence[StoredFace], codec: str) -> None:

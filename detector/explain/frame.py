@@ -19,19 +19,19 @@ from detector.faces.crops import CropSettings, cut_face
 from detector.inference import Cut, LoadedDetector
 from detector.language import lazy, mark
 from detector.model.cnn_lstm import ModelConfig
-from detector.progress import Stopwatch, Watch
+from detector.progress import Progress, Stopwatch
 from detector.records import Face, FaceScore, Frame, Moment, Person, Report
 from detector.sandbox.reader import reader
 from detector.scoring.calibration import ScoringRules, pool_shares
 from detector.scoring.heat_scale import heat_floor, heat_scale, weigh_heat
 from detector.settings import FrameQuestion
 from detector.video import DecodeNotes
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from detector.video.turning import turned
 
 
 def explain_frame(
-    detector: LoadedDetector, path: Path, report: Report, asked: FrameQuestion, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, asked: FrameQuestion, progress: Progress
 ) -> Report:
     """`report` with one moment in it, the frame that is asked for, and with what explains it.
 
@@ -44,8 +44,10 @@ def explain_frame(
     if detector.network is None:
         raise ValueError("there is no network that could explain it")
     settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
-    watch.tell(mark("Looking closer"), 0, 1)
-    frames = _read_clip(detector, path, report, _look_at(report, person, score.second), watch)
+    progress.update(mark("Looking closer"), 0, 1)
+    frames = _read_clip(
+        detector, path, report, _range_around(report, person, score.second), progress
+    )
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
     assert clip.heats is not None  # they were asked for
@@ -72,28 +74,28 @@ def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
 
 
 def _read_clip(
-    detector: LoadedDetector, path: Path, report: Report, look: Look, watch: Watch
+    detector: LoadedDetector, path: Path, report: Report, stretch: SamplingRange, progress: Progress
 ) -> list[Frame]:
-    """The run of frames of one look."""
-    read = reader(watch.check, isolate=detector.isolate)
+    """The first clip of `stretch`."""
+    read = reader(progress.check, isolate=detector.isolate)
     with read.opened(path, detector.limits, track=report.video.track) as file:
         # The hash, not the name: explaining another file's pixels by this report's boxes would
         # mislead.
         if file.info.sha256 != report.video.sha256:
             raise VideoError(lazy("This is another file than the one that was analysed."))
-        with closing(file.clips([look], DecodeNotes())) as clips:
+        with closing(file.clips([stretch], DecodeNotes())) as clips:
             for clip in clips:
-                watch.check()
+                progress.check()
                 return [turned(frame, report.turns) for frame in clip]
     raise VideoError(lazy("The file could not be read a second time."))
 
 
-def _look_at(report: Report, person: Person, second: float) -> Look:
+def _range_around(report: Report, person: Person, second: float) -> SamplingRange:
     """The run of frames around a second in which the person was judged."""
     clip = next(clip for clip in person.clips if clip.start <= second <= clip.end)
     frames = sum(clip.start <= at <= clip.end for at in report.sampled_seconds)
     # One clip of exactly as many frames, so the same frames are decoded.
-    return Look(frames, clip.start, clip.end, clip=frames)
+    return SamplingRange(frames, clip.start, clip.end, clip=frames)
 
 
 def _cut(person: Person, frames: Sequence[Frame], model: ModelConfig) -> Cut:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from detector.findings import Robustness, WorseCopy
 from detector.language import mark
-from detector.progress import LOOKING, Watch
+from detector.progress import LOOKING, Progress
 from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
@@ -17,15 +17,22 @@ FRAMES = 20
 """At most so many frames are judged again, however densely the video was sampled."""
 
 
-class Looker(Protocol):
+class FileAnalyzer(Protocol):
     """The part of a `Detector` that trying worse copies uses."""
 
-    def look(
-        self, path: str | Path, settings: Settings, watch: Watch, *, alter: Alter | None = None
+    def analyze_file(
+        self,
+        path: str | Path,
+        settings: Settings,
+        progress: Progress,
+        *,
+        alter: Alter | None = None,
     ) -> Report: ...
 
 
-def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch) -> Report:
+def try_worse_copies(
+    detector: FileAnalyzer, path: Path, report: Report, progress: Progress
+) -> Report:
     """`report` with its `robustness`: what happens to the score as the video gets worse.
 
     Each copy costs about what an analysis of `FRAMES` frames costs, without heat maps; nothing is
@@ -38,8 +45,8 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}
     for place, kind in enumerate(kinds):
-        part = _part(watch, place, len(kinds))
-        answers[kind] = detector.look(path, settings, part, alter=COPIES.get(kind))
+        part = _part(progress, place, len(kinds))
+        answers[kind] = detector.analyze_file(path, settings, part, alter=COPIES.get(kind))
     given = answers.pop("as_given")
     copies = tuple(
         WorseCopy(kind, answer.fake, verdict_name(answer.verdict), answer.status.value)
@@ -49,11 +56,11 @@ def try_worse_copies(detector: Looker, path: Path, report: Report, watch: Watch)
     return replace(report, robustness=found)
 
 
-def _part(watch: Watch, place: int, count: int) -> Watch:
+def _part(progress: Progress, place: int, count: int) -> Progress:
     """Passes on the frames of copy number `place` as a part of those of all `count` copies."""
 
-    def tell(stage: str, done: int, total: int) -> None:
-        if stage == LOOKING and watch.on_progress is not None:
-            watch.on_progress(mark("Testing robustness"), place * total + done, count * total)
+    def update(stage: str, done: int, total: int) -> None:
+        if stage == LOOKING and progress.on_progress is not None:
+            progress.on_progress(mark("Testing robustness"), place * total + done, count * total)
 
-    return Watch(tell, watch.should_stop)
+    return Progress(update, progress.should_stop)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detector.errors import VideoError
 from detector.language import lazy
-from detector.progress import KEEPING, OnProgress, ShouldStop, Watch
+from detector.progress import KEEPING, OnProgress, Progress, ShouldStop
 from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace, verdict_name
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
@@ -127,8 +127,8 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
     Raises VideoError as `read_all` does, and CancelledError once `should_stop()` is true; either
     way no partial file stays behind.
     """
-    watch = Watch(on_progress, should_stop)
-    read = reader(watch.check, isolate=isolate)
+    progress = Progress(on_progress, should_stop)
+    read = reader(progress.check, isolate=isolate)
     info = report.video
     sound = read.read_sound(path, info=info) if info.has_audio else None
     with ExitStack() as stack:
@@ -140,7 +140,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
         writer = stack.enter_context(VideoWriter(out, width, height, info.fps or 25.0, sound))
         for done, (second, frame) in enumerate(itertools.chain([first], shown), start=1):
             writer.write(annotator.draw(frame), second)
-            watch.tell(KEEPING, min(done, total), total)
+            progress.update(KEEPING, min(done, total), total)
     return writer.path
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.progress import DRAWING, Watch
+from detector.progress import DRAWING, Progress
 from detector.records import Frame, Image
 from detector.render.movie import Annotator, Layers, as_judged, timed_frames
 from detector.render.overlay import shrink, to_jpeg
@@ -51,10 +51,12 @@ class Views:
     margin: float
 
 
-def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, watch: Watch) -> Views:
+def render_views(
+    read: Reader, path: Path, annotator: Annotator, stem: Path, progress: Progress
+) -> Views:
     """Writes the files of `Views`, whose paths begin with `stem`; every frame is read once.
 
-    Raises VideoError as `read_all` does, and CancelledError when `watch` is cancelled.
+    Raises VideoError as `read_all` does, and CancelledError when `progress` is cancelled.
     """
     report = annotator.report
     artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
@@ -66,7 +68,7 @@ def render_views(read: Reader, path: Path, annotator: Annotator, stem: Path, wat
             sounds = {}
             if report.video.has_audio:
                 sounds["plain"] = read.read_sound(path, info=report.video)
-            made = artist.videos(itertools.chain([first], rest), sounds, watch)
+            made = artist.videos(itertools.chain([first], rest), sounds, progress)
     sheet = artist.place("storyboard", ".jpg")
     sheet.write_bytes(to_jpeg(artist.board.sheet(), SHEET_QUALITY))
     tile, margin = artist.board.tile, annotator.margin
@@ -124,7 +126,7 @@ class _Artist:
             made[kind].write_bytes(to_jpeg(image, PICTURE_QUALITY))
         return made
 
-    def videos(self, frames: TimedFrames, sounds: Sounds, watch: Watch) -> dict[str, Path]:
+    def videos(self, frames: TimedFrames, sounds: Sounds, progress: Progress) -> dict[str, Path]:
         """Encoders take most of the time, so each has a thread of its own."""
         video = self.annotator.report.video
         total = max(video.frames, 1)
@@ -145,7 +147,7 @@ class _Artist:
                 ]
                 for each in written:
                     each.result()
-                watch.tell(DRAWING, min(done, total), total)
+                progress.update(DRAWING, min(done, total), total)
         return {kind: writer.path for kind, writer in writers.items()}
 
     def _images(self, frame: Frame) -> Iterator[tuple[str, Image]]:

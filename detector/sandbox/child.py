@@ -67,9 +67,9 @@ class _Answer:
         if asked == "nothing":
             pass
         elif asked == "survey":
-            looked = reading.look(self.path, limits, track=self.request["track"])
-            protocol.send(self.channel, protocol.info_message(looked.info))
-            self._show_clips(looked, notes)
+            file = reading.survey_file(self.path, limits, track=self.request["track"])
+            protocol.send(self.channel, protocol.info_message(file.info))
+            self._show_clips(file, notes)
         elif asked == "origin":
             protocol.send(self.channel, protocol.origin_message(self.path, limits))
             return
@@ -80,12 +80,14 @@ class _Answer:
             self._show(enumerate(reading.frames_from(source, self.request["start"])))
         protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
-    def _show_clips(self, looked: reading.Looked, notes: DecodeNotes) -> None:
+    def _show_clips(self, file: reading.SurveyedFile, notes: DecodeNotes) -> None:
         """Send clips on every request. Raises EOFError once the other end is closed."""
         while True:
             more = protocol.receive(self.channel)
             allow(more["cpu_seconds"])
-            self._show(looked.members([protocol.look_of(look) for look in more["looks"]], notes))
+            self._show(
+                file.members([protocol.range_of(stretch) for stretch in more["ranges"]], notes)
+            )
             protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
     def _show(self, members: Iterator[tuple[int, Frame]]) -> None:

@@ -21,7 +21,7 @@ from detector.video import reading
 from detector.video.container import FACTS
 from detector.video.opening import Limits
 from detector.video.packets import DecodeNotes
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 
 LONGEST = 64 * 1024  # bytes of one message
 SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
@@ -137,14 +137,14 @@ def error_of(message: Message) -> VideoError:
     return VideoError(Said(text, named), status)
 
 
-def look_message(look: Look) -> Message:
-    """What `look_of` makes a `Look` of again; JSON has no infinity."""
-    return asdict(look) | {"end": look.end if math.isfinite(look.end) else None}
+def range_message(stretch: SamplingRange) -> Message:
+    """What `range_of` makes a `SamplingRange` of again; JSON has no infinity."""
+    return asdict(stretch) | {"end": stretch.end if math.isfinite(stretch.end) else None}
 
 
-def look_of(message: Message) -> Look:
+def range_of(message: Message) -> SamplingRange:
     end = math.inf if message["end"] is None else message["end"]
-    return Look(message["frames"], message["start"], end, message["clip"])
+    return SamplingRange(message["frames"], message["start"], end, message["clip"])
 
 
 def whole(value: Any, most: int = 2**31) -> int:

@@ -29,7 +29,7 @@ from detector.sandbox.server import begin, server
 from detector.video import reading
 from detector.video.opening import PRODUCT_LIMITS, Limits, check_file
 from detector.video.packets import DecodeNotes
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from detector.video.sound import Block
 
 SLOWEST_PIXEL = 60e-9  # CPU seconds; several times what HEVC takes
@@ -62,7 +62,7 @@ class OpenFile(Protocol):
     def info(self) -> VideoInfo: ...
 
     def clips(
-        self, looks: Sequence[Look], notes: DecodeNotes
+        self, ranges: Sequence[SamplingRange], notes: DecodeNotes
     ) -> Generator[list[Frame], None, None]: ...
 
 
@@ -224,9 +224,9 @@ class _Opened:
     bounds: Bounds
 
     def clips(
-        self, looks: Sequence[Look], notes: DecodeNotes
+        self, ranges: Sequence[SamplingRange], notes: DecodeNotes
     ) -> Generator[list[Frame], None, None]:
-        asked = [protocol.look_message(look) for look in looks]
-        self.job.ask({"asked": "clips", "looks": asked, "cpu_seconds": self.bounds.cpu_seconds})
+        asked = [protocol.range_message(stretch) for stretch in ranges]
+        self.job.ask({"asked": "clips", "ranges": asked, "cpu_seconds": self.bounds.cpu_seconds})
         self.job.timeout = self.bounds.wall_seconds
         yield from reading.gathered(self.job.frames(notes))

@@ -72,7 +72,7 @@ class LastingStream:
 
 @dataclass
 class Console:
-    """`say` prints answers, `tell` progress and `warn` errors.
+    """`print` prints answers, `log` progress and `warn` errors.
 
     `quiet` keeps answers and progress back; `to_error` moves the answers to standard error, for
     when a file is written to standard output.
@@ -84,13 +84,13 @@ class Console:
     def __post_init__(self) -> None:
         self.out, self.err = LastingStream(sys.stdout), LastingStream(sys.stderr)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         if not self.quiet:
             stream = self.err if self.to_error else self.out
             stream.write(text + "\n")
             stream.flush()
 
-    def tell(self, text: str) -> None:
+    def log(self, text: str) -> None:
         if not self.quiet:
             self.warn(text)
 
@@ -138,7 +138,7 @@ class Bar:
         begins = not self.logged and stage == self.stage_in_log
         if begins or (self.logged and now - self.logged > LOG_EVERY):
             self.logged = now
-            self.console.tell(f"{self.name}: {stage}" + ("" if begins else f", {done} of {total}"))
+            self.console.log(f"{self.name}: {stage}" + ("" if begins else f", {done} of {total}"))
 
     def close(self) -> None:
         if self.bar is not None:

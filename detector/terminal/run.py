@@ -66,14 +66,14 @@ class Run:
         known = self.journal.find(file) if self.journal is not None else None
         if known is not None:
             self.outcomes[file.label] = known
-            self.console.tell(f"{shown_path(file.path)}: done before")
+            self.console.log(f"{shown_path(file.path)}: done before")
             return
         result, outcome = self._analyse(file)
         self.outcomes[file.label] = outcome
         if isinstance(result, VideoError):
-            self.console.say(f"\n{shown_path(file.path)}\n  {result}")
+            self.console.print(f"\n{shown_path(file.path)}\n  {result}")
         else:
-            self.console.say("\n" + "\n".join(answer_lines(file.path, result)))
+            self.console.print("\n" + "\n".join(answer_lines(file.path, result)))
         if self.options.webhook:
             problem = post(self.options.webhook, outcome.answer)
             if problem:
@@ -176,9 +176,9 @@ class Run:
         if self.outputs.out is not None:
             self._write_out(self.outputs.out, texts, answers)
         if len(done) > 1:
-            self.console.say("\n" + "\n".join(table_lines([one.summary for one in done])))
+            self.console.print("\n" + "\n".join(table_lines([one.summary for one in done])))
         if evaluation is not None:
-            self.console.say("\n" + "\n".join(evaluation_lines(evaluation)))
+            self.console.print("\n" + "\n".join(evaluation_lines(evaluation)))
 
     def _write_out(self, out: Path, texts: dict[str, bytes], answers: list[dict[str, Any]]) -> None:
         self.write(out / "results.json", _json(answers))
@@ -203,7 +203,7 @@ class Run:
         pairs = [(self.labels.of(Path(one.path)), one) for one in self.outcomes.values()]
         judged = [Judged(known.fake, one.fake, known.identity) for known, one in pairs if known]
         if len(judged) < len(pairs):
-            self.console.tell(f"{len(pairs) - len(judged)} of {len(pairs)} files have no label.")
+            self.console.log(f"{len(pairs) - len(judged)} of {len(pairs)} files have no label.")
         threshold = self.detector.rules.at(self.settings.threshold).threshold
         return evaluate(judged, threshold) if judged else None
 

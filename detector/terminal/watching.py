@@ -20,7 +20,7 @@ def watch(run: Run, folders: Sequence[Path], *, known: Sequence[Input]) -> None:
     stayed the same from one poll to the next, and again when it is replaced."""
     done = {file.path: _version(file.path) for file in known}
     seen: dict[Path, Version | None] = {}
-    run.console.tell("Waiting for new files; Ctrl-C ends it.")
+    run.console.log("Waiting for new files; Ctrl-C ends it.")
     while True:
         found = gather(folders, Limits().suffixes, run.outputs.written(), within=True)
         run.skipped = found.skipped

@@ -20,7 +20,7 @@ from detector.video.decode import Shown, Source, Survey, nothing_decoded
 from detector.video.opening import PICTURES, PRODUCT_LIMITS, Limits, check_file, check_length
 from detector.video.packets import DecodeNotes, PacketIndex
 from detector.video.pictures import frames_of, open_picture, turned_by
-from detector.video.sampling import Indices, Look, Seconds, plan_looks
+from detector.video.sampling import Indices, SamplingRange, Seconds, plan_sampling
 from detector.video.sound import read_sound
 from detector.video.streams import default_track
 
@@ -28,7 +28,7 @@ __all__ = ["opened", "probe", "read_all", "read_clips", "read_origin", "read_sou
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class SurveyedFile:
     """A file that was surveyed: `info` is the result of `probe`. With `index` its clips are read
     without another pass over the packets; it is None for a picture."""
 
@@ -37,25 +37,29 @@ class Looked:
     index: PacketIndex | None
 
     def clips(
-        self, looks: Sequence[Look], notes: DecodeNotes
+        self, ranges: Sequence[SamplingRange], notes: DecodeNotes
     ) -> Generator[list[Frame], None, None]:
-        """As `read_clips`, of the stretches that `looks` names; it may be called again."""
-        return gathered(self.members(looks, notes))
+        """As `read_clips`, of the stretches that `ranges` names; it may be called again."""
+        return gathered(self.members(ranges, notes))
 
-    def members(self, looks: Sequence[Look], notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
+    def members(
+        self, ranges: Sequence[SamplingRange], notes: DecodeNotes
+    ) -> Iterator[tuple[int, Frame]]:
         """As `clips`, one frame at a time, each with the number of its clip."""
         notes.add(self.source.notes)
-        return _members(replace(self.source, notes=notes), looks, self.index)
+        return _members(replace(self.source, notes=notes), ranges, self.index)
 
 
 @contextmanager
-def opened(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> Iterator[Looked]:
+def opened(
+    path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0
+) -> Iterator[SurveyedFile]:
     """The file, for its facts and its clips. Raises as `probe` does.
 
     `track` is the number of the video track to be read, from 1; with 0 it is the default one.
     """
-    looked = look(path, limits, track=track)
-    yield replace(looked, info=replace(looked.info, sha256=sha256_of(path)))
+    file = survey_file(path, limits, track=track)
+    yield replace(file, info=replace(file.info, sha256=sha256_of(path)))
 
 
 def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
@@ -68,16 +72,16 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
 
     Raises VideoError for every file that cannot be judged; its `status` has the reason.
     """
-    return replace(look(path, limits).info, sha256=sha256_of(path))
+    return replace(survey_file(path, limits).info, sha256=sha256_of(path))
 
 
-def look(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> Looked:
+def survey_file(path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0) -> SurveyedFile:
     """As `opened`, without the hash: `sha256` is empty."""
     source = source_of(path, limits, DecodeNotes(), track=track)
     if source.is_picture:
-        return Looked(source, _probe_picture(source), None)
+        return SurveyedFile(source, _probe_picture(source), None)
     survey = source.survey()
-    return Looked(source, _info_of(source, survey), survey.index)
+    return SurveyedFile(source, _info_of(source, survey), survey.index)
 
 
 def read_clips(
@@ -103,7 +107,7 @@ def read_clips(
     Raises VideoError as `probe` does, and if not one frame can be decoded.
     """
     source = source_of(path, limits, notes or DecodeNotes(), info=info)
-    yield from gathered(_members(source, [Look(frames)], None))
+    yield from gathered(_members(source, [SamplingRange(frames)], None))
 
 
 def source_of(
@@ -123,11 +127,11 @@ def source_of(
 
 
 def _members(
-    source: Source, looks: Sequence[Look], index: PacketIndex | None
+    source: Source, ranges: Sequence[SamplingRange], index: PacketIndex | None
 ) -> Iterator[tuple[int, Frame]]:
     """The chosen frames of `source`, each with the number of its clip."""
     # Frames are drawn one by one as the caller takes them, so memory holds one at a time.
-    clips, shown = _choose(source, looks, index)
+    clips, shown = _choose(source, ranges, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
     for number, (second, draw) in shown:
@@ -182,19 +186,19 @@ def read_origin(path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
 
 
 def _choose(
-    source: Source, looks: Sequence[Look], index: PacketIndex | None
+    source: Source, ranges: Sequence[SamplingRange], index: PacketIndex | None
 ) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
     """The clips, and their frames with their numbers, which are decoded as they are asked for."""
     if not source.is_picture:
         # Without an exact index, frames are numbered by decoding all of them once.
         index = index or source.index()
         if index.exact:
-            clips = plan_looks(index.seconds, looks)
+            clips = plan_sampling(index.seconds, ranges)
             return clips, iter(()) if not clips else source.chosen(index, np.concatenate(clips))
     seconds: Seconds = np.array([second for second, _ in source.in_order()], np.float64)
     if not len(seconds):
         raise nothing_decoded(source.path)
-    clips = plan_looks(seconds, looks)
+    clips = plan_sampling(seconds, ranges)
     return clips, iter(()) if not clips else source.numbered(np.concatenate(clips))
 
 

@@ -19,7 +19,7 @@ USUAL_FPS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SamplingRange:
     """How many frames to read of the stretch from `start` to `end`, in seconds.
 
     `clip` is the length of the runs of neighbours; 0 chooses it by the number of frames.
@@ -31,18 +31,18 @@ class Look:
     clip: int = 0
 
 
-def plan_looks(seconds: Seconds, looks: Sequence[Look]) -> list[Indices]:
-    """The clips of all `looks`, which must not overlap, in time order, as indices into `seconds`.
+def plan_sampling(seconds: Seconds, ranges: Sequence[SamplingRange]) -> list[Indices]:
+    """The clips of all `ranges`, which must not overlap, in time order, as indices into `seconds`.
 
     Each is chosen as by `plan_clips` from the frames of its own stretch; a stretch without frames
     has no clips.
     """
     clips: list[Indices] = []
-    for look in sorted(looks, key=lambda look: look.start):
-        first = int(np.searchsorted(seconds, look.start, side="left"))
-        last = int(np.searchsorted(seconds, look.end, side="right"))
+    for stretch in sorted(ranges, key=lambda stretch: stretch.start):
+        first = int(np.searchsorted(seconds, stretch.start, side="left"))
+        last = int(np.searchsorted(seconds, stretch.end, side="right"))
         if last > first:
-            chosen = plan_clips(seconds[first:last], look.frames, clip=look.clip)
+            chosen = plan_clips(seconds[first:last], stretch.frames, clip=stretch.clip)
             clips += [clip + first for clip in chosen]
     return clips
 

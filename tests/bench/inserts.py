@@ -3,7 +3,7 @@
     python -m tests.bench.inserts
 
 The network is drawn: every frame's logit is a random number, low in the video and high in the
-insert, as far apart as in the example clips. What is measured is where is looked, how often, and
+insert, as far apart as in the example clips. Measured are where frames are sampled, how often, and
 what the answer makes of it, by the product's own rules; decoding and faces take no part.
 """
 
@@ -18,18 +18,18 @@ import numpy as np
 
 from detector.coverage import (
     ROUNDS,
-    first_look,
+    first_range,
     frames_again,
+    further_ranges,
     heated,
     runs_of,
-    second_looks,
 )
 from detector.findings import Verdict
 from detector.records import Box, Person, Quality, VideoInfo
 from detector.scoring.calibration import ScoringRules
 from detector.scoring.judge import ScoredClip, judge_person
 from detector.settings import PRESETS, Settings
-from detector.video.sampling import Look, plan_looks
+from detector.video.sampling import SamplingRange, plan_sampling
 
 FPS = 25.0
 LENGTHS, INSERTS = (30.0, 120.0, 600.0), (1.0, 2.0, 4.0)
@@ -45,24 +45,26 @@ def judge(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
     """The answer about a video whose frames have these logits, and how many were looked at."""
     seconds = np.arange(len(logits)) / FPS
     info = _video(len(logits))
-    looks = [first_look(settings, info)]
-    left = frames_again(settings, looks[0].frames)
+    ranges = [first_range(settings, info)]
+    left = frames_again(settings, ranges[0].frames)
     clips: list[ScoredClip] = []
     for attempt in range(1 + ROUNDS):
-        clips += _scored(seconds, logits, looks)
+        clips += _scored(seconds, logits, ranges)
         clips.sort(key=lambda clip: clip.seconds[0])
         person = judge_person(1, clips, RULES)
         seen = [second for clip in clips for second in clip.seconds]
         runs = heated(runs_of(seen, 1 / FPS), [person], RULES)
-        looks = second_looks(runs, info, left, gaps_too=attempt == 0) if left else []
-        left -= sum(look.frames for look in looks)
-        if not looks:
+        ranges = further_ranges(runs, info, left, gaps_too=attempt == 0) if left else []
+        left -= sum(stretch.frames for stretch in ranges)
+        if not ranges:
             break
     return person, len(seen)
 
 
-def _scored(seconds: np.ndarray, logits: np.ndarray, looks: Sequence[Look]) -> list[ScoredClip]:
-    return [_clip(seconds[chosen], logits[chosen]) for chosen in plan_looks(seconds, looks)]
+def _scored(
+    seconds: np.ndarray, logits: np.ndarray, ranges: Sequence[SamplingRange]
+) -> list[ScoredClip]:
+    return [_clip(seconds[chosen], logits[chosen]) for chosen in plan_sampling(seconds, ranges)]
 
 
 def _clip(seconds: np.ndarray, logits: np.ndarray) -> ScoredClip:

@@ -30,7 +30,7 @@ from detector.sandbox.reader import IsolatedReader, Reader
 from detector.sandbox.server import server
 from detector.settings import Settings
 from detector.video import DecodeNotes, reading
-from detector.video.sampling import Look
+from detector.video.sampling import SamplingRange
 from tests.bench.scene import HD, scene, stand_in
 from tests.clips import write_clip
 
@@ -66,7 +66,7 @@ def measure(
 
 def read_clips(reader: Reader, path: Path, frames: int) -> int:
     with reader.opened(path) as file:
-        return sum(len(clip) for clip in file.clips([Look(frames)], DecodeNotes()))
+        return sum(len(clip) for clip in file.clips([SamplingRange(frames)], DecodeNotes()))
 
 
 def compare(ways: Ways, rounds: int) -> dict[str, float]:
