@@ -19,7 +19,7 @@ from detector.coverage import (
     stretch_of,
     widened,
 )
-from detector.explain.occlusion import explain_people, judge_of
+from detector.explain.occlusion import explain_people, explainer_for
 from detector.faces.candidates import SURE
 from detector.faces.crops import CropSettings, cut_face
 from detector.faces.quality import quality_of
@@ -234,7 +234,9 @@ class Analysis:
         ]
         if not explained:
             return tuple(judged)
-        return explain_people(judged, people, judge_of(self.detector.network, rules, self.settings))
+        return explain_people(
+            judged, people, explainer_for(self.detector.network, rules, self.settings)
+        )
 
 
 def camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:

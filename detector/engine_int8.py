@@ -34,8 +34,8 @@ def int8_engine(card: Card, folder: Path) -> Engine | None:
     if not about.is_file():
         log.warning("There is no int8 version of %s; it runs in float32.", card.id)
         return None
-    told = json.loads(about.read_text(encoding="utf-8"))
-    if told["weights_sha256"] != card.sha256 or told["sha256"] != sha256_of(about):
+    facts = json.loads(about.read_text(encoding="utf-8"))
+    if facts["weights_sha256"] != card.sha256 or facts["sha256"] != sha256_of(about):
         log.warning("%s belongs to other weights; %s runs in float32.", about.name, card.id)
         return None
     model = openvino_or_none().Core().read_model(about.with_suffix(".xml"))
@@ -55,9 +55,9 @@ def sha256_of(about: Path) -> str:
     return digest.hexdigest()
 
 
-def store(model: Any, about: Path, told: dict[str, Any]) -> None:
-    """Write an int8 model beside the weights, with what is `told` of it."""
+def store(model: Any, about: Path, facts: dict[str, Any]) -> None:
+    """Write an int8 model beside the weights, with what is `facts` of it."""
     about.parent.mkdir(exist_ok=True)
     openvino_or_none().save_model(model, about.with_suffix(".xml"), compress_to_fp16=False)
-    told = {**told, "sha256": sha256_of(about)}
-    about.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    facts = {**facts, "sha256": sha256_of(about)}
+    about.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

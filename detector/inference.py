@@ -126,9 +126,9 @@ class Network:
             shape = (len(lengths), int(lengths.max()))
             features = self.model.describe(Encoded(padded.flatten(0, 1), early), shape)
             sparse = [index for index, cut in enumerate(cuts) if cut.step > WIDEST_STEP]
-            # NaN marks unknown change, see `CnnLstm.judge`.
+            # NaN marks unknown change, see `CnnLstm.classify`.
             features[sparse, :, self.model.width :] = torch.nan
-            logits = self.judge(features, lengths)
+            logits = self.classify(features, lengths)
         heats = None
         if settings.heat:
             with spent(settings.heat_method):
@@ -186,9 +186,9 @@ class Network:
         return [maps.float() for maps in (seen.maps, *seen.early)]
 
     @torch.inference_mode()
-    def judge(self, features: Tensor, lengths: Tensor) -> Logits:
+    def classify(self, features: Tensor, lengths: Tensor) -> Logits:
         """Features (B, T, C + M) of `CnnLstm.describe` -> `Logits`."""
-        return self.model.judge(features, lengths)
+        return self.model.classify(features, lengths)
 
     def _clip(self, cut: Cut, logits: Logits) -> ScoredClip:
         """One clip as plain numbers; of its crops only the most suspicious one stays."""

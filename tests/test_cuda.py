@@ -240,10 +240,10 @@ def test_cudnn_differentiates_an_lstm_in_training_mode_alone() -> None:
     """As documented; so training does, and heat maps do not go through it."""
     model = CnnLstm(ModelConfig(backbone="test_resnet", size=64, hidden=8)).cuda()
     features = torch.rand(2, 4, model.width, device="cuda", requires_grad=True)
-    model.train().judge(features).clip.sum().backward()
+    model.train().classify(features).clip.sum().backward()
     assert features.grad is not None
     with pytest.raises(RuntimeError, match="training mode"):
-        model.eval().judge(features).clip.sum().backward()
+        model.eval().classify(features).clip.sum().backward()
 
 
 @pytest.mark.gpu

@@ -52,7 +52,7 @@ def test_only_what_changes_reaches_the_lstm(tiny: CnnLstm) -> None:
     """Who a person is stays the same through a clip; a network that heard it would learn faces."""
     width = tiny.still.in_features
     features = torch.rand(1, 6, width)
-    before, after = tiny.judge(features), tiny.judge(features + torch.rand(1, 1, width))
+    before, after = tiny.classify(features), tiny.classify(features + torch.rand(1, 1, width))
     torch.testing.assert_close(before.frame - before.still, after.frame - after.still)
 
 
@@ -183,10 +183,10 @@ def test_a_change_that_is_not_known_adds_nothing(moving: CnnLstm) -> None:
     """As of pictures seconds apart; the clip beside it is judged as ever."""
     batch = clips(2)
     features = moving.describe(moving.encode_with_early(batch.flatten(0, 1)), (2, 6))
-    both = moving.judge(features)
+    both = moving.classify(features)
     features[0, :, moving.width :] = torch.nan
-    half = moving.judge(features)
+    half = moving.classify(features)
     torch.testing.assert_close(half.clip[0], half.still[0].mean())
     torch.testing.assert_close(half.clip[1], both.clip[1])
-    without = moving.judge(features[..., : moving.width])
+    without = moving.classify(features[..., : moving.width])
     torch.testing.assert_close(without.clip, without.still.mean(1))

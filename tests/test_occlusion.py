@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from detector.explain.occlusion import Judge, explain_moments
+from detector.explain.occlusion import Explainer, explain_moments
 from detector.faces.crops import CropSettings
 from detector.heatmaps.regions import region_masks
 from detector.model.cnn_lstm import Logits
@@ -41,7 +41,7 @@ class MouthReader:
         contrast = [float(crop[self.mask].std()) / 20 for crop in crops]
         return torch.tensor(contrast)[:, None, None, None]
 
-    def judge(self, features: Tensor, lengths: Tensor) -> Logits:
+    def classify(self, features: Tensor, lengths: Tensor) -> Logits:
         frame = features[..., 0]
         return Logits(frame, frame, frame.mean(1), frame[:, :0])
 
@@ -49,7 +49,7 @@ class MouthReader:
 class ClipReader(MouthReader):
     """The same, but its frames say nothing by themselves: only the clip as a whole does."""
 
-    def judge(self, features: Tensor, lengths: Tensor) -> Logits:
+    def classify(self, features: Tensor, lengths: Tensor) -> Logits:
         heard = features[..., 0]
         return Logits(heard * 0 + 3, heard * 0 + 3, heard.mean(1), heard[:, :0])
 
@@ -78,8 +78,8 @@ def explained(
         features=np.full((T, 1), feature, np.float32),
     )
     person = judge_person(1, [clip], RULES, heat_of=of)
-    judge = Judge(reader, RULES, CropSettings(size=SIDE, margin=0.0), {}, of)
-    return explain_moments(person, [clip], judge, tried=1)
+    explainer = Explainer(reader, RULES, CropSettings(size=SIDE, margin=0.0), {}, of)
+    return explain_moments(person, [clip], explainer, tried=1)
 
 
 def first(person: Person) -> Moment:

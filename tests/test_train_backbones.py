@@ -9,8 +9,8 @@ import pytest
 from tests.shards import drawn_shards
 from train import fit
 from train.clips import Faces
-from train.judge import judge_crops
 from train.run import load_run
+from train.scores import score_crops
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_step_of_each_family_gives_a_network_that_answers(
 ) -> None:
     size = ["--size", "56"] if backbone.startswith("vit") else []
     assert tiny_fit(shards, tmp_path, backbone, "--freeze", freeze, *size) == 0
-    judged = judge_crops(load_run(tmp_path), Faces(shards, "val"))
+    judged = score_crops(load_run(tmp_path), Faces(shards, "val"))
     assert len(judged.clip) == 8
 
 

@@ -188,7 +188,7 @@ def test_two_batches_in_one_step_are_one_batch_twice_as_large(work: Path, tmp_pa
 def test_a_run_that_no_longer_gains_ends_early_and_slows_down_first(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "judged_auc", lambda *_: 0.5)
+    monkeypatch.setattr(fit, "validation_auc", lambda *_: 0.5)
     options = ["--steps", "200", "--judge-every", "1", "--schedule", "plateau", "--patience", "1"]
     config = FitConfig(warmup=0, schedule="plateau", patience=1, rate=1.0)
     history = [{"auc": score} for score in (0.5, 0.6, 0.6, 0.6)]

@@ -26,9 +26,9 @@ from detector.faces.mtcnn import FaceFinder
 from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import FloatArray, Image
 from train.clips import Faces
-from train.judge import judge_crops
 from train.metrics import auc, balanced_accuracy, bootstrap
 from train.run import FAST, load_imagenet, ready
+from train.scores import score_crops
 
 # As in the projects described above; not tuned.
 SIDE, FIRST_FRAMES, BATCH = 112, 20, 16
@@ -37,7 +37,7 @@ SIDE, FIRST_FRAMES, BATCH = 112, 20, 16
 def untrained(model: CnnLstm, faces: Faces) -> dict[str, Any]:
     """The same network with random weights, on the labelled crops of a split."""
     torch.manual_seed(0)
-    judged = judge_crops(ready(CnnLstm(model.config)), faces)
+    judged = score_crops(ready(CnnLstm(model.config)), faces)
     interval = bootstrap(auc, judged.fake, judged.still, judged.identity)
     return {"auc": auc(judged.fake, judged.still), "auc_interval": interval}
 

@@ -32,7 +32,6 @@ from train.clips import Faces
 from train.controls import student, untrained
 from train.families import family_scores
 from train.index import read_source
-from train.judge import Judged, judge_crops
 from train.metrics import (
     auc,
     bootstrap,
@@ -45,6 +44,7 @@ from train.metrics import (
 from train.perturbations import perturbed_crops
 from train.protocol import choose_share, fit_rules, report
 from train.run import load_run
+from train.scores import CropScores, score_crops
 from train.sequences import read_sequences, time_matters
 from train.verbs import verb
 from train.videos import SHARES, ShuffledRecorder, answers, uploaded
@@ -101,7 +101,7 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     make more real people fake. The calibration error is cross-fitted: each half of the people is
     judged with the rules of the other. `uploaded` are the results after the upload.
     """
-    judged = judge_twice(model, faces)
+    judged = score_twice(model, faces)
     labels, people = judged[0].fake, judged[0].identity
     both = np.stack([each.clip for each in judged], axis=1)  # (N, 2)
     first = halves(people)
@@ -117,24 +117,24 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
 
 def at_rules(model: CnnLstm, faces: Faces, rules: ScoringRules) -> dict[str, Any]:
     """Results on the labelled crops under rules that were fitted elsewhere."""
-    judged = judge_twice(model, faces)
+    judged = score_twice(model, faces)
     return of_crops(judged, [calibrate(each.clip, rules) for each in judged], rules)
 
 
-def judge_twice(model: CnnLstm, faces: Faces) -> list[Judged]:
+def score_twice(model: CnnLstm, faces: Faces) -> list[CropScores]:
     """The labelled crops of a split as they are, and after an upload."""
-    return [judge_crops(model, faces), judge_crops(model, faces, alter=uploads())]
+    return [score_crops(model, faces), score_crops(model, faces, alter=uploads())]
 
 
-def of_crops(judged: list[Judged], p: list[Floats], rules: ScoringRules) -> dict[str, Any]:
-    """Metrics of the crops of `judge_twice` at the probabilities `p` of both."""
+def of_crops(judged: list[CropScores], p: list[Floats], rules: ScoringRules) -> dict[str, Any]:
+    """Metrics of the crops of `score_twice` at the probabilities `p` of both."""
     plain, after = (
         of_copy(each, probabilities, rules) for each, probabilities in zip(judged, p, strict=True)
     )
     return plain | {"uploaded": after, "auc_still": auc(judged[0].fake, judged[0].still)}
 
 
-def of_copy(judged: Judged, p: Floats, rules: ScoringRules) -> dict[str, Any]:
+def of_copy(judged: CropScores, p: Floats, rules: ScoringRules) -> dict[str, Any]:
     """Metrics of crops; ranking by the logits, since two halves' probabilities share no scale."""
     labels, logits = judged.fake, judged.clip
     return summary(labels, p, judged.identity, rules.threshold) | {

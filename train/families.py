@@ -34,7 +34,7 @@ def family_scores(model: CnnLstm, faces: Faces, count: int = 400) -> dict[str, A
         batch = collate([pairs[k] for k in range(start, min(start + 16, count))])
         images = batch.clips[:, 0].to(model.mean.device).float() / 255
         # (N, 1, C): clips of one frame.
-        logits = model.judge(pool(model.encode(images))[:, None]).family
+        logits = model.classify(pool(model.encode(images))[:, None]).family
         fakes = batch.family >= 0
         truth += batch.family[fakes].tolist()
         predicted += logits.argmax(dim=1).cpu()[fakes].tolist()

@@ -38,7 +38,6 @@ from train.clips import (
     collate,
 )
 from train.device import Pictures, render
-from train.judge import judge_crops, judge_videos
 from train.left_out import left_out
 from train.metrics import auc
 from train.origin import origin_of, write_config
@@ -58,6 +57,7 @@ from train.run import (
     set_trainable,
     train_on,
 )
+from train.scores import score_crops, score_videos
 from train.sequences import (
     Sequences,
     clip_loss,
@@ -102,18 +102,18 @@ def frame_loss(
 
 
 def fit_frames(
-    run: Run, faces: Faces, judges: Faces, workers: int, *, on_device: bool = False
+    run: Run, faces: Faces, val: Faces, workers: int, *, on_device: bool = False
 ) -> None:
     """Stage one: single faces, made by the CPU or on the device that trains."""
     clip = clip_config(run.config, 1, run.config.mix or FRAME_MIX)
     steps = (device_steps_of if on_device else steps_of)(run, faces, clip, workers)
-    train_on(run, steps, lambda model: judged_auc(model, judges))
+    train_on(run, steps, lambda model: validation_auc(model, val))
 
 
-def judged_auc(model: CnnLstm, judges: Faces) -> float:
-    """Mean AUC over single crops and over videos of the split kept for judging."""
-    crops = judge_crops(model, judges, every=4)
-    videos = judge_videos(model, judges)
+def validation_auc(model: CnnLstm, val: Faces) -> float:
+    """Mean AUC over single crops and over videos of the validation split."""
+    crops = score_crops(model, val, every=4)
+    videos = score_videos(model, val)
     areas = [auc(part.fake, part.still) for part in (crops, videos) if len(set(part.fake)) == 2]
     print(json.dumps({"auc of crops and videos": [round(area, 4) for area in areas]}), flush=True)
     return float(np.mean(areas))
@@ -167,7 +167,7 @@ def _loader(run: Run, examples: Draws[Any], join: Callable[[Any], Any], workers:
     )
 
 
-def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -> None:
+def fit_clips(run: Run, faces: Faces, val: Faces, count: int, workers: int) -> None:
     """Stage two, on top of the best CNN of stage one."""
     stage_one = run.folder / "frames.best.safetensors"
     if run.step == 0:
@@ -177,32 +177,32 @@ def fit_clips(run: Run, faces: Faces, judges: Faces, count: int, workers: int) -
     config, folder = run.config, run.folder / "features"
     clip = clip_config(config, config.frames, config.mix or CLIP_MIX)
     # A fifth as many pairs as for training.
-    some = Pairs(judges, clip, max(count // 5, 4))
+    some = Pairs(val, clip, max(count // 5, 4))
     if config.cnn_rate:
         best = fit_together(
             run,
             steps_of(run, faces, clip, workers),
-            lambda model: beside_crops(model, encode_pairs(model, some, workers=workers), judges),
+            lambda model: beside_crops(model, encode_pairs(model, some, workers=workers), val),
         )
         encode_clips(best, some, folder / "val", workers=workers)
         return
     encoder = run.model.eval()
     with run.accelerator.main_process_first():
         train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
-        val = encode_clips(encoder, some, folder / "val", workers=workers)
-    judges_of_clips = beside_crops(encoder, val, judges)
+        clips = encode_clips(encoder, some, folder / "val", workers=workers)
+    validation = beside_crops(encoder, clips, val)
     set_trainable(run.model, config)
-    fit_sequences(run, train, judges_of_clips)
+    fit_sequences(run, train, validation)
 
 
-def beside_crops(encoder: CnnLstm, val: Sequences, judges: Faces) -> list[Sequences]:
+def beside_crops(encoder: CnnLstm, clips: Sequences, val: Faces) -> list[Sequences]:
     """Validation data of stage two: clips and, if there are any, labelled crops as clips of one."""
     # One frame has no motion, and such an LSTM adds nothing to it.
-    if not judges.crops_fake or encoder.config.motion:
-        return [val]
-    crops = judge_crops(encoder, judges)
+    if not val.crops_fake or encoder.config.motion:
+        return [clips]
+    crops = score_crops(encoder, val)
     single = crops.features[:, None]
-    return [val, Sequences(single.clone(), torch.tensor(crops.fake)[:, None])]
+    return [clips, Sequences(single.clone(), torch.tensor(crops.fake)[:, None])]
 
 
 def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> ClipConfig:
@@ -357,15 +357,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         teacher_of(config).copy_heads(run.model)
     run.start()
     faces = left_out(Faces(options.shards, "train"), config.leave_out)
-    judges = Faces(options.shards, "val")
+    val = Faces(options.shards, "val")
     try:
         if config.stage == "frames":
             on_device = options.device_data == "yes" or (
                 options.device_data == "auto" and run.accelerator.device.type == "cuda"
             )
-            fit_frames(run, faces, judges, options.workers, on_device=on_device)
+            fit_frames(run, faces, val, options.workers, on_device=on_device)
         else:
-            fit_clips(run, faces, judges, options.clips, options.workers)
+            fit_clips(run, faces, val, options.clips, options.workers)
     except KeyboardInterrupt:
         run.save()
         raise

@@ -1,7 +1,7 @@
 """Leave-sources-out: how a training recipe ranks videos of sources that its training never had.
 
 One set of validation sources is a small sample of cameras and generators. So the sources of the
-training videos are dealt into folds, one run is trained without each, and every video is judged by
+training videos are dealt into folds, one run is trained without each, and every video is scored by
 the run that lacked its source:
 
     for k in 1 2 3 4 5; do
@@ -24,10 +24,10 @@ import pandas as pd
 
 from train.clips import Faces
 from train.groups import TALKING_HEADS, group_of
-from train.judge import judge_videos
 from train.metrics import auc, bootstrap
 from train.protocol import folds_of
 from train.run import load_run
+from train.scores import score_videos
 from train.verbs import DataError, verb
 
 
@@ -85,14 +85,14 @@ def _ranked(part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def judged(faces: Faces, runs: Sequence[Path]) -> pd.DataFrame:
+def score_left_out(faces: Faces, runs: Sequence[Path]) -> pd.DataFrame:
     """Every video of the runs' folds, by the run that was trained without it."""
     tables = []
     for run in runs:
         part = part_of(run)
-        # Eight frames, more than in training's own judgement: scored once, not every few steps.
-        seen = judge_videos(load_run(run), held_back(faces, part), frames=8)
-        tables.append(seen.table.assign(still=seen.still, fold=part))
+        # Eight frames, more than validation takes: scored once, not every few steps.
+        scored = score_videos(load_run(run), held_back(faces, part), frames=8)
+        tables.append(scored.table.assign(still=scored.still, fold=part))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = [part_of(run) for run in options.runs]
     if len(set(parts)) < len(parts):
         raise DataError(f"two runs left out the same fold: {', '.join(parts)}.")
-    table = judged(Faces(options.shards, "train"), options.runs)
+    table = score_left_out(Faces(options.shards, "train"), options.runs)
     found = figures(table)
     options.out.write_text(json.dumps(found, indent=1))
     for name, row in found["groups"].items():

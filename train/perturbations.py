@@ -11,8 +11,8 @@ from detector.model.cnn_lstm import CnnLstm
 from detector.records import Image
 from train.augment import LEVELS, perturb, social_media
 from train.clips import Faces
-from train.judge import judge_crops
 from train.metrics import auc
+from train.scores import score_crops
 
 
 def perturbed_crops(model: CnnLstm, faces: Faces, every: int) -> dict[str, Any]:
@@ -48,5 +48,5 @@ def perturbed_crops(model: CnnLstm, faces: Faces, every: int) -> dict[str, Any]:
 
 
 def _auc(model: CnnLstm, faces: Faces, alter: Any, every: int) -> float:
-    judged = judge_crops(model, faces, alter=alter, every=every)
+    judged = score_crops(model, faces, alter=alter, every=every)
     return auc(judged.fake, judged.still)

@@ -28,9 +28,9 @@ from detector.model.weights import save_weights
 from detector.scoring.calibration import ScoringRules, calibrate
 from train.clips import Faces
 from train.hub_card import upload
-from train.judge import judge_crops
 from train.origin import commit_of_code
 from train.run import LAST_FIRST, load_run
+from train.scores import score_crops
 from train.verbs import verb
 
 ALLOWED = {"int8": 0.005, "float16": 0.002}
@@ -44,12 +44,12 @@ SETS = (
 def shifts_of(model: CnnLstm, rules: ScoringRules, faces: Faces) -> Iterator[tuple[str, float]]:
     """Each storage of `ALLOWED`, and the largest change of a probability, over the labelled crops,
     that it makes."""
-    before = calibrate(judge_crops(model, faces).clip, rules)
+    before = calibrate(score_crops(model, faces).clip, rules)
     stored = deepcopy(model)
     for dtype in ALLOWED:
         # From the original weights each time, not from the last rounding.
         stored.load_state_dict(unpack(pack(model.state_dict(), dtype)))
-        after = calibrate(judge_crops(stored, faces).clip, rules)
+        after = calibrate(score_crops(stored, faces).clip, rules)
         yield dtype, float(np.abs(before - after).max())
 
 

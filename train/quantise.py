@@ -6,7 +6,7 @@
 Static post-training quantisation (Jacob et al. 2018, arXiv 1712.05877) by NNCF, with crops of the
 training split as calibration set. The first layers lose in int8 the fine texture that tells fakes,
 so they stay in float32: as few of them as keep the AUC on the validation split within `MOST_LOSS`.
-What comes out is used where DEEPFAKE_ENGINE=int8 asks for it.
+What comes out is used where DEEPFAKE_ENGINE is int8.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from detector.model.cnn_lstm import CnnLstm, pool
 from detector.model.weights import find_weights, load_model
 from detector.records import FloatArray
 from train.clips import Faces
-from train.judge import cut_frames, cut_whole, spread
 from train.metrics import auc
+from train.scores import cut_frames, cut_whole, spread
 from train.verbs import DataError, verb
 
 MOST_LOSS = 0.003
@@ -43,8 +43,8 @@ FRAMES = 8  # of each video
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-class Judge:
-    """The validation crops of a split, cut once, and how an engine's maps rank them."""
+class Validation:
+    """The validation crops of a split, cut once, and how an engine's maps score them."""
 
     def __init__(self, model: CnnLstm, faces: Faces, every: int) -> None:
         self.model = model
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.quantise", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="published .safetensors")
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
-    parser.add_argument("--every", type=int, default=1, help="judge each so-many-th only")
+    parser.add_argument("--every", type=int, default=1, help="evaluate each so-many-th only")
     options = parser.parse_args(argv)
     if importlib.util.find_spec("nncf") is None:
         raise DataError("Quantisation needs NNCF: pip install nncf.")
@@ -132,24 +132,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = exported(Job(FromPixels(network), found.card.sha256, (size, size)), None)
     train = Faces(options.shards, "train")
     calibration = list(calibration_set(network, train, CALIBRATION))
-    judge = Judge(network, Faces(options.shards, "val"), options.every)
+    validation = Validation(network, Faces(options.shards, "val"), options.every)
     float32 = Engine(compiled(model))
-    before = judge.logits(float32)
-    told: dict[str, Any] = {"weights_sha256": found.card.sha256, "float32": judge.aucs(before)}
+    before = validation.logits(float32)
+    facts: dict[str, Any] = {
+        "weights_sha256": found.card.sha256,
+        "float32": validation.aucs(before),
+    }
     batch = np.concatenate(calibration[:10])
     for share in SHARES:
         small = quantised(model, calibration, share)
         engine = Engine(compiled(small), INT8)
-        after = judge.logits(engine)
-        told |= {
+        after = validation.logits(engine)
+        facts |= {
             "kept_float32": share,
-            "int8": judge.aucs(after),
+            "int8": validation.aucs(after),
             "largest_change": {k: float(np.abs(after[k] - before[k]).max()) for k in after},
             "milliseconds": [milliseconds(float32, batch), milliseconds(engine, batch)],
         }
-        print(told, flush=True)
-        if all(told["float32"][k] - told["int8"][k] < MOST_LOSS for k in after):
-            store(small, about_file(found.card, options.weights.parent), told)
+        print(facts, flush=True)
+        if all(facts["float32"][k] - facts["int8"][k] < MOST_LOSS for k in after):
+            store(small, about_file(found.card, options.weights.parent), facts)
             return 0
     raise DataError(f"Every int8 version costs {MOST_LOSS} of AUC or more; none was written.")
 

@@ -56,7 +56,7 @@ class FitConfig:
     """`freeze` counts the backbone's first stages that keep their weights, stem included; of the
     others "all" weights are tuned, or `tune` "vectors" only: the norms' scales and all biases,
     which keeps the features of a large pretrained backbone (arXiv 2508.06248 tunes the norms).
-    `average` is the decay of the running mean of weights that is judged and kept. A step uses
+    `average` is the decay of the running mean of weights that is evaluated and kept. A step uses
     `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
     after `patience` judgements without a better one. After `stop_after` of those the run ends
@@ -121,7 +121,7 @@ class Run:
     """Everything that must survive a restart, and how it is stored.
 
     The same on a CPU, on a GPU, and in many processes under `accelerate launch`, of which the
-    main one judges and writes.
+    main one evaluates and writes.
     """
 
     def __init__(self, folder: Path, config: FitConfig, loss: Loss) -> None:
@@ -141,7 +141,7 @@ class Run:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that judges, prints and writes."""
+        """Whether this is the process that evaluates, prints and writes."""
         return bool(self.accelerator.is_main_process)
 
     @property
@@ -253,7 +253,7 @@ class Run:
                 mean.copy_(value)
 
     def averaged(self) -> CnnLstm:
-        """A copy of the model with the mean weights, ready to judge."""
+        """A copy of the model with the mean weights, in eval mode."""
         model = CnnLstm(self.config.model)
         model.load_state_dict(self.average)
         return ready(model.to(self.accelerator.device))
@@ -490,10 +490,10 @@ def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, smooth, weight=weight)
 
 
-def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> None:
-    """Judge the mean weights, broadcast the score to all processes, log it, store the checkpoint,
-    and store the best weights separately."""
-    scores = [judge(run.averaged()) if run.is_main else 0.0]
+def validate(run: Run, loss: float | None, evaluate: Callable[[CnnLstm], float]) -> None:
+    """Evaluate the mean weights, broadcast the score to all processes, log it, store the
+    checkpoint, and store the best weights separately."""
+    scores = [evaluate(run.averaged()) if run.is_main else 0.0]
     broadcast_object_list(scores)
     score = float(scores[0])
     entry = {"stage": run.config.stage, "step": run.step, "loss": loss, "auc": score}
@@ -504,12 +504,14 @@ def note(run: Run, loss: float | None, judge: Callable[[CnnLstm], float]) -> Non
     better = score > run.best
     run.best = max(run.best, score)
     if run.is_main:
-        _write_note(run, better)
+        _log(run, better)
     run.save()
 
 
-def train_on(run: Run, batches: Iterator[Sequence[Any]], judge: Callable[[CnnLstm], float]) -> None:
-    """Step after step until the run is finished, judged and stored every `judge_every`."""
+def train_on(
+    run: Run, batches: Iterator[Sequence[Any]], evaluate: Callable[[CnnLstm], float]
+) -> None:
+    """Step after step until the run is finished, evaluated and stored every `judge_every`."""
     config = run.config
     pairs = config.pairs * config.accumulate * int(run.accelerator.num_processes)
     losses: list[float] = []
@@ -523,20 +525,20 @@ def train_on(run: Run, batches: Iterator[Sequence[Any]], judge: Callable[[CnnLst
             bar.update()
             # Mean of the last 50: single batches are too noisy to read.
             bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
-            if run.finished or due(run):
+            if run.finished or validation_due(run):
                 run.speed = len(losses) * pairs / (time.monotonic() - began)
-                note(run, float(np.mean(losses)), judge)
+                validate(run, float(np.mean(losses)), evaluate)
                 losses.clear()
                 began = time.monotonic()
 
 
-def due(run: Run) -> bool:
-    """Whether the network is judged now; near the end of its minutes only once more, at the end."""
+def validation_due(run: Run) -> bool:
+    """Whether to validate now; near the end of its minutes only once more, at the end."""
     near = run.config.minutes > 0 and run.progress > 0.85
     return run.step % run.config.judge_every == 0 and not near
 
 
-def _write_note(run: Run, better: bool) -> None:
+def _log(run: Run, better: bool) -> None:
     entry = run.history[-1]
     with (run.folder / "log.jsonl").open("a") as file:
         file.write(json.dumps(entry) + "\n")

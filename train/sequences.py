@@ -22,7 +22,7 @@ from tqdm import tqdm
 from detector.model.cnn_lstm import CnnLstm
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
-from train.run import FitConfig, Run, cross_entropy, note, train_on
+from train.run import FitConfig, Run, cross_entropy, train_on, validate
 from train.verbs import DataError, whole
 
 CHUNK = 100
@@ -80,33 +80,33 @@ def encode(model: CnnLstm, clips: Tensor) -> Tensor:
     return model.describe(seen, (B, T)).cpu()
 
 
-def fit_sequences(run: Run, train: Sequences, judges: Sequence[Sequences]) -> None:
-    """Train what follows the CNN, on clips of random length. The best by the mean AUC over `judges`
-    is kept, weighed against the frames' own logits as is best for them."""
+def fit_sequences(run: Run, train: Sequences, validation: Sequence[Sequences]) -> None:
+    """Train what follows the CNN, on clips of random length. The best by the mean AUC over
+    `validation` is kept, weighed against the frames' own logits as is best for them."""
     if run.config.model.motion and run.step == 0:
         measure_change(run.model, train)
-    start_from_zero_heads(run, lambda model: judge_sequences(model, judges))
-    train_on(run, windows(run, train), lambda model: judge_sequences(model, judges))
+    start_from_zero_heads(run, lambda model: validation_auc(model, validation))
+    train_on(run, windows(run, train), lambda model: validation_auc(model, validation))
     if run.is_main:
-        set_weight(run.folder / "clips.best.safetensors", run.averaged(), judges)
+        set_weight(run.folder / "clips.best.safetensors", run.averaged(), validation)
 
 
 def fit_together(
-    run: Run, batches: Iterator[list[Batch]], judges: Callable[[CnnLstm], Sequence[Sequences]]
+    run: Run, batches: Iterator[list[Batch]], validation: Callable[[CnnLstm], Sequence[Sequences]]
 ) -> CnnLstm:
-    """The same, with the CNN trained further; `judges` gives its features of the validation clips.
-    Returns the best network."""
+    """The same, with the CNN trained further; `validation` computes its features of the validation
+    clips. Returns the best network."""
     path = run.folder / "clips.best.safetensors"
 
-    def judge(model: CnnLstm) -> float:
-        return judge_sequences(model, judges(model))
+    def evaluate(model: CnnLstm) -> float:
+        return validation_auc(model, validation(model))
 
-    start_from_zero_heads(run, judge)
-    train_on(run, batches, judge)
+    start_from_zero_heads(run, evaluate)
+    train_on(run, batches, evaluate)
     best = run.averaged()
     if run.is_main:
         best.load_state_dict(load_file(path))
-        set_weight(path, best, judges(best))
+        set_weight(path, best, validation(best))
         best.load_state_dict(load_file(path))
     return best
 
@@ -119,7 +119,7 @@ def measure_change(model: CnnLstm, clips: Sequences) -> None:
     model.change_std.copy_(change.std(dim=0) + 1e-6)
 
 
-def start_from_zero_heads(run: Run, judge: Callable[[CnnLstm], float]) -> None:
+def start_from_zero_heads(run: Run, evaluate: Callable[[CnnLstm], float]) -> None:
     """Zero-initialises the LSTM's two heads: what is learned is a correction of mean pooling, and
     mean pooling itself is the first candidate."""
     if run.step:
@@ -129,7 +129,7 @@ def start_from_zero_heads(run: Run, judge: Callable[[CnnLstm], float]) -> None:
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
-    note(run, None, judge)
+    validate(run, None, evaluate)
 
 
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -139,10 +139,10 @@ WORTH = 0.005
 """Factors whose AUC differs by less are equals."""
 
 
-def set_weight(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
-    """Multiplies the LSTM's outputs in the weights at `path` by the factor that the judges rank
-    best, the smallest of equals: trained without the frame's own logit, they have no common scale
-    with it."""
+def set_weight(path: Path, model: CnnLstm, validation: Sequence[Sequences]) -> None:
+    """Multiplies the LSTM's outputs in the weights at `path` by the factor with the best
+    validation AUC, the smallest of equals: trained without the frame's own logit, they have no
+    common scale with it."""
     weights = load_file(path)
     outputs = [name for name in weights if name.startswith(("frame.", "clip."))]
 
@@ -152,7 +152,7 @@ def set_weight(path: Path, model: CnnLstm, judges: Sequence[Sequences]) -> None:
     def area(factor: float) -> float:
         model.load_state_dict(at(factor))
         # Rounded, so that equal factors compare as equal.
-        return round(judge_sequences(model, judges), 4)
+        return round(validation_auc(model, validation), 4)
 
     factors = MOTION_FACTORS if model.config.motion else FACTORS
     areas = {factor: area(factor) for factor in factors}
@@ -195,7 +195,7 @@ def clip_loss(model: CnnLstm, clips: Sequences, config: FitConfig) -> Tensor:
     input is motion is trained without them: its evidence is of another kind, and is weighed against
     theirs afterwards (`set_weight`).
     """
-    logits = model.judge(clips.features)
+    logits = model.classify(clips.features)
     if model.config.motion:
         # What the LSTM alone adds to the clip's logit.
         own = logits.clip - logits.still.mean(dim=1)
@@ -219,11 +219,11 @@ def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
 
 
 @torch.inference_mode()
-def judge_sequences(model: CnnLstm, judges: Sequence[Sequences], length: int = 5) -> float:
-    """Mean over `judges` of the AUC of clips of at most `length` frames."""
+def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = 5) -> float:
+    """Mean over `validation` of the AUC of clips of at most `length` frames."""
     areas = []
-    for clips in judges:
-        logits = model.judge(clips.features[:, :length].to(model.mean.device))
+    for clips in validation:
+        logits = model.classify(clips.features[:, :length].to(model.mean.device))
         areas.append(auc(clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.cpu().numpy()))
     return float(np.mean(areas))
 
@@ -236,7 +236,7 @@ def time_matters(model: CnnLstm, clips: Sequences, seed: int = 0) -> dict[str, f
     T = clips.features.shape[1]
     # One order for all clips, the same at each call.
     order = torch.randperm(T, generator=torch.Generator().manual_seed(seed))
-    ordered, shuffled = model.judge(clips.features), model.judge(clips.features[:, order])
+    ordered, shuffled = model.classify(clips.features), model.classify(clips.features[:, order])
     return {
         "mean_pooling": auc(fake, ordered.still.mean(dim=1).numpy()),
         "lstm": auc(fake, ordered.clip.numpy()),

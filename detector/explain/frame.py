@@ -1,4 +1,4 @@
-"""One judged frame, explained once more: where its evidence lies, by any method, and if it holds.
+"""One scored frame, explained once more: where its evidence lies, by any method, and a test of it.
 
 The report contains the face's box and the logits of all clips. So only the frames of one clip are
 read again and scored; no faces are searched for, and no score changes.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import VideoError
-from detector.explain.occlusion import explain_moment, judge_of
+from detector.explain.occlusion import explain_moment, explainer_for
 from detector.faces.crops import CropSettings, cut_face
 from detector.inference import Cut, LoadedDetector
 from detector.language import lazy, mark
@@ -31,33 +31,37 @@ from detector.video.turning import turned
 
 
 def explain_frame(
-    detector: LoadedDetector, path: Path, report: Report, asked: FrameQuestion, progress: Progress
+    detector: LoadedDetector,
+    path: Path,
+    report: Report,
+    question: FrameQuestion,
+    progress: Progress,
 ) -> Report:
-    """`report` with one moment in it, the frame that is asked for, and with what explains it.
+    """`report` with one moment in it, the requested frame, and with what explains it.
 
     Its `settings` and `heat_scale` are those of this explanation: the scale of the video where
     the video was explained in the same way, else such that the map is drawn as hot as the frame
     is fake. Raises ValueError if the person has no score, VideoError if `path` is another file
     than the report is about or cannot be read again, CancelledError if stopped.
     """
-    person, score = _place(report, asked)
+    person, score = _place(report, question)
     if detector.network is None:
         raise ValueError("there is no network that could explain it")
-    settings = replace(report.settings, heat=True, heat_method=asked.method, heat_of=asked.of)
+    settings = replace(report.settings, heat=True, heat_method=question.method, heat_of=question.of)
     progress.update(mark("Looking closer"), 0, 1)
     frames = _read_clip(
         detector, path, report, _range_around(report, person, score.second), progress
     )
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
-    assert clip.heats is not None  # they were asked for
+    assert clip.heats is not None  # `settings` has heat
     rules = detector.rules.at(settings.threshold)
     # Times come from the same file and decoder, so they are equal to the last bit.
     at = cut.seconds.index(score.second)
-    heat = weigh_heat(clip.heats[at], _strength(person, score, rules, asked.of))
+    heat = weigh_heat(clip.heats[at], _strength(person, score, rules, question.of))
     moment = Moment(person.id, score.second, score.fake, cut.crops[at], heat)
-    judge = judge_of(detector.network, rules, settings)
-    moment = explain_moment(moment, clip, person, judge, tested=True)
+    explainer = explainer_for(detector.network, rules, settings)
+    moment = explain_moment(moment, clip, person, explainer, tested=True)
     people = [replace(one, moments=(moment,) * (one is person)) for one in report.people]
     scale = report.heat_scale if settings == report.settings else 0.0
     if scale == 0.0:
@@ -65,12 +69,12 @@ def explain_frame(
     return replace(report, people=tuple(people), settings=settings, heat_scale=scale)
 
 
-def _place(report: Report, asked: FrameQuestion) -> tuple[Person, FaceScore]:
-    """The person, and the judged frame of theirs nearest to the second asked for."""
-    person = next((one for one in report.people if one.id == asked.person and one.clips), None)
+def _place(report: Report, question: FrameQuestion) -> tuple[Person, FaceScore]:
+    """The person, and their scored frame nearest to the requested second."""
+    person = next((one for one in report.people if one.id == question.person and one.clips), None)
     if person is None:
-        raise ValueError(f"Person {asked.person} has no score that could be explained")
-    return person, min(person.scores, key=lambda score: abs(score.second - asked.second))
+        raise ValueError(f"Person {question.person} has no score that could be explained")
+    return person, min(person.scores, key=lambda score: abs(score.second - question.second))
 
 
 def _read_clip(
@@ -91,7 +95,7 @@ def _read_clip(
 
 
 def _range_around(report: Report, person: Person, second: float) -> SamplingRange:
-    """The run of frames around a second in which the person was judged."""
+    """The run of frames around a second in which the person was scored."""
     clip = next(clip for clip in person.clips if clip.start <= second <= clip.end)
     frames = sum(clip.start <= at <= clip.end for at in report.sampled_seconds)
     # One clip of exactly as many frames, so the same frames are decoded.

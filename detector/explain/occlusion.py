@@ -35,9 +35,9 @@ SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The network and rules by which one moment is tested, and what real faces show. `of` says
-    which logit is to be explained, as in `Settings.heat_of`."""
+class Explainer:
+    """The network and rules by which one moment is tested, and what real faces show. `of` is
+    the logit to be explained, as in `Settings.heat_of`."""
 
     network: Network
     rules: ScoringRules
@@ -46,29 +46,29 @@ class Judge:
     of: str = "frame"
 
 
-def judge_of(network: Network, rules: ScoringRules, settings: Settings) -> Judge:
-    """The judge that goes with a network and with what its heat maps explain."""
+def explainer_for(network: Network, rules: ScoringRules, settings: Settings) -> Explainer:
+    """The explainer of a network, for what its heat maps explain."""
     model = network.card.model
     expected = network.card.expected_regions(settings.heat_method, settings.heat_of)
     crop = CropSettings(size=model.size, margin=model.margin)
-    return Judge(network, rules, crop, expected, settings.heat_of)
+    return Explainer(network, rules, crop, expected, settings.heat_of)
 
 
 def explain_people(
-    people: Sequence[Person], clips: Sequence[Sequence[ScoredClip]], judge: Judge
+    people: Sequence[Person], clips: Sequence[Sequence[ScoredClip]], explainer: Explainer
 ) -> tuple[Person, ...]:
     """Everyone with the reasons for their moments; together they test about `TESTED` of them."""
     tried = max(1, TESTED // max(len(people), 1))
     pairs = zip(people, clips, strict=True)
-    return tuple(explain_moments(person, own, judge, tried=tried) for person, own in pairs)
+    return tuple(explain_moments(person, own, explainer, tried=tried) for person, own in pairs)
 
 
 def explain_moments(
-    person: Person, clips: Sequence[ScoredClip], judge: Judge, *, tried: int
+    person: Person, clips: Sequence[ScoredClip], explainer: Explainer, *, tried: int
 ) -> Person:
     """`person` with the regions of all moments; the first `tried` ones are tested as well."""
     explained = [
-        explain_moment(moment, _clip_of(moment, clips), person, judge, tested=rank < tried)
+        explain_moment(moment, _clip_of(moment, clips), person, explainer, tested=rank < tried)
         for rank, moment in enumerate(person.moments)
     ]
     return replace(person, moments=tuple(explained))
@@ -79,27 +79,27 @@ def _clip_of(moment: Moment, clips: Sequence[ScoredClip]) -> ScoredClip:
 
 
 def explain_moment(
-    moment: Moment, clip: ScoredClip, person: Person, judge: Judge, *, tested: bool
+    moment: Moment, clip: ScoredClip, person: Person, explainer: Explainer, *, tested: bool
 ) -> Moment:
     """`moment`, a frame of `clip`, with its regions and its weight; `tested` by hiding them.
 
     What does not reach the undecided range has nothing to be confirmed.
     """
     at = [float(second) for second in clip.seconds].index(moment.second)
-    points = landmarks_in_crop(clip.landmarks[at], clip.boxes[at], judge.crop)
+    points = landmarks_in_crop(clip.landmarks[at], clip.boxes[at], explainer.crop)
     regions: tuple[RegionShare, ...] = ()
     if moment.heat is not None:
-        regions = region_shares(moment.heat, points, judge.crop.size, judge.expected)
-    moment = replace(moment, regions=regions, without=_without(clip, at, person, judge))
-    explained = moment.fake if judge.of == "frame" else person.fake or 0.0
-    if not tested or not regions or explained < judge.rules.undecided[0]:
+        regions = region_shares(moment.heat, points, explainer.crop.size, explainer.expected)
+    moment = replace(moment, regions=regions, without=_without(clip, at, person, explainer))
+    explained = moment.fake if explainer.of == "frame" else person.fake or 0.0
+    if not tested or not regions or explained < explainer.rules.undecided[0]:
         return moment
-    masks = region_masks(points, judge.crop.size, judge.crop.size)
-    return _tested(moment, masks, _Asked(judge.network, clip, at, judge.of))
+    masks = region_masks(points, explainer.crop.size, explainer.crop.size)
+    return _tested(moment, masks, _AlteredFrame(explainer.network, clip, at, explainer.of))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _AlteredFrame:
     """Frame `at` of a clip, of which the network can score altered versions."""
 
     network: Network
@@ -118,19 +118,19 @@ class _Asked:
         The original is scored in the same batch: in another one rounding might differ.
         """
         # (N, C), the original first.
-        seen = pool(self.network.encode(versions))
+        pooled = pool(self.network.encode(versions))
         # (T, C + M), repeated to (N, T, C + M) with one frame replaced.
-        features = torch.from_numpy(self.clip.features).to(seen)
+        features = torch.from_numpy(self.clip.features).to(pooled)
         again = features.repeat(len(versions), 1, 1)
-        again[:, self.at, : seen.shape[1]] = seen  # the change between frames stays as it was
+        again[:, self.at, : pooled.shape[1]] = pooled  # the change between frames stays as it was
         lengths = torch.full((len(versions),), len(features))
-        judged = self.network.judge(again, lengths)
-        logits = (judged.frame[:, self.at] if self.of == "frame" else judged.clip).float().cpu()
+        scored = self.network.classify(again, lengths)
+        logits = (scored.frame[:, self.at] if self.of == "frame" else scored.clip).float().cpu()
         return [float(logits[0] - logit) for logit in logits[1:]]
 
 
-def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
-    """Blur the first regions and a control; see which of them lowers the score clearly."""
+def _tested(moment: Moment, masks: Mapping[str, Mask], altered: _AlteredFrame) -> Moment:
+    """Blur the first regions and a control; find which of them lowers the score clearly."""
     regions = list(moment.regions)
     chosen = list(range(min(TRIED, len(regions))))
     controls = [k for k in range(TRIED, len(regions)) if regions[k].area >= CONTROL_AREA]
@@ -138,9 +138,9 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], asked: _Asked) -> Moment:
         chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
     # Blurred, not blackened: an edge that no face has would itself be taken for a manipulation.
     blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]
-    drops = asked.drops([moment.crop, *blurred])
+    drops = altered.drops([moment.crop, *blurred])
     # A region must matter more than the control does, which has the least heat for its size.
-    bar = max(asked.least_drop, drops[-1] if controls else 0.0)
+    bar = max(altered.least_drop, drops[-1] if controls else 0.0)
     for place, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
         clear = place < TRIED and drop > bar and regions[k].excess > 0
         regions[k] = replace(regions[k], drop=drop, confirmed=clear)
@@ -160,15 +160,15 @@ def blur_region(crop: Image, mask: Mask) -> Image:
     return np.array(Pillow.composite(hidden, picture, soft))
 
 
-def _without(clip: ScoredClip, at: int, person: Person, judge: Judge) -> float | None:
-    """The person's probability had frame `at` of `clip` not been seen; None if it was all."""
+def _without(clip: ScoredClip, at: int, person: Person, explainer: Explainer) -> float | None:
+    """The person's probability without frame `at` of `clip`; None if there is no other frame."""
     if len(clip.seconds) < 2 or clip.features is None:
         return None
-    rest = torch.from_numpy(np.delete(clip.features, at, axis=0)).to(judge.network.device)
-    logit = float(judge.network.judge(rest[None], torch.tensor([len(rest)])).clip)
+    rest = torch.from_numpy(np.delete(clip.features, at, axis=0)).to(explainer.network.device)
+    logit = float(explainer.network.classify(rest[None], torch.tensor([len(rest)])).clip)
     kept = [part for part in person.clips if part.weight > 0]
     # A person's clips do not overlap, so the start identifies one.
     start = float(clip.seconds[0])
     logits = np.array([logit if part.start == start else part.logit for part in kept])
     weights = np.array([part.weight for part in kept])
-    return float(calibrate(pool_logits(logits, weights, judge.rules.share), judge.rules))
+    return float(calibrate(pool_logits(logits, weights, explainer.rules.share), explainer.rules))

@@ -144,7 +144,7 @@ class _Among(nn.Module):
         clips = self.features.repeat(len(images), 1, 1)
         # Version i of the frame among the same neighbours, (N, T, C).
         clips[:, self.t] = seen
-        logits = self.model.judge(clips)
+        logits = self.model.classify(clips)
         return logits.frame[:, self.t, None] if self.of == "frame" else logits.clip[:, None]
 
 

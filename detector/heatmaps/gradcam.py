@@ -64,7 +64,7 @@ def slopes_of(of: str, model: CnnLstm, maps: Tensor, lengths: Tensor) -> Tensor:
         return _own_slopes(model, features, lengths)
     with torch.inference_mode(False), torch.enable_grad(), _differentiable_lstm():
         moved = features.clone().requires_grad_()
-        clip = model.judge(moved, lengths).clip
+        clip = model.classify(moved, lengths).clip
         # The sum over clips has each clip's own gradient: they do not depend on each other.
         (slopes,) = torch.autograd.grad(clip.sum(), moved)
     return slopes
@@ -93,7 +93,7 @@ def _own_slopes(model: CnnLstm, features: Tensor, lengths: Tensor) -> Tensor:
         diagonal = torch.eye(T, dtype=torch.bool, device=features.device)[None, :, :, None]
         moved = features.clone().requires_grad_()
         copies = torch.where(diagonal, moved[:, :, None], features[:, None])  # (B, T, T, C)
-        frame = model.judge(copies.flatten(0, 1), lengths.repeat_interleave(T)).frame
+        frame = model.classify(copies.flatten(0, 1), lengths.repeat_interleave(T)).frame
         own = frame.view(B, T, T).diagonal(dim1=1, dim2=2)  # (B, T)
         (slopes,) = torch.autograd.grad(own.sum(), moved)
     return slopes

@@ -144,7 +144,7 @@ class CnnLstm(nn.Module):
         B, T = clips.shape[:2]
         # The CNN runs on all frames as one batch, (B * T, 3, H, W).
         features = self.describe(self.encode_with_early(clips.flatten(0, 1)), (B, T))
-        return self.judge(features, lengths)
+        return self.classify(features, lengths)
 
     def encode(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1]  ->  maps (N, C, h, w): the last convolutional ones, or the
@@ -189,7 +189,7 @@ class CnnLstm(nn.Module):
             parts.append(torch.cat([change[:, :1], change], dim=1).add(1e-3).log())
         return torch.cat(parts, dim=-1)
 
-    def judge(self, features: Tensor, lengths: Tensor | None = None) -> Logits:
+    def classify(self, features: Tensor, lengths: Tensor | None = None) -> Logits:
         """(B, T, C + M) features  ->  `Logits`; differentiable in `features`.
 
         Frames beyond `lengths` get the logit of their own features, and affect no other. In a

@@ -42,7 +42,7 @@ class ScoringRules:
     bias: float = 0.0
     calibrated: bool = False
     threshold: float = 0.5
-    # Defaults for cards without measured rules; `train.judge` and `train.publish` fit what is
+    # Defaults for cards without measured rules; `train.scores` and `train.publish` fit what is
     # released.
     undecided: tuple[float, float] = (0.45, 0.55)
     bands: tuple[float, float, float, float] = (0.5, 0.7, 0.9, 1.0)

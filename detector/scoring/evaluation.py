@@ -12,7 +12,7 @@ from detector.scoring.metrics import auc, bootstrap, roc
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class LabelledScore:
     """One labelled file; `score` is its probability of fake, None where it got no score."""
 
     fake: bool
@@ -49,10 +49,10 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
+def evaluate(files: Sequence[LabelledScore], threshold: float) -> Evaluation:
     """Files with a score at `threshold` or above count as called fake; those without one count as
     neither, and are in the matrix."""
-    scored = [one for one in judged if one.score is not None]
+    scored = [one for one in files if one.score is not None]
     fake = np.array([one.fake for one in scored], float)
     score = np.array([one.score for one in scored], float)
     both = 0 < fake.sum() < len(fake)
@@ -64,11 +64,11 @@ def evaluate(judged: Sequence[Judged], threshold: float) -> Evaluation:
             (round(float(x), 4), round(float(y), 4)) for x, y in zip(fpr, tpr, strict=True)
         )
     return Evaluation(
-        files=len(judged),
+        files=len(files),
         threshold=threshold,
         auc=auc(fake, score) if both else None,
         auc_interval=_interval(fake, score, [one.identity for one in scored]) if both else None,
-        matrix=_matrix(judged, threshold),
+        matrix=_matrix(files, threshold),
         roc=points,
     )
 
@@ -79,14 +79,14 @@ def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float]
         return None
     try:
         return bootstrap(auc, fake, score, identity)
-    except ValueError:  # no drawing held both labels
+    except ValueError:  # no drawing has both labels
         return None
 
 
-def _matrix(judged: Sequence[Judged], threshold: float) -> Matrix:
+def _matrix(files: Sequence[LabelledScore], threshold: float) -> Matrix:
     def count(fake: bool, called: bool | None) -> int:
-        at_or_above = (None if one.score is None else one.score >= threshold for one in judged)
-        pairs = zip(judged, at_or_above, strict=True)
+        at_or_above = (None if one.score is None else one.score >= threshold for one in files)
+        pairs = zip(files, at_or_above, strict=True)
         return sum(one.fake is fake and answer is called for one, answer in pairs)
 
     return Matrix(

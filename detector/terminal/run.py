@@ -19,7 +19,7 @@ from detector.progress import LOOKING
 from detector.records import APP_VERSION, Report
 from detector.render.document import rows_to_csv, to_html
 from detector.render.movie import annotate_video
-from detector.scoring.evaluation import Evaluation, Judged, evaluate
+from detector.scoring.evaluation import Evaluation, LabelledScore, evaluate
 from detector.settings import Settings
 from detector.terminal.console import Bar, Console, shown_path
 from detector.terminal.inputs import STDIN, Input, Skipped
@@ -201,11 +201,13 @@ class Run:
         if self.labels is None:
             return None
         pairs = [(self.labels.of(Path(one.path)), one) for one in self.outcomes.values()]
-        judged = [Judged(known.fake, one.fake, known.identity) for known, one in pairs if known]
-        if len(judged) < len(pairs):
-            self.console.log(f"{len(pairs) - len(judged)} of {len(pairs)} files have no label.")
+        labelled = [
+            LabelledScore(known.fake, one.fake, known.identity) for known, one in pairs if known
+        ]
+        if len(labelled) < len(pairs):
+            self.console.log(f"{len(pairs) - len(labelled)} of {len(pairs)} files have no label.")
         threshold = self.detector.rules.at(self.settings.threshold).threshold
-        return evaluate(judged, threshold) if judged else None
+        return evaluate(labelled, threshold) if labelled else None
 
     @property
     def code(self) -> int:

@@ -28,7 +28,7 @@ def plain(model: CnnLstm, clips: Tensor) -> None:
 def ours(model: CnnLstm, clips: Tensor) -> None:
     with torch.inference_mode():
         maps = model.encode(clips.flatten(0, 1))
-        model.judge(pool(maps).unflatten(0, clips.shape[:2]))
+        model.classify(pool(maps).unflatten(0, clips.shape[:2]))
     frame_heat(model, maps, torch.full((len(clips),), clips.shape[1]))
 
 

@@ -14,7 +14,7 @@ from detector.language import _, mark
 from detector.records import Report, Status
 from detector.render.model_charts import roc_svg
 from detector.scoring.calibration import ScoringRules
-from detector.scoring.evaluation import Evaluation, Judged, evaluate
+from detector.scoring.evaluation import Evaluation, LabelledScore, evaluate
 from detector.text.summary import percent
 from detector.ui.gradio_patches import as_uploaded, untouched
 from detector.ui.templates import piece, section
@@ -62,7 +62,9 @@ def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
     # Uploads come without their folders, and Gradio takes some characters out of their names.
     known = labels.by_name(as_uploaded)
     pairs = [(known.get(item.path.name), item) for item in done]
-    judged = [Judged(label.fake, _score(item), label.identity) for label, item in pairs if label]
+    judged = [
+        LabelledScore(label.fake, _score(item), label.identity) for label, item in pairs if label
+    ]
     missing = [item.name for label, item in pairs if label is None]
     if not judged:
         return section(

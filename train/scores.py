@@ -17,7 +17,7 @@ from detector.records import Box, FloatArray, Image
 from train.clips import PLAIN_VIEW, Faces
 
 
-class Judged(NamedTuple):
+class CropScores(NamedTuple):
     """N crops: the CNN's pooled `features` (N, C); `fake` (N,) in {0, 1}; the log-odds `still`
     (N,) of the frame alone and `clip` (N,) of a clip of one frame, which is the product's
     score of a picture."""
@@ -30,14 +30,14 @@ class Judged(NamedTuple):
 
 
 @torch.inference_mode()
-def judge_crops(
+def score_crops(
     model: CnnLstm,
     faces: Faces,
     batch: int = 32,
     *,
     alter: Callable[[Image], Image] | None = None,
     every: int = 1,
-) -> Judged:
+) -> CropScores:
     """The labelled crops of a split, whole pictures resized to the network's input. With `alter`,
     each picture is altered first; with `every`, only each so-many-th of both labels is judged."""
     reals, fakes = faces.crops_real[::every], faces.crops_fake[::every]
@@ -51,13 +51,13 @@ def judge_crops(
         images = to_tensor([cut_whole(picture, model.config.size) for picture in pictures])
         images = images.to(model.mean.device, memory_format=torch.channels_last)
         seen = pool(model.encode(images))
-        logits = model.judge(seen[:, None])  # (n, 1, C)
+        logits = model.classify(seen[:, None])  # (n, 1, C)
         features.append(seen.cpu())
         still += logits.still[:, 0].tolist()
         clip += logits.clip.tolist()
     # In the order of `crops`: reals, then fakes.
     fake = np.repeat([0.0, 1.0], [len(reals), len(fakes)])
-    return Judged(
+    return CropScores(
         features=torch.cat(features),
         fake=fake.astype(np.float32),
         still=np.array(still, np.float32),
@@ -66,7 +66,7 @@ def judge_crops(
     )
 
 
-class JudgedVideos(NamedTuple):
+class VideoScores(NamedTuple):
     """N videos of a split: rows of the table, `fake` (N,) in {0, 1}, and of each the mean
     log-odds `still` (N,) of some of its frames."""
 
@@ -99,9 +99,9 @@ def cut_frames(faces: Faces, rows: NDArray[np.int64], settings: CropSettings) ->
 
 
 @torch.inference_mode()
-def judge_videos(
+def score_videos(
     model: CnnLstm, faces: Faces, frames: int = 4, *, margin: float | None = None
-) -> JudgedVideos:
+) -> VideoScores:
     """The stored labelled videos of a split, `frames` of each, evenly over what is stored."""
     clips = faces.videos_real + faces.videos_fake
     config = model.config
@@ -113,4 +113,4 @@ def judge_videos(
         still.append(float(model.still(pool(model.encode(images))).mean()))
     fake = np.repeat([0.0, 1.0], [len(faces.videos_real), len(faces.videos_fake)])
     table = faces.table.iloc[[rows[0] for rows in clips]].reset_index(drop=True)
-    return JudgedVideos(table, fake.astype(np.float32), np.array(still, np.float32))
+    return VideoScores(table, fake.astype(np.float32), np.array(still, np.float32))
