@@ -21,7 +21,7 @@ from detector.language import speaking
 from detector.records import Frame, Image, Status
 from detector.sandbox.reader import IsolatedReader
 from detector.video import DecodeNotes, probe, read_all, read_clips, read_sound, reading
-from detector.video.fields import is_combed
+from detector.video.fields import CELL, TEETH, TOOTH, combing, is_combed
 from detector.video.packets import demuxed
 from detector.video.sampling import SamplingRange
 from tests.clips import barcode, plain, read_barcode, write_clip
@@ -383,6 +383,26 @@ def test_progressive_pictures_stored_as_fields_are_left_alone(tmp_path: Path) ->
     notes = DecodeNotes()
     list(read_all(path, notes=notes))
     assert not notes.deinterlaced
+
+
+@pytest.mark.parametrize("height", [32, 40, 131, 180, 720])
+def test_combing_is_measured_point_by_point(height: int) -> None:
+    """The quick way over bytes gives what the definition gives, at every height."""
+    generator = np.random.default_rng(height)
+    luma = generator.integers(0, 256, (height, 40), np.uint8)
+    luma[height // 3 : -4 : 2] = np.clip(luma[height // 3 : -4 : 2] // 32 + 200, 0, 255)
+    luma[height // 3 + 1 : -4 : 2] //= 32
+    combed = np.zeros((height - 4, 40), bool)
+    for y, x in np.ndindex(*combed.shape):
+        line = luma[y : y + 5, x].astype(int)
+        up, down = line[2] - line[1], line[2] - line[3]
+        own = max(abs(line[2] - line[0]), abs(line[2] - line[4]))
+        tooth = min(abs(up), abs(down))
+        combed[y, x] = tooth > TOOTH and (up > 0) == (down > 0) and 2 * own < tooth
+    rows = len(combed) // CELL
+    cells = combed[: rows * CELL].reshape(rows, CELL, -1).sum(axis=1) >= TEETH
+    assert 0 < cells.mean() < 1
+    assert combing(luma) == cells.mean()
 
 
 # --- the shape of pixels ------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class Drawing:
             # Before scaling, which would mix the lines of both moments.
             frame, how["interpolation"] = self._field.of(frame), Interpolation.BICUBIC
             self.notes.deinterlaced = True
-        image = cast(Image, self._rgb(frame, how).to_ndarray())
+        image = _pixels_of(self._rgb(frame, how))
         if frame.color_trc in HIGH_RANGE:
             image = lifted(image)
         return np.ascontiguousarray(_upright(image, self._matrix))
@@ -81,6 +81,14 @@ class Drawing:
                 toned = self._toned[colours]
                 return toned.reformat(frame, *self.size, "rgb24", threads=1, **how | ORDINARY)
         return self._plain.reformat(frame, *self.size, "rgb24", threads=1, **how)
+
+
+def _pixels_of(frame: VideoFrame) -> Image:
+    """The pixels of an RGB frame: its own memory, not a copy, which it then keeps alive."""
+    plane = frame.planes[0]
+    # `line_size` may exceed the width: lines begin at multiples of some power of two.
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return lines[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
 
 
 def lifted(image: Image) -> Image:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 # 255) in one direction, and from those beyond them, which are of its own moment, by less than half.
 TOOTH = 5
 COLUMNS = 4  # every fourth one is used, which is enough and four times as fast
+BAND = 8  # rows of cells at a time: little memory is the fastest
 CELL, TEETH = 16, 8  # of so many points one above the other so many are combed at a moving edge
 # The share of such cells. In progressive clips it was 0 but for one; stripes and tiles could
 # comb some, so without a flag a higher share is required.
@@ -33,22 +34,35 @@ def is_combed(frame: VideoFrame) -> bool:
     return combing(luma) > (FLAGGED if frame.interlaced_frame else UNFLAGGED)
 
 
-def combing(luma: NDArray[np.int16]) -> float:
-    """The share of cells of (H, W) 0 to 255 that are combed, in [0, 1]."""
+def combing(luma: NDArray[np.uint8]) -> float:
+    """The share of cells of (H, W) that are combed, in [0, 1]."""
+    rows = (len(luma) - 4) // CELL
+    # Two more lines on either side of a band are compared with its own.
+    bands = [luma[at * CELL : min(at + BAND, rows) * CELL + 4] for at in range(0, rows, BAND)]
+    return float(np.concatenate([_teeth(band) >= TEETH for band in bands]).mean())
+
+
+def _teeth(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """How many points of each cell are combed, (rows of cells, W)."""
     line, above, below = luma[2:-2], luma[1:-3], luma[3:-1]
-    # int16: differences of bytes have signs.
-    up, down = line - above, line - below
-    tooth = np.minimum(np.abs(up), np.abs(down))
+    # Of bytes, without wrapping: how far a point is above both its neighbours, or below both; 0
+    # where it lies between them.
+    high, low = np.maximum(above, below), np.minimum(above, below)
+    tooth = np.maximum(np.maximum(line, high) - high, low - np.minimum(line, low))
     # Lines two apart belong to the same field.
-    own = np.maximum(np.abs(line - luma[:-4]), np.abs(line - luma[4:]))
-    combed = (tooth > TOOTH) & ((up > 0) == (down > 0)) & (2 * own < tooth)
+    own = np.maximum(_apart(line, luma[:-4]), _apart(line, luma[4:]))
+    # Less than half, rounded up: twice a byte may be more than a byte.
+    combed = (tooth > TOOTH) & (own < tooth - (tooth >> 1))
     # (rows, CELL, columns): a moving edge combs many lines one above the other, noise does not.
-    rows = len(combed) // CELL
-    teeth = combed[: rows * CELL].reshape(rows, CELL, -1).sum(axis=1)
-    return float((teeth >= TEETH).mean())
+    teeth: NDArray[np.uint8] = combed.reshape(-1, CELL, combed.shape[1]).sum(axis=1, dtype=np.uint8)
+    return teeth
 
 
-def _luma(frame: VideoFrame) -> NDArray[np.int16] | None:
+def _apart(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.maximum(a, b) - np.minimum(a, b)
+
+
+def _luma(frame: VideoFrame) -> NDArray[np.uint8] | None:
     """Every few columns of the brightness, 0 to 255; None where it has no plane of its own."""
     component = frame.format.components[0]
     if not component.is_luma or component.plane != 0 or not 8 <= component.bits <= 16:
@@ -59,9 +73,10 @@ def _luma(frame: VideoFrame) -> NDArray[np.int16] | None:
     # One plane for several components, as in YUY2: every second byte is colour.
     if component.bits == 8 and len(frame.format.components) > 1 and len(frame.planes) == 1:
         return None  # packed: brightness and colour side by side
-    # `line_size` may exceed the width; 10 and 12 bits are reduced to 8.
-    looked_at = rows[:, : plane.width : COLUMNS].astype(np.int32) >> (component.bits - 8)
-    luma: NDArray[np.int16] = looked_at.astype(np.int16)
+    looked_at = rows[:, : plane.width : COLUMNS]  # `line_size` may exceed the width
+    if component.bits > 8:  # 10 and 12 bits are reduced to 8
+        looked_at = np.minimum(np.right_shift(looked_at, component.bits - 8), 255)
+    luma: NDArray[np.uint8] = np.ascontiguousarray(looked_at, np.uint8)
     return luma
 
 

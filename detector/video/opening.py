@@ -30,6 +30,7 @@ DEMUXERS = {
     "mpeg": "mpeg",
     "gif": "gif",
 }
+TELLING_HEADERS = ("mp4", "matroska", "webm")  # which give the tracks and their sizes
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 # A stream that was cut out of a longer one begins anywhere in a packet; a whole one follows soon.
@@ -182,14 +183,19 @@ def _picture_kind(head: bytes) -> str:
 
 
 @contextmanager
-def open_container(path: Path, kind: str) -> Iterator[InputContainer]:
+def open_container(path: Path, kind: str, *, by_header: bool = False) -> Iterator[InputContainer]:
     """The file, opened by the one demuxer of its kind and by no other protocol than `file`.
 
+    `by_header`: what the header of an MP4, MKV or WebM tells of the tracks is enough. Otherwise
+    FFmpeg decodes first frames to know more, which takes most of the time of opening.
     Raises VideoError if that demuxer cannot parse it.
     """
     # Both lists are FFmpeg's: a demuxer may open no other format, and no other protocol, from
     # within.
     options = {"format_whitelist": DEMUXERS[kind], "protocol_whitelist": "file"}
+    if by_header and kind in TELLING_HEADERS:
+        # Of the analysis alone: frames that are decoded later are not skipped.
+        options |= {"skip_frame": "all", "probesize": "32"}
     demuxer = DEMUXERS[kind].partition(",")[0]
     try:
         container = av.open(
