@@ -29,9 +29,11 @@ from detector.errors import VideoError
 from detector.records import Status
 from detector.render.batch import batch_csv
 from detector.render.rows import row_of
+from detector.sandbox.reader import reader
 from detector.settings import Settings
 from tests import reports
 from tests.clips import moving_portrait, plain, write_clip
+from tests.signing import identity, sign
 
 ABOUT = {"model": "tiny", "settings": {"frames": 8}}
 
@@ -224,6 +226,40 @@ class Fragile(Worker):
             raise ZeroDivisionError("a mistake of ours")
         answer = VideoError(f"{self.device} {os.getpid()}", Status.NO_FACE)
         return record_of(row_of(answer, video.name), video)
+
+
+class Notary(Worker):
+    """Its rows say whether a file's signer is trusted; it loads no network."""
+
+    def __init__(self, job: Job, known: pa.Table, device: str) -> None:
+        self.job, self.known, self.device = job, known, device
+
+    def answer(self, video: Entry) -> dict[str, object]:
+        origin = reader(lambda: None, isolate=True).read_origin(Path(video.uri))
+        return record_of(row_of(VideoError(origin.credentials.value), video.name), video)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process be confined")
+def test_the_operators_authorities_reach_every_worker(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named relative to the folder in which the command is started."""
+    clip = write_clip(tmp_path / "clip.mp4", plain(12))
+    (tmp_path / "in").mkdir()
+    for file, name in (("known.mp4", "Newsroom"), ("stranger.mp4", "Another")):
+        sign(clip, tmp_path / "in" / file, name=name)
+    (tmp_path / "anchors.pem").write_text(identity("Newsroom").authority)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPFAKE_TRUST_ANCHORS", "anchors.pem")
+    store = Store.open(str(tmp_path / "out"), ABOUT)
+    with ray_running(None, cpus=2):
+        setup = WorkerSetup(job, Pools(cpu_workers=1), Notary)
+        made = list(analyse_all(list(list_videos(["in"])), store, setup))
+    assert {row["file"]: row["headline"] for row in made} == {
+        "known.mp4": "trusted",
+        "stranger.mp4": "valid",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,15 @@ import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
-from detector import Detector
+from detector import Detector, cli
 from detector.findings import Credentials, Origin, SignalStatus
 from detector.records import VideoInfo
 from detector.render.document import to_html, to_json
+from detector.requests import Analyze
 from detector.sandbox import protocol
 from detector.sandbox.reader import AVAILABLE, IsolatedReader
+from detector.sandbox.server import server
+from detector.service.worker import Worker
 from detector.settings import Settings
 from detector.signals import read_signals
 from detector.signals.container import container_facts
@@ -309,3 +313,49 @@ def test_trust_anchors_that_are_none_are_named_and_leave_files_readable(
     assert trust_anchors() == ""
     trust_anchors.cache_clear()
     assert f"names {path}, which is no PEM file of certificates" in caplog.text
+
+
+def only_untrained() -> Mapping[str, Detector]:
+    """What the app's process for the networks loads."""
+    return {"untrained": Detector(None, "cpu")}
+
+
+def by_app(path: Path, _: Path) -> str:
+    with closing(Worker(only_untrained)) as worker:
+        report = worker.detectors()["untrained"].run(Analyze(path, Settings(frames=8)))
+        return json.dumps(to_json(report))
+
+
+def by_command_line(path: Path, weights: Path) -> str:
+    out = path.with_suffix(".json")
+    model = str(weights / "tiny.safetensors")
+    cli.main(
+        [str(path), "--frames", "8", "--weights", model, "--device", "cpu", "--json", str(out)]
+    )
+    return out.read_text()
+
+
+@pytest.fixture
+def anchors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The operator names a file in the folder in which the product is started."""
+    (tmp_path / "anchors.pem").write_text(identity("Test Newsroom").authority)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPFAKE_TRUST_ANCHORS", "anchors.pem")
+    # They are read once, by a server for all readings of this process.
+    server().close()
+    trust_anchors.cache_clear()
+    yield
+    server().close()
+    trust_anchors.cache_clear()
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="only Linux lets a process be confined")
+@pytest.mark.parametrize("way", [by_app, by_command_line])
+@pytest.mark.usefixtures("anchors")
+def test_the_operators_authorities_reach_the_confined_reader(
+    way: Callable[[Path, Path], str], files: dict[str, Path], tmp_path: Path, weights: Path
+) -> None:
+    said = "an authority trusted here vouches for the signer"
+    assert said in way(signed(files, "mp4", tmp_path), weights)
+    stranger = sign(files["mp4"], tmp_path / "stranger.mp4", name="Another")
+    assert said not in way(stranger, weights)

@@ -26,6 +26,7 @@ from detector.errors import VideoError
 from detector.language import lazy
 from detector.records import Status
 from detector.render.rows import row_of
+from detector.video.credentials import anchors_in_environment
 
 RETRIES = 1  # of a video whose worker died, in each of two passes
 LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data gets at once
@@ -93,13 +94,16 @@ def ray_running(address: str | None, *, cpus: int | None = None) -> Iterator[flo
     import ray.data
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # Workers on other machines do not inherit this environment.
+    variables = anchors_in_environment()
     if address is None:
         paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
         # PASSIVE: idle threads of OpenMP sleep instead of spinning on cores that other workers use.
-        environment = {"env_vars": {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}}
+        variables |= {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = {"env_vars": variables}
         ray.init(num_cpus=cpus, include_dashboard=False, runtime_env=environment, **quiet)
     else:
-        ray.init(address, **quiet)
+        ray.init(address, runtime_env={"env_vars": variables}, **quiet)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield float(ray.cluster_resources().get("CPU", 1.0))

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from detector.sandbox import protocol
 from detector.sandbox.forkserver import ASK
-from detector.video.credentials import TRUST_ANCHORS
+from detector.video.credentials import anchors_in_environment
 
 PACKAGES = Path(__file__).parents[2]
-INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", TRUST_ANCHORS)
+INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 # One thread, so that forking is safe; few arenas, so that address space is a measure of memory.
 # Large blocks are kept and in huge pages: a young process would spend its time on page faults.
 MALLOC = {
@@ -49,6 +49,7 @@ class Server:
         # SEQPACKET keeps messages apart, so that one request is one set of descriptors.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        inherited |= anchors_in_environment()  # the server has another working folder
         paths = os.pathsep.join([str(PACKAGES), *filter(None, sys.path)])
         with theirs:
             self.process = subprocess.Popen(

@@ -39,6 +39,12 @@ STATES = {
 UNTRUSTED = "signingCredential.untrusted"
 
 
+def anchors_in_environment() -> dict[str, str]:
+    """The variable for a process elsewhere: its file by an absolute path; empty if it is unset."""
+    named = os.environ.get(TRUST_ANCHORS)
+    return {TRUST_ANCHORS: os.path.abspath(named)} if named else {}
+
+
 @functools.cache
 def trust_anchors() -> str:
     """The operator's certificates, or "". Read once, since a confined process cannot. Where the
