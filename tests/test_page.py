@@ -78,7 +78,7 @@ def visit(browser: Browser, url: str, width: int = 1280) -> Page:
 
 def upload(page: Page, path: Path) -> None:
     page.set_input_files("#upload input[type=file]", path)
-    expect(page.locator("#upload video")).to_be_visible(timeout=20_000)
+    expect(page.locator("#preview").locator("video, img")).to_be_visible(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +282,27 @@ def test_an_example_is_one_click_away(browser: Browser, url: str) -> None:
     page = visit(browser, url)
     page.get_by_role("button", name="No face").click()
     expect(page.locator("#verdict")).to_contain_text("no face was found", timeout=40_000)
+    expect(page.locator("#upload")).to_contain_text("no_face")
     expect(page.locator("#analyse")).to_be_enabled()
+    page.close()
+
+
+def test_the_examples_are_pictures_with_words_that_keys_reach(browser: Browser, url: str) -> None:
+    page = visit(browser, url)
+    examples = page.locator("#examples button")
+    for picture in examples.locator("img").all():
+        assert picture.get_attribute("alt")
+        assert picture.evaluate("node => node.decode().then(() => node.naturalWidth)") >= 200
+    page.get_by_role("button", name="Record with the camera").focus()
+    page.keyboard.press("Tab")
+    expect(examples.first).to_be_focused()
+    examples.last.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#preview img")).to_be_visible(timeout=20_000)
+    expect(page.locator("#verdict .answer")).to_contain_text("still.jpg", timeout=40_000)
+    found = Axe().run(page, context={"include": [["#asked"]]})
+    grave = [one for one in found.response["violations"] if one["impact"] in GRAVE]
+    assert not grave, [(one["id"], one["nodes"][0]["target"]) for one in grave]
     page.close()
 
 

@@ -140,7 +140,7 @@ def visit(browser: Browser, url: str, locale: str) -> Page:
 def test_a_language_is_offered_whole_or_not_at_all(browser: Browser, url: str) -> None:
     """French is not: Gradio's own widgets would speak it."""
     page = visit(browser, url, "fr-FR")
-    expect(page.locator("#upload")).to_contain_text("Drop Video Here")
+    expect(page.locator("#upload")).to_contain_text("Drop File Here")
     expect(page.locator("#masthead h1")).to_have_text("Is this face real?")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.context.close()

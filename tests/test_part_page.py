@@ -15,8 +15,9 @@ from detector.service.pace import Pace
 from detector.settings import Settings
 from detector.video import Limits
 from detector.video.reading import probe
+from tests.clips import moving_portrait, write_clip
 from tests.server import serving
-from tests.test_page import browser, pytestmark, upload, visit
+from tests.test_page import EXAMPLES, browser, pytestmark, upload, visit
 from tests.test_world_files import two_tracks
 
 __all__ = ["browser", "pytestmark"]
@@ -78,7 +79,7 @@ def test_a_file_with_two_tracks_lets_one_be_chosen(
     upload(page, talking)
     expect(page.locator("#plan")).to_contain_text("s long")
     expect(page.locator("#track")).to_be_hidden()
-    page.locator("#upload button[aria-label='Clear']").click()
+    page.locator("#upload").get_by_label("Clear").click()
     upload(page, two_tracks(tmp_path / "two.mp4", default=0))
     expect(page.locator("#track")).to_be_visible()
     page.locator("#track input").click()
@@ -94,6 +95,49 @@ def test_a_file_that_cannot_be_used_is_said_before_it_is_asked_about(
     broken.write_bytes(b"this is no video, whatever its name says")
     page.set_input_files("#upload input[type=file]", broken)
     expect(page.locator("#plan")).to_contain_text("broken.mp4")
+
+
+def test_a_still_picture_is_offered_nothing_that_only_a_video_has(
+    page: Page, talking: Path
+) -> None:
+    """Neither how many frames, nor a stretch of time; what was typed for a video is dropped."""
+    choices = [page.locator(f"#{name}") for name in ("frames", "from", "to")]
+    page.get_by_text("Options").first.click()
+    upload(page, talking)
+    expect(page.locator("#preview video")).to_be_visible()
+    for choice in choices:
+        expect(choice).to_be_visible()
+    page.locator("#from textarea, #from input").first.fill("soon")
+    page.locator("#upload").get_by_label("Clear").click()
+    upload(page, EXAMPLES / "still.jpg")
+    expect(page.locator("#preview img")).to_be_visible()
+    expect(page.locator("#plan")).to_contain_text("A picture of 640 × 480 pixels")
+    for choice in choices:
+        expect(choice).to_be_hidden()
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
+    page.locator("#asked > button").first.click()
+    page.locator("#upload").get_by_label("Clear").click()
+    expect(page.locator("#preview img")).to_have_count(0)
+    for choice in choices:
+        expect(choice).to_be_visible()
+
+
+def test_what_a_file_is_decides_its_content_and_not_its_name(page: Page, tmp_path: Path) -> None:
+    named = tmp_path / "clip.mp4"
+    named.write_bytes((EXAMPLES / "still.jpg").read_bytes())
+    upload(page, named)
+    expect(page.locator("#preview img")).to_be_visible()
+    expect(page.locator("#frames")).to_be_hidden()
+
+
+def test_a_file_that_the_browser_cannot_show_can_be_analysed(page: Page, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "old.avi", moving_portrait(12), codec="mpeg4")
+    page.set_input_files("#upload input[type=file]", clip)
+    expect(page.locator("#preview")).to_contain_text("This browser cannot show the file")
+    expect(page.locator("#preview video")).to_be_hidden()
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
 
 
 def test_the_pace_is_that_of_the_last_analyses_of_this_model() -> None:

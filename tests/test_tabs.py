@@ -188,7 +188,7 @@ def test_deleting_ones_files_leaves_the_examples_to_others(
     page: Page, browser: Browser, url: str
 ) -> None:
     page.get_by_role("button", name="No face").click()
-    expect(page.locator("#upload video")).to_be_visible(timeout=20_000)
+    expect(page.locator("#preview video")).to_be_visible(timeout=20_000)
     expect(page.locator("#verdict")).to_contain_text("no face was found", timeout=40_000)
     open_tab(page, "History")
     page.click("#delete-files")
@@ -267,6 +267,39 @@ def test_a_camera_ends_with_its_time_and_can_be_started_again(
         page.locator("#camera").get_by_text("Record").click()
         expect(live).to_contain_text("Filling the first window", timeout=20_000)
         page.close()
+
+
+TRACKS = """window.tracks = []; const media = navigator.mediaDevices;
+const ask = media.getUserMedia.bind(media);
+media.getUserMedia = async (wanted) => {
+  const stream = await ask(wanted);
+  tracks.push(...stream.getTracks());
+  return stream;
+};"""
+
+
+def test_a_recording_becomes_the_file_and_the_camera_is_closed(camera: Browser, url: str) -> None:
+    page = camera.new_page()
+    page.add_init_script(TRACKS)
+    page.goto(url)
+    page.get_by_role("button", name="Record with the camera").click(timeout=30_000)
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_label("start recording").click()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("tracks.every((track) => track.readyState === 'live')")
+    page.locator("#recorder").get_by_text("Stop").click()
+    expect(page.locator("#preview video")).to_be_visible(timeout=20_000)
+    expect(page.locator("#upload")).to_contain_text(".webm")
+    expect(page.locator("#recorder")).to_have_count(0)
+    assert page.evaluate("tracks.every((track) => track.readyState === 'ended')")
+    page.get_by_role("button", name="Record with the camera").click()
+    expect(page.locator("#recorder")).to_be_visible()
+    page.get_by_role("button", name="Close the camera").click()
+    expect(page.locator("#recorder")).to_have_count(0)
+    expect(page.locator("#preview video")).to_be_visible()
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
+    page.close()
 
 
 def test_a_german_visitor_reads_german_and_a_program_english(

@@ -20,7 +20,6 @@ from detector.service.jobs import Step
 from detector.service.temp_files import KEPT_SECONDS
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, MOST_FRAMES, PRESETS, Settings
 from detector.text.llm import narrator_of
-from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
 from detector.ui.parameters import (
     NO_HEAT,
@@ -244,7 +243,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
         part = stretch_and_track()
         located = [method_choice(NO_HEAT), of, gr.Checkbox(False, label="retelling")]
         claim = [
-            *(untouched(gr.File(label=label)) for label in ("video", "report")),
+            *(gr.File(label=label) for label in ("video", "report")),
             gr.Checkbox(True, label="rerun"),
         ]
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")

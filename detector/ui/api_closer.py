@@ -19,7 +19,6 @@ from detector.service.jobs import Step
 from detector.settings import HEAT_TARGETS, FrameQuestion
 from detector.text.summary import peak_of
 from detector.ui.api import Endpoints, answers, told_of, working
-from detector.ui.gradio_patches import untouched
 from detector.ui.handlers import Question, explain, look, try_copies
 from detector.ui.parameters import (
     file_and_settings,
@@ -166,7 +165,7 @@ def add_closer_api(endpoints: CloserEndpoints, heavy: dict[str, Any]) -> None:
     """Add the endpoints to the page that is being built; see `add_api`."""
     with gr.Row(visible=False):
         frame = [
-            untouched(gr.File(label="video")),
+            gr.File(label="video"),
             gr.Number(0, label="person", precision=0),
             gr.Number(None, label="second"),
             method_choice(),

@@ -13,7 +13,7 @@ element.addEventListener('change', (event) => {
 
 // The one text that Gradio's cameras have in English only.
 function nameCamera() {
-  for (const place of document.querySelectorAll('#camera button *, #upload button *')) {
+  for (const place of document.querySelectorAll('#camera button *, #recorder button *')) {
     const text = place.lastChild;
     if (text?.nodeType === Node.TEXT_NODE && text.nodeValue.trim() === 'Click to Access Webcam') {
       text.nodeValue = ` ${words.webcam}`;

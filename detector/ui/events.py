@@ -24,6 +24,7 @@ from detector.settings import Settings
 from detector.ui import html
 from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
 from detector.ui.tabs.explain import Panel
+from detector.ui.tabs.given import shown_preview
 from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
 from detector.ui.viewer import ViewerData, viewer_data
 
@@ -34,9 +35,7 @@ Updates = dict[gr.Component | gr.Column | gr.Accordion, Any]
 class Asked:
     """The components that hold the visitor's question."""
 
-    kind: gr.State
-    video: gr.Video
-    picture: gr.Image
+    file: gr.File
     frames: gr.Radio
     exact: gr.Slider
     threshold: gr.Slider
@@ -63,8 +62,7 @@ class Asked:
     @classmethod
     def chosen(cls, values: tuple[Any, ...]) -> Path | None:
         """The video or picture."""
-        held = cls.held(values)
-        path = held[held["kind"]]
+        path = cls.held(values)["file"]
         return Path(path) if path else None
 
     @classmethod
@@ -138,10 +136,16 @@ class Events:
                     yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
 
     def inspect(self, *values: Any) -> list[Any]:
-        """What the chosen file holds: its facts, the tracks to choose from, and the plan."""
-        detector = self.detectors[Asked.held(values)["model"]]
-        info, why = inspected(detector, Asked.chosen(values))
-        return [info, track_update(info), shown_plan(why) if why else self.plan(*values, info)]
+        """What the chosen file holds: its facts, the tracks to choose from, the plan and a preview;
+        then what is offered, which for a still picture is no frames and no stretch of time."""
+        detector, path = self.detectors[Asked.held(values)["model"]], Asked.chosen(values)
+        info, why = inspected(detector, path)
+        still = info is not None and info.is_still
+        said = why or (plan_text(detector, info, Settings()) if still else "")
+        plan = shown_plan(said) if said else self.plan(*values, info)
+        offered, stretch = gr.update(visible=not still), "" if still else gr.skip()
+        preview = shown_preview(None if why else path, info)
+        return [info, track_update(info), plan, preview, offered, offered, stretch, stretch]
 
     def plan(self, *values: Any) -> str:
         """The plan anew, for another choice about the same file."""

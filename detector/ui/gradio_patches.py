@@ -16,7 +16,7 @@ import base64
 import binascii
 import secrets
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote
 
 import gradio as gr
@@ -27,29 +27,16 @@ from gradio_client.utils import strip_invalid_filename_characters
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.requests import Request
 
-Holder = TypeVar("Holder", bound=gr.Image | gr.File)
-
-
-def untouched(component: Holder) -> Holder:
-    """It gives events the path of the file as it was sent, or a list of paths, without a look."""
-    vars(component)["preprocess"] = _path_of
-    return component
-
 
 def as_uploaded(name: str) -> str:
     """A file's name as it is after an upload, without some of its characters."""
     return str(strip_invalid_filename_characters(name))
 
 
-def undecoded(camera: gr.Image) -> gr.Image:
-    """It gives events the bytes of each picture as it was sent; empty where there are none."""
-    vars(camera)["preprocess"] = _bytes_of
-    return camera
-
-
 def patch_gradio(language_of: Callable[[Request], str]) -> None:
     """All that is changed inside Gradio before a page is built; see `choose_locale`."""
     forbid_conversion()
+    give_unopened()
     send_whole_values()
     part_uploads()
     teach_mcp()
@@ -59,6 +46,18 @@ def patch_gradio(language_of: Callable[[Request], str]) -> None:
 def forbid_conversion() -> None:
     """Gradio finds no ffmpeg."""
     processing_utils.ffmpeg_installed = _never
+
+
+def give_unopened() -> None:
+    """Events are given the path of a file as it was sent, or a list of paths, and of a camera's
+    picture its bytes.
+
+    Of the classes: an update of a component, even an empty one, builds it anew from its class.
+    """
+    readers: list[tuple[Any, Callable[[Any], Any]]]
+    readers = [(gr.File, _path_of), (gr.Video, _path_of), (gr.Image, _bytes_of)]
+    for kind, read in readers:
+        kind.preprocess = staticmethod(read)
 
 
 def send_whole_values() -> None:
@@ -192,14 +191,15 @@ def shown_to(page: gr.Blocks, session: str) -> list[Any]:
     return [config.get("props", {}).get("value") for config in held if config]
 
 
-def _path_of(payload: ImageData | FileData | ListFiles | None) -> str | list[str] | None:
+def _path_of(payload: FileData | ListFiles | None) -> str | list[str] | None:
     if isinstance(payload, ListFiles):
         return [file.path for file in payload]
     return None if payload is None else payload.path
 
 
 def _bytes_of(payload: ImageData | None) -> bytes | None:
-    """A camera's picture stands in its address: data:image/jpeg;base64,..."""
+    """A camera's picture stands in its address: data:image/jpeg;base64,...; empty where it does
+    not."""
     if payload is None:
         return None
     head, _, content = (payload.url or "").partition(",")

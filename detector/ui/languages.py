@@ -140,18 +140,12 @@ def _keys(block: Any) -> Iterator[str]:
 def _greet(page: gr.Blocks) -> None:
     """What the page says before anything is asked, rendered for each visitor."""
     greetings = [(block, render) for block in components(page) if (render := render_of(block))]
-    examples = [block for block in components(page) if isinstance(block, gr.Dataset)]
-    blocks = [*(block for block, _render in greetings), *examples]
+    blocks = [block for block, _render in greetings]
 
     def greet() -> list[Any]:
         if active_language() == SOURCE:  # as it was built
             return [gr.skip() for _block in blocks]
-        said = catalogue(active_language()).gettext
-        names = [[said(name) for name in block.sample_labels or ()] for block in examples]
-        return [
-            *(render() for _block, render in greetings),
-            *(gr.update(sample_labels=labels) for labels in names),
-        ]
+        return [render() for _block, render in greetings]
 
     with page:
         page.load(

@@ -8,7 +8,6 @@ import gradio as gr
 
 from detector.heat_methods import DEFAULT_METHOD
 from detector.settings import HEAT_METHODS, Settings
-from detector.ui.gradio_patches import untouched
 
 NO_HEAT = "none"
 
@@ -16,7 +15,7 @@ NO_HEAT = "none"
 def file_and_settings() -> list[gr.Component]:
     """The parameters of an analysis: a file, how closely to look at it, and which model."""
     return [
-        untouched(gr.File(label="video")),
+        gr.File(label="video"),
         gr.Number(0, label="n_frames", precision=0),
         gr.Number(8, label="max_faces", precision=0),
         gr.Number(None, label="threshold"),

@@ -84,7 +84,7 @@ def _analyse(page: Page, url: str, clip: Path) -> None:
     page.goto(url)
     page.wait_for_selector("#analyse")
     page.set_input_files("#upload input[type=file]", clip)
-    page.wait_for_selector("#upload video")
+    page.wait_for_selector("#preview video")
     page.click("#analyse")
     page.wait_for_selector("#downloads >> text=annotated", timeout=120_000)
     page.wait_for_function(

@@ -23,7 +23,6 @@ from detector.render.batch import packed
 from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
-from detector.ui.gradio_patches import untouched
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors, Question, look, write_documents
 from detector.ui.tabs.batch_files import write_downloads
@@ -76,8 +75,8 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
-            given = untouched(
-                gr.Files(label=mark("Your videos and pictures"), elem_id="batch-given", height=220)
+            given = gr.Files(
+                label=mark("Your videos and pictures"), elem_id="batch-given", height=220
             )
             frames = gr.Radio(
                 PRESET_LABELS,

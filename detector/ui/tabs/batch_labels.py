@@ -16,7 +16,7 @@ from detector.render.model_charts import roc_svg
 from detector.scoring.calibration import ScoringRules
 from detector.scoring.evaluation import Evaluation, LabelledScore, evaluate
 from detector.text.summary import percent
-from detector.ui.gradio_patches import as_uploaded, untouched
+from detector.ui.gradio_patches import as_uploaded
 from detector.ui.templates import piece, section
 
 MOST_BYTES = 2**20
@@ -25,12 +25,10 @@ MOST_BYTES = 2**20
 def build_labels() -> tuple[gr.File, gr.Slider]:
     """Add the choice of a list of labels, and of the threshold that they are compared at."""
     with gr.Accordion(mark("Labels, if you know them"), open=False, elem_id="batch-known"):
-        labels = untouched(
-            gr.File(
-                label=mark("CSV with the columns file and label (REAL or FAKE)"),
-                elem_id="batch-labels",
-                height=120,
-            )
+        labels = gr.File(
+            label=mark("CSV with the columns file and label (REAL or FAKE)"),
+            elem_id="batch-labels",
+            height=120,
         )
         threshold = gr.Slider(
             0,

@@ -11,16 +11,15 @@ from detector.language import mark
 from detector.settings import MOST_FRAMES, PRESETS
 from detector.ui import html
 from detector.ui.events import Asked, Events, Shown
-from detector.ui.gradio_patches import untouched
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
+from detector.ui.tabs.examples import build_examples
 from detector.ui.tabs.explain import build_panel, wire_panel
+from detector.ui.tabs.given import build_given
 from detector.ui.tabs.part import Part, build_plan, build_stretch
 from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
-EXAMPLES = HERE.parent.parent / "examples"
-EXAMPLE_NAMES = [mark("Unaltered"), mark("Manipulated"), mark("Two people"), mark("No face")]
 # On a phone the verdict would lie below the fold.
 TO_THE_VERDICT = """() => {
   const answer = document.querySelector("#verdict .answer");
@@ -42,74 +41,40 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
 
     Returns what holds the visitor's answer, so that it can be forgotten."""
     with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
-        asked, analyse, example = _question(detectors)
+        asked, analyse, preview, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
     cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)
     shown = _answer(form, analyse, cancel)
-    _wire(Events(detectors, shown), asked, shown, example, heavy)
+    events = Events(detectors, shown)
+    _wire(events, asked, shown, example, heavy)
+    _wire_choices(events, asked, preview)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
     return shown.panel.answered
 
 
-def _question(detectors: Detectors) -> tuple[Asked, gr.Button, Any]:
+def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.HTML, Any]:
     """What the visitor gives: a video or a picture, and how closely to look; the button that
-    begins, and the event of an example that was chosen."""
-    kind = gr.State("video")
+    begins, what is shown of the file, and the event of an example that was chosen."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=300):
-            video, picture, example = _files(kind)
+            file, preview = build_given()
+            example = build_examples(file)
         with gr.Column(scale=5, min_width=300):
-            return *_choices(detectors, kind, video, picture), example
+            return *_choices(detectors, file), preview, example
 
 
-def _files(kind: gr.State) -> tuple[gr.Video, gr.Image, Any]:
-    """Where a file is dropped, or an example chosen, which is the event that comes last."""
-    with gr.Tabs():
-        with gr.Tab(mark("Video")) as video_tab:
-            video = gr.Video(
-                label=mark("Your video"),
-                sources=["upload", "webcam"],
-                include_audio=True,
-                elem_id="upload",
-            )
-            examples = gr.Examples(
-                [
-                    [str(EXAMPLES / f"{name.lower().replace(' ', '_')}.mp4")]
-                    for name in EXAMPLE_NAMES
-                ],
-                inputs=video,
-                label=mark("Or try one of these"),
-                example_labels=EXAMPLE_NAMES,
-                api_visibility="private",
-            )
-        with gr.Tab(mark("Picture")) as picture_tab:
-            picture = untouched(
-                gr.Image(
-                    label=mark("Your picture"),
-                    type="filepath",
-                    image_mode=None,  # else a picture of another mode is stored a second time
-                    sources=["upload"],
-                    height=280,
-                )
-            )
-    for tab, name in ((video_tab, "video"), (picture_tab, "picture")):
-        tab.select(lambda name=name: name, None, kind, queue=False, api_visibility="private")
-    return video, picture, examples.load_input_event
-
-
-def _choices(
-    detectors: Detectors, kind: gr.State, video: gr.Video, picture: gr.Image
-) -> tuple[Asked, gr.Button]:
-    """How closely to look, and the button that begins."""
+def _choices(detectors: Detectors, file: gr.File) -> tuple[Asked, gr.Button]:
+    """How closely to look at `file`, and the button that begins."""
     frames = gr.Radio(
         PRESET_LABELS, value="standard", label=mark("How closely to look"), elem_id="frames"
     )
     track, info, plan = build_plan()
     with gr.Accordion(mark("Options"), open=False):
-        start, end = build_stretch()
-        exact = gr.Slider(
-            0, MOST_FRAMES, 0, step=1, label=mark("Exact number of frames (0: as chosen above)")
-        )
+        with gr.Column() as of_video:
+            start, end = build_stretch()
+            exact = gr.Slider(
+                0, MOST_FRAMES, 0, step=1, label=mark("Exact number of frames (0: as chosen above)")
+            )
         threshold = gr.Slider(
             0,
             0.99,
@@ -122,9 +87,8 @@ def _choices(
         names = list(detectors)
         model = gr.Dropdown(names, value=names[0], label=mark("Model"), visible=len(names) > 1)
     analyse = gr.Button(mark("Analyse"), variant="primary", elem_id="analyse")
-    part = Part(start, end, track, info, plan)
-    asked = Asked(kind, video, picture, frames, exact, threshold, people, heat, model, part)
-    return asked, analyse
+    part = Part(start, end, of_video, track, info, plan)
+    return Asked(file, frames, exact, threshold, people, heat, model, part), analyse
 
 
 def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
@@ -145,7 +109,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
                 people = gr.HTML(elem_id="people", elem_classes="report")
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
-        files = untouched(gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads"))
+        files = gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads")
     texts = findings, people, moments, numbers, dispute
     return Shown(
         form, verdict, area, beside, drawing, viewer, panel, *texts, files, analyse, cancel
@@ -188,12 +152,27 @@ def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[
         show_progress="hidden",
         api_visibility="private",
     )
-    part, quiet = asked.part, {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on(
-        [asked.video.change, asked.picture.change, asked.kind.change],
+    asked.file.change(
+        events.put_aside,
+        inputs=[shown.panel.answered, *asked.components()],
+        outputs=shown.components(),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _wire_choices(events: Events, asked: Asked, preview: gr.HTML) -> None:
+    """What is said and offered once a file was given: what fits its kind, and the plan."""
+    part = asked.part
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    asked.file.change(
         events.inspect,
         inputs=asked.components(),
-        outputs=[part.info, part.track, part.plan],
+        outputs=[
+            *(part.info, part.track, part.plan, preview),
+            *(asked.frames, part.of_video, part.start, part.end),
+        ],
         trigger_mode="always_last",
         **quiet,
     )
@@ -205,13 +184,4 @@ def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[
         trigger_mode="always_last",
         queue=False,
         **quiet,
-    )
-    gr.on(
-        [asked.video.change, asked.picture.change, asked.kind.change],
-        events.put_aside,
-        inputs=[shown.panel.answered, *asked.components()],
-        outputs=shown.components(),
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
     )

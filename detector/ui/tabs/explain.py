@@ -77,8 +77,8 @@ def closer() -> str:
         "invitation",
         _("Look closer at this frame"),
         _(
-            "Choose a moment in the timeline above. Which parts of the face carry the evidence is "
-            "measured, and tested by blurring them."
+            "Measures which parts of the face carry the evidence in the frame that is shown above, "
+            "and tests them by blurring."
         ),
     )
 

@@ -22,7 +22,6 @@ from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.text.summary import headline, percent, verdict_text
 from detector.ui import html
-from detector.ui.gradio_patches import undecoded
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, section, steps
@@ -54,14 +53,12 @@ def build_live(detectors: Detectors) -> None:
     stream = gr.State(Stream())
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
-            camera = undecoded(
-                gr.Image(
-                    sources=["webcam"],
-                    streaming=True,
-                    label=mark("Your camera"),
-                    elem_id="camera",
-                    height=400,
-                )
+            camera = gr.Image(
+                sources=["webcam"],
+                streaming=True,
+                label=mark("Your camera"),
+                elem_id="camera",
+                height=400,
             )
         with gr.Column(scale=5, min_width=320):
             shown = greeting(

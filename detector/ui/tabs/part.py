@@ -20,10 +20,12 @@ from detector.text.figures import clock, length_text, moment
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The components: a stretch of time, a video track, the file's facts, and the plan."""
+    """The components: a stretch of time, the place of what only a video has, a video track, the
+    file's facts, and the plan."""
 
     start: gr.Textbox
     end: gr.Textbox
+    of_video: gr.Column
     track: gr.Dropdown
     info: gr.State
     plan: gr.HTML

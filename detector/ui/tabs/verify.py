@@ -15,7 +15,6 @@ from detector.language import _, lazy, mark
 from detector.progress import OnProgress, ShouldStop
 from detector.service.jobs import Step, run_job
 from detector.ui import html
-from detector.ui.gradio_patches import untouched
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, steps
@@ -60,17 +59,13 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     """Add the tab's components to the page that is being built."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            report = untouched(
-                gr.File(
-                    label=mark("The report (JSON)"),
-                    file_types=[".json"],
-                    elem_id="verify-report",
-                    height=130,
-                )
+            report = gr.File(
+                label=mark("The report (JSON)"),
+                file_types=[".json"],
+                elem_id="verify-report",
+                height=130,
             )
-            video = untouched(
-                gr.File(label=mark("The video or picture"), elem_id="verify-video", height=130)
-            )
+            video = gr.File(label=mark("The video or picture"), elem_id="verify-video", height=130)
             rerun = gr.Checkbox(True, label=mark("Analyse it again and compare the answers"))
             with gr.Row():
                 start = gr.Button(
