@@ -3,7 +3,7 @@
     python .ci/catalogues.py update   take every message from the code, keep what is translated
     python .ci/catalogues.py check    fail if a message is missing, fuzzy, stray or ill-formed
 
-Messages are marked by `_`, `lazy`, `mark` and `said` in code and by `_` in templates
+Messages are marked by `_`, `lazy`, `mark` and `escaped` in code and by `_` in templates
 (detector/language.py). After a change of one: update, then translate what `check` names.
 """
 
@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "detector" / "locale"
-KEYWORDS = {"_": None, "lazy": None, "mark": None, "said": None}
+KEYWORDS = {"_": None, "lazy": None, "mark": None, "escaped": None}
 METHODS = [
     ("**/snippets/**", "ignore"),
     ("**.py", "python"),

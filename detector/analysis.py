@@ -27,8 +27,8 @@ from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
 from detector.faces.upright import Upright
 from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
-from detector.records import Frame, Person, Report, SeenFace, Status, VideoInfo, Warn
-from detector.scoring.calibration import ScoringRules, seen_surely
+from detector.records import Frame, Person, Report, Status, UnscoredFace, VideoInfo, Warn
+from detector.scoring.calibration import ScoringRules, reliably_detected
 from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.judge import ScoredClip, judge_person, judge_video
 from detector.settings import Settings
@@ -57,7 +57,7 @@ class Analysis:
     followed: set[int] = field(default_factory=set)
     waiting: list[Cut] = field(default_factory=list)
     scored: dict[int, list[ScoredClip]] = field(default_factory=dict)
-    seen: dict[int, list[SeenFace]] = field(default_factory=dict)
+    unscored: dict[int, list[UnscoredFace]] = field(default_factory=dict)
     rounds: int = 0
     again: int = 0
 
@@ -133,7 +133,7 @@ class Analysis:
         if network is None:
             for cut in cuts:
                 rows = zip(cut.seconds, (f.box for f in cut.faces), cut.qualities, strict=True)
-                self.seen.setdefault(cut.person, []).extend(SeenFace(*row) for row in rows)
+                self.unscored.setdefault(cut.person, []).extend(UnscoredFace(*row) for row in rows)
         elif cuts:
             for person, clip in network.score(cuts, settings=self.settings, spent=self.spent):
                 self.scored.setdefault(person, []).append(clip)
@@ -206,26 +206,26 @@ class Analysis:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
         A face in one frame of several that lie close together in time is a false detection, not a
-        person; see also `seen_surely`.
+        person; see also `reliably_detected`.
         """
         still = self.info.is_still
         if self.detector.network is None:
-            seen = [
+            detected = [
                 _in_time(faces)
-                for faces in self.seen.values()
+                for faces in self.unscored.values()
                 if len(faces) > 1 or self._alone(faces[0].second)
             ]
-            qualities = [[face.quality for face in faces] for faces in seen]
-            seen = seen_surely(seen, qualities, rules, sure=SURE, still=still)
-            seen.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
-            return tuple(_unscored(k, faces) for k, faces in enumerate(seen, start=1))
+            qualities = [[face.quality for face in faces] for faces in detected]
+            detected = reliably_detected(detected, qualities, rules, sure=SURE, still=still)
+            detected.sort(key=lambda faces: (faces[0].second, faces[0].box.x0))
+            return tuple(_unscored(k, faces) for k, faces in enumerate(detected, start=1))
         people = [
             sorted(clips, key=lambda clip: clip.seconds[0])
             for clips in self.scored.values()
             if _frames(clips) > 1 or self._alone(clips[0].seconds[0])
         ]
         qualities = [[quality for clip in clips for quality in clip.qualities] for clips in people]
-        people = seen_surely(people, qualities, rules, sure=SURE, still=still)
+        people = reliably_detected(people, qualities, rules, sure=SURE, still=still)
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of
         judged = [
@@ -262,7 +262,7 @@ def camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
     )
 
 
-def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
+def _unscored(person: int, faces: Sequence[UnscoredFace]) -> Person:
     return Person(
         id=person,
         status=Status.UNTRAINED,
@@ -270,7 +270,7 @@ def _unscored(person: int, seen: Sequence[SeenFace]) -> Person:
         interval=None,
         verdict=None,
         scores=(),
-        seen=tuple(seen),
+        unscored=tuple(faces),
     )
 
 
@@ -287,7 +287,7 @@ def _widened(person: Person, missed: float) -> Person:
     return replace(person, interval=widened(person.interval, missed))
 
 
-def _in_time(faces: list[SeenFace]) -> list[SeenFace]:
+def _in_time(faces: list[UnscoredFace]) -> list[UnscoredFace]:
     return sorted(faces, key=lambda face: face.second)
 
 

@@ -165,17 +165,17 @@ class SignalStatus(StrEnum):
 class Signal:
     """Evidence other than faces: provenance, facts of the container, or sound.
 
-    `kind` is a short key, such as "content_credentials", and `title` its name for people. `said`
-    are whole sentences. `facts` are names and values for a table; values come from the file, so
-    they are parameters and stay untranslated. `clause` continues a headline that has no score,
-    such as "its content credentials declare that it was generated"; None where it has no place
-    there.
+    `kind` is a short key, such as "content_credentials", and `title` its name for people.
+    `statements` are whole sentences. `facts` are names and values for a table; values come from
+    the file, so they are parameters and stay untranslated. `clause` continues a
+    headline that has no score, such as "its content credentials declare that it was generated";
+    None where it has no place there.
     """
 
     kind: str
     title: Message
     status: SignalStatus
-    said: tuple[Message, ...] = ()
+    statements: tuple[Message, ...] = ()
     facts: tuple[tuple[Message, str], ...] = ()
     clause: Message | None = None
 

@@ -31,7 +31,7 @@ from detector.zero_gpu import lent
 log = logging.getLogger(__name__)
 
 # Crops per pass through the CNN: enough to fill the machine, few enough to stay in its memory
-# and to stop soon when asked to.
+# and to stop soon after a request.
 BATCH = {"cpu": 10, "cuda": 160}
 
 

@@ -42,8 +42,8 @@ class Message:
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        said = catalogue(_active.get()).gettext(self.text) if self.text else ""
-        return filled(said, self.values)
+        text = catalogue(_active.get()).gettext(self.text) if self.text else ""
+        return filled(text, self.values)
 
 
 def lazy(text: str, **values: Any) -> Message:

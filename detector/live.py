@@ -44,17 +44,19 @@ class Stream:
 
     start: float = 0.0
     latest: float = 0.0
-    seen: int = 0
+    received: int = 0
     fresh: int = 0
     shots: tuple[Shot, ...] = ()
     scores: tuple[Score, ...] = ()
 
     def take(self, picture: bytes, now: float) -> Stream:
         """With one more picture, which came at `now`."""
-        if not self.seen or now - self.latest > PAUSE_SECONDS:
+        if not self.received or now - self.latest > PAUSE_SECONDS:
             return Stream(now, now, 1, 1, (Shot(0.0, picture),))
         shots = (*self.shots, Shot(now - self.start, picture))[-WINDOW:]
-        return replace(self, latest=now, seen=self.seen + 1, fresh=self.fresh + 1, shots=shots)
+        return replace(
+            self, latest=now, received=self.received + 1, fresh=self.fresh + 1, shots=shots
+        )
 
     @property
     def due(self) -> bool:
@@ -73,7 +75,7 @@ class Stream:
     @property
     def dropped(self) -> int:
         """Pictures that the camera should have sent by now, and that were not analysed."""
-        return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.seen, 0)
+        return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.received, 0)
 
     def scored(self, report: Report, took: float, now: float) -> Stream:
         """With the score of its window, as of `now`: a slow score is no pause of the camera."""

@@ -152,7 +152,7 @@ class FaceScore:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFace:
+class UnscoredFace:
     """A face that was found but not scored (no trained weights, or too little visible)."""
 
     second: float
@@ -195,7 +195,7 @@ class Person:
     """One face followed through the video; a cut ends it.
 
     `fake` and `verdict` are None whenever `status` is not `OK`. `interval` is a 95 % interval of
-    `fake` under resampling of the clips, its upper end raised by what was not seen. `family` is
+    `fake` under resampling of the clips, its upper end raised by what was not sampled. `family` is
     the likeliest kind of manipulation, where the model was trained to classify them. `clips` are
     the scores of every run of frames, in the order of time.
     """
@@ -210,7 +210,7 @@ class Person:
     moments: tuple[Moment, ...] = ()
     family: tuple[str, float] | None = None
     warnings: tuple[Warn, ...] = ()
-    seen: tuple[SeenFace, ...] = ()
+    unscored: tuple[UnscoredFace, ...] = ()
     clips: tuple[ClipScore, ...] = ()
 
 
@@ -271,13 +271,13 @@ class Report:
 
     @property
     def threshold(self) -> float:
-        """The decision threshold that was in force: the asked-for one, else the model's."""
-        asked = self.settings.threshold
-        return self.model.threshold if asked is None else asked
+        """The decision threshold that was in force: the requested one, else the model's."""
+        threshold = self.settings.threshold
+        return self.model.threshold if threshold is None else threshold
 
     @property
     def undecided(self) -> tuple[float, float]:
-        """The range in which the answer is undecided, moved along with an asked-for threshold."""
+        """The range in which the answer is undecided, moved along with a requested threshold."""
         low, high = self.model.undecided or (self.model.threshold,) * 2
         moved = self.threshold - self.model.threshold
         return max(low + moved, 0.0), min(high + moved, 1.0)

@@ -142,10 +142,10 @@ class Operations:
         return report
 
     def explain_frame(
-        self, path: Path, report: Report, asked: FrameQuestion, **hooks: Any
+        self, path: Path, report: Report, frame: FrameQuestion, **hooks: Any
     ) -> Report:
         """See `ExplainFrame`."""
-        explained: Report = self.run(ExplainFrame(path, report, asked), Hooks(**hooks))
+        explained: Report = self.run(ExplainFrame(path, report, frame), Hooks(**hooks))
         return explained
 
     def try_worse_copies(self, path: Path, report: Report, **hooks: Any) -> Report:

@@ -27,8 +27,8 @@ Answer = TypeVar("Answer")
 
 def on_zero_gpu() -> bool:
     """Whether this is such a Space, with the package that lends the GPU."""
-    asked = os.environ.get(VARIABLE, "").lower() in ("1", "t", "true")
-    return asked and importlib.util.find_spec("spaces") is not None
+    on_zero = os.environ.get(VARIABLE, "").lower() in ("1", "t", "true")
+    return on_zero and importlib.util.find_spec("spaces") is not None
 
 
 def lent(there: Callable[..., Answer], here: Callable[..., Answer]) -> Callable[..., Answer]:

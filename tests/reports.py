@@ -20,9 +20,9 @@ from detector.records import (
     Person,
     Quality,
     Report,
-    SeenFace,
     Segment,
     Status,
+    UnscoredFace,
     Verdict,
     VideoInfo,
     Warn,
@@ -227,7 +227,7 @@ def declared() -> Report:
         kind="content_credentials",
         title=lazy("Content credentials"),
         status=SignalStatus.DECLARED,
-        said=(lazy("Signed by {name}.", name="<b>No score</b>"),),
+        statements=(lazy("Signed by {name}.", name="<b>No score</b>"),),
         facts=((lazy("Signed by"), "<b>No score</b>"),),
         clause=lazy("its content credentials say that it was generated"),
     )
@@ -263,8 +263,8 @@ def explained() -> Report:
 def untrained() -> Report:
     """A face was found, and there are no weights that could judge it."""
     sampled = [round(0.5 * k, 3) for k in range(20)]
-    seen = tuple(SeenFace(s, Box(400, 180, 600, 400), GOOD) for s in sampled)
-    nobody = Person(1, Status.UNTRAINED, None, None, None, (), seen=seen)
+    seen = tuple(UnscoredFace(s, Box(400, 180, 600, 400), GOOD) for s in sampled)
+    nobody = Person(1, Status.UNTRAINED, None, None, None, (), unscored=seen)
     return replace(
         report((nobody,), sampled),
         status=Status.UNTRAINED,

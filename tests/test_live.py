@@ -19,7 +19,7 @@ DARK = to_jpeg(plain(1)[0])
 def after(count: int, every: float = EVERY_SECONDS, stream: Stream | None = None) -> Stream:
     """A stream after `count` more pictures, `every` seconds apart."""
     stream = stream or Stream()
-    begin = stream.latest + every if stream.seen else 100.0
+    begin = stream.latest + every if stream.received else 100.0
     for k in range(count):
         stream = stream.take(DARK, begin + k * every)
     return stream
@@ -51,7 +51,7 @@ def test_pictures_that_went_by_are_counted() -> None:
 def test_a_camera_that_was_off_starts_anew() -> None:
     stream = after(WINDOW).scored(reports.calm(), 0.3, now=102.0)
     stream = stream.take(DARK, stream.latest + PAUSE_SECONDS + 1)
-    assert (stream.seen, stream.scores, stream.elapsed) == (1, (), 0.0)
+    assert (stream.received, stream.scores, stream.elapsed) == (1, (), 0.0)
 
 
 def test_a_score_that_takes_long_is_no_pause_of_the_camera() -> None:

@@ -148,9 +148,9 @@ def test_faces_without_a_score_are_shown_without_one(tmp_path: Path) -> None:
     path = clip(tmp_path, 5)
     report = replace(reports.untrained(), video=probe(path))
     nobody = report.people[0]
-    seen = (replace(nobody.seen[0], box=Box(40, 100, 100, 170)),)
+    seen = (replace(nobody.unscored[0], box=Box(40, 100, 100, 170)),)
     shown = annotated(
-        path, replace(report, people=(replace(nobody, seen=seen),)), tmp_path / "out.mp4"
+        path, replace(report, people=(replace(nobody, unscored=seen),)), tmp_path / "out.mp4"
     )
     assert left_edge(shown[0.0]) == pytest.approx(40, abs=3)
 

@@ -160,7 +160,7 @@ def test_without_weights_people_are_found_and_nobody_is_scored(talking: Path) ->
     assert report.status is Status.UNTRAINED
     assert report.fake is None
     assert len(report.people) == 1
-    assert report.people[0].seen
+    assert report.people[0].unscored
     assert not report.people[0].scores
 
 

@@ -114,7 +114,7 @@ def test_a_file_without_credentials_says_nothing(
     assert origin.credentials is Credentials.ABSENT
     signal = content_credentials(info(origin))
     assert signal is not None
-    assert (signal.status, signal.said, signal.clause) == (SignalStatus.ABSENT, (), None)
+    assert (signal.status, signal.statements, signal.clause) == (SignalStatus.ABSENT, (), None)
 
 
 @BOTH
@@ -179,7 +179,7 @@ def test_what_broken_credentials_declare_is_not_repeated_as_true() -> None:
     signal = content_credentials(info(origin))
     assert signal is not None
     assert signal.status is SignalStatus.BROKEN
-    assert not [said for said in signal.said if "They declare" in str(said)]
+    assert not [said for said in signal.statements if "They declare" in str(said)]
     assert str(signal.clause) == "its content credentials do not hold"
 
 
@@ -194,7 +194,7 @@ def test_what_broken_credentials_declare_is_not_repeated_as_true() -> None:
 def test_a_declared_source_is_said_in_words(source: str, word: str) -> None:
     signal = content_credentials(info(Origin(Credentials.TRUSTED, sources=(source,))))
     assert signal is not None
-    assert any(word in str(said) for said in signal.said)
+    assert any(word in str(said) for said in signal.statements)
 
 
 def test_a_file_that_nobody_read_has_no_signals() -> None:
@@ -238,7 +238,7 @@ def test_encoder_settings_times_and_camera_are_found(
     signal = container_facts(info(reading.read_origin(path)))
     assert signal is not None
     assert signal.status is SignalStatus.NOTED
-    assert any("compressed again" in str(said) for said in signal.said)
+    assert any("compressed again" in str(said) for said in signal.statements)
 
 
 def test_an_edit_list_that_hides_something_is_told(files: dict[str, Path], tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_picture_that_names_its_prompt_is_labelled(tmp_path: Path) -> None:
     signal = container_facts(info(reading.read_origin(tmp_path / "ai.png")))
     assert signal is not None
     assert signal.status is SignalStatus.DECLARED
-    assert any("Nobody signed" in str(said) for said in signal.said)
+    assert any("Nobody signed" in str(said) for said in signal.statements)
 
 
 def test_exif_names_the_camera(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_exif_names_the_camera(tmp_path: Path) -> None:
 def test_a_rotation_is_told() -> None:
     signal = container_facts(info(Origin(), rotation=90))
     assert signal is not None
-    assert any("90°" in str(said) for said in signal.said)
+    assert any("90°" in str(said) for said in signal.statements)
 
 
 @pytest.mark.parametrize("cut", [9, 40, 200, 700])

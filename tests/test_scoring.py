@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detector.records import Box, FaceScore, Person, Quality, Status, Verdict, Warn
-from detector.scoring.calibration import ScoringRules, calibrate, pool_logits, seen_surely
+from detector.scoring.calibration import ScoringRules, calibrate, pool_logits, reliably_detected
 from detector.scoring.heat_scale import heat_scale, weigh_heat
 from detector.scoring.judge import (
     ScoredClip,
@@ -157,7 +157,7 @@ def test_what_cannot_be_seen_is_not_judged(quality: Quality, status: Status, war
     assert judged.fake is None
     assert judged.interval is None
     assert judged.scores == ()
-    assert len(judged.seen) == 8
+    assert len(judged.unscored) == 8
     assert warning in judged.warnings
 
 
@@ -385,7 +385,7 @@ def test_what_was_never_surely_a_face_is_no_person_beside_one() -> None:
 
     def kept(**people: Quality) -> list[str]:
         seen = [[each] * 5 for each in people.values()]
-        return seen_surely(list(people), seen, RULES, sure=0.9, still=False)
+        return reliably_detected(list(people), seen, RULES, sure=0.9, still=False)
 
     assert kept(face=face, emblem=emblem) == ["face"]
     assert kept(face=face, blurred=blurred, dim=dim) == ["face", "blurred", "dim"]

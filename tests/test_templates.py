@@ -16,7 +16,7 @@ from detector.render.answer_card import answer_card
 from detector.render.report_page import to_html
 from detector.render.sections import findings, moments, people, retelling, signals
 from detector.render.templates import html
-from detector.render.templating import said
+from detector.render.templating import escaped
 from tests import reports
 
 OUTSIDE = ("No score", "yes", "<b>", "Undecided", "{person}", "Person 2")
@@ -44,8 +44,10 @@ def test_a_name_looks_the_same_in_every_language_and_place(name: str, language: 
 
 
 def test_markup_in_a_parameter_is_text_and_markup_of_ours_stays() -> None:
-    assert said("Model {name}", name="<i>") == "Model &lt;i&gt;"
-    assert said("Model {name}", name=Markup("<b>{}</b>").format("<i>")) == "Model <b>&lt;i&gt;</b>"
+    assert escaped("Model {name}", name="<i>") == "Model &lt;i&gt;"
+    assert (
+        escaped("Model {name}", name=Markup("<b>{}</b>").format("<i>")) == "Model <b>&lt;i&gt;</b>"
+    )
 
 
 def test_a_template_without_a_value_is_an_error_and_not_a_gap() -> None:

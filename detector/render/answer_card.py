@@ -10,7 +10,7 @@ from detector.coverage import Coverage, coverage_of
 from detector.language import _
 from detector.records import Report, Status
 from detector.render.templates import html
-from detector.render.templating import said
+from detector.render.templating import escaped
 from detector.text.figures import clock, fps_text, length_text, percent
 from detector.text.statements import (
     SCORE_KINDS,
@@ -46,7 +46,7 @@ def answer_card(report: Report) -> Markup:
 
 def _score_line(report: Report, score: float) -> Markup:
     low, high = report.interval or (score, score)
-    return said(
+    return escaped(
         SCORE_LINES[report.model.calibrated, report.interval is not None],
         person=report.suspect.id if report.suspect else "",
         score=Markup("<b>{}</b>").format(percent(score)),
@@ -55,10 +55,10 @@ def _score_line(report: Report, score: float) -> Markup:
     )
 
 
-def _share(looked: Coverage, report: Report) -> str:
+def _share(coverage: Coverage, report: Report) -> str:
     return _(
         "{seen} of {length}",
-        seen=length_text(looked.seconds),
+        seen=length_text(coverage.seconds),
         length=length_text(report.video.seconds),
     )
 
@@ -74,16 +74,18 @@ def _facts(report: Report) -> Sequence[tuple[str, str]]:
             length=clock(video.seconds),
             fps=fps_text(video.fps),
         )
-    seen = _(
+    with_face = _(
         "{found} of {frames} sampled frames",
         found=report.frames_with_face,
         frames=report.frames_sampled,
     )
-    looked = coverage_of(report)
-    part = [] if looked is None else [(_("Share of the video analysed"), _share(looked, report))]
+    coverage = coverage_of(report)
+    part = (
+        [] if coverage is None else [(_("Share of the video analysed"), _share(coverage, report))]
+    )
     return [
         *part,
-        (_("Face found in"), seen),
+        (_("Face found in"), with_face),
         (_("People"), str(len(report.people))),
         (_("Input"), shape),
         (_("Decision threshold"), percent(report.threshold)),

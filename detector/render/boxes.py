@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from detector.faces.geometry import between
 from detector.faces.matching import widths_apart
-from detector.records import Box, FaceScore, Person, SeenFace
+from detector.records import Box, FaceScore, Person, UnscoredFace
 
 # Boxes interpolated over half a second agree with found ones as well as two neighbouring
 # frames do. Over longer gaps they are a guess, drawn dashed so that a viewer can follow the
@@ -24,7 +24,7 @@ class ShownBox:
     """What is drawn of one person at one moment."""
 
     box: Box
-    nearest: FaceScore | SeenFace
+    nearest: FaceScore | UnscoredFace
     away: float
     found: bool
 
@@ -41,7 +41,7 @@ class BoxPath:
     """One person's boxes over time; `sampled` are the times of all analysed frames, in order."""
 
     def __init__(self, person: Person, sampled: Sequence[float]) -> None:
-        faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
+        faces: list[FaceScore | UnscoredFace] = [*person.scores, *person.unscored]
         self.person = person.id
         self.faces = sorted(faces, key=lambda face: face.second)
         self.seconds = [face.second for face in self.faces]
@@ -92,7 +92,7 @@ class BoxPath:
         if not self._looked(last.second, last.second + 1):
             runs[-1].append(Knot(last.second + LONGEST_GAP / 2, last.box, False))
 
-    def _joined(self, a: FaceScore | SeenFace, b: FaceScore | SeenFace) -> bool:
+    def _joined(self, a: FaceScore | UnscoredFace, b: FaceScore | UnscoredFace) -> bool:
         """Whether the box may be drawn between two sightings."""
         gap = b.second - a.second
         near = gap <= STEADY or widths_apart(a.box, b.box) <= 1.0  # else it would glide across

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from detector.language import _, joined
 from detector.records import Person, Report
-from detector.render.templating import said
+from detector.render.templating import escaped
 from detector.text.summary import clock, headline, peak_of, percent
 
 # Lengths of strokes and gaps in user units, distinguishable without colour.
@@ -61,7 +61,7 @@ def drawing(
     `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size
-    title = said("Score of every person over time")
+    title = escaped("Score of every person over time")
     name = f"tl-{'live' if live else 'still'}-{width}"
     reach = 'role="img"'
     if live:
@@ -82,11 +82,11 @@ def drawing(
 
 
 def _description(report: Report) -> str:
-    told = [headline(report)]
+    sentences = [headline(report)]
     for person in report.people:
         peak = peak_of(person)
         if peak is not None:
-            told.append(
+            sentences.append(
                 _(
                     "Person {person}: highest {peak} at {time}, suspicious stretches: {count}.",
                     person=person.id,
@@ -95,7 +95,7 @@ def _description(report: Report) -> str:
                     count=len(person.segments),
                 )
             )
-    return joined(*told)
+    return joined(*sentences)
 
 
 def dash_of(person: int) -> str:
@@ -118,7 +118,7 @@ def legend(people: Sequence[Person], width: int) -> tuple[list[str], int]:
     marks = []
     for place, person in enumerate(people):
         x, y = 46 + 108 * (place % across), 14 + 20 * (place // across)
-        name = said("Person {person}", person=person.id)
+        name = escaped("Person {person}", person=person.id)
         marks.append(
             f'<line x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}" {pen(person.id)}/>'
             f'<text x="{x + 34}" y="{y}">{name}</text>'
@@ -138,7 +138,7 @@ def grid(plot: Plot, threshold: float, foot: int) -> Iterator[str]:
         )
     y = plot.y(threshold)
     yield f'<line class="limit" x1="{plot.left}" x2="{plot.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    limit = said("threshold {threshold}", threshold=percent(threshold))
+    limit = escaped("threshold {threshold}", threshold=percent(threshold))
     yield (
         f'<text class="soft" x="{plot.right - 4}" y="{y - 5:.1f}" text-anchor="end">{limit}</text>'
     )

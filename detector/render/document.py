@@ -18,8 +18,8 @@ from detector.records import (
     FaceScore,
     Person,
     Report,
-    SeenFace,
     Status,
+    UnscoredFace,
     verdict_name,
 )
 from detector.render.json import (
@@ -107,8 +107,8 @@ def to_json(report: Report) -> dict[str, Any]:
             for segment in person.segments
         ],
         "explanation": [
-            {"text": said.text, "t": number(said.second, 3), "face": said.person}
-            for said in sentences(report)
+            {"text": sentence.text, "t": number(sentence.second, 3), "face": sentence.person}
+            for sentence in sentences(report)
         ],
         "heat": _heat(report) if report.heat_scale > 0 else None,
         "robustness": robustness_json(report.robustness),
@@ -217,7 +217,7 @@ def to_csv(report: Report) -> str:
     )
 
 
-def _csv_row(report: Report, person: Person, face: FaceScore | SeenFace) -> dict[str, Cell]:
+def _csv_row(report: Report, person: Person, face: FaceScore | UnscoredFace) -> dict[str, Cell]:
     frame = frame_json(face)
     x0, y0, x1, y1 = frame["box"]
     return {

@@ -47,7 +47,7 @@ def closeup(report: Report) -> Markup:
         "closeup.html",
         **moment_view(moment, report),
         title=_title(moment, report),
-        said=list(_said(moment, report)),
+        sentences=list(_sentences(moment, report)),
         heads=_heads(),
         rows=[_region_row(row) for row in moment.regions],
         method=heat_text(report.settings),
@@ -67,8 +67,8 @@ def _title(moment: Moment, report: Report) -> str:
     return _("Why Person {person} scores {score}", **given)
 
 
-def _said(moment: Moment, report: Report) -> Iterator[str]:
-    """Where the evidence lies, or why that cannot be said; then what the frame weighs."""
+def _sentences(moment: Moment, report: Report) -> Iterator[str]:
+    """Where the evidence lies, or why it is not localised; then what the frame weighs."""
     yield where_text(moment)
     person = next(one for one in report.people if one.id == moment.person)
     if moment.without is not None and person.fake is not None:
@@ -111,10 +111,10 @@ def robustness(report: Report) -> Markup:
         return Markup()
     return html(
         "robustness.html",
-        told=robustness_text(found),
+        sentence=robustness_text(found),
         copies=[
             {"name": name, "fake": fake, "score": _score(fake)}
-            for name, fake, _verdict in _answers(found)
+            for name, fake, _verdict in _scores(found)
         ],
         first=found.fake,
         threshold=report.threshold,
@@ -122,7 +122,7 @@ def robustness(report: Report) -> Markup:
     )
 
 
-def _answers(found: Robustness) -> Sequence[tuple[str, float | None, str | None]]:
+def _scores(found: Robustness) -> Sequence[tuple[str, float | None, str | None]]:
     given = (_("As given"), found.fake, found.verdict)
     copies = [(str(COPY_NAMES[copy.kind]), copy.fake, copy.verdict) for copy in found.copies]
     return [given, *copies]
@@ -134,7 +134,7 @@ def _score(fake: float | None) -> str:
 
 def _copy_rows(found: Robustness) -> list[list[str]]:
     rows = []
-    for place, (name, fake, verdict) in enumerate(_answers(found)):
+    for place, (name, fake, verdict) in enumerate(_scores(found)):
         moved = "–"
         if place and fake is not None and found.fake is not None:
             moved = f"{round(100 * (fake - found.fake)):+d}"

@@ -14,8 +14,8 @@ from detector.records import (
     Person,
     Quality,
     Report,
-    SeenFace,
     Status,
+    UnscoredFace,
     verdict_name,
 )
 
@@ -75,7 +75,7 @@ def signal_json(signal: Signal) -> dict[str, Any]:
         "kind": signal.kind,
         "title": str(signal.title),
         "status": signal.status.value,
-        "said": [str(sentence) for sentence in signal.said],
+        "said": [str(sentence) for sentence in signal.statements],
         "facts": {str(name): value for name, value in signal.facts},
     }
 
@@ -96,11 +96,11 @@ def face_json(person: Person) -> dict[str, Any]:
     }
 
 
-def faces_of(person: Person) -> list[FaceScore | SeenFace]:
-    return sorted([*person.scores, *person.seen], key=lambda face: face.second)
+def faces_of(person: Person) -> list[FaceScore | UnscoredFace]:
+    return sorted([*person.scores, *person.unscored], key=lambda face: face.second)
 
 
-def frame_json(face: FaceScore | SeenFace) -> dict[str, Any]:
+def frame_json(face: FaceScore | UnscoredFace) -> dict[str, Any]:
     scored = face if isinstance(face, FaceScore) else None
     return {
         "t": number(face.second, 3),

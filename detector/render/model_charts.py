@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from markupsafe import Markup, escape
 
 from detector.language import _
-from detector.render.templating import said
+from detector.render.templating import escaped
 
 # A style within an SVG is one of the whole page.
 _STYLE = (
@@ -83,7 +83,7 @@ def reliability_svg(rows: Sequence[Sequence[float]]) -> Markup:
         radius = 3 + 5 * (count / largest) ** 0.5
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{_COLOURS[0]}"/>')
     parts.append(
-        _caption((left, top, side), said("mean score; the larger the dot, the more crops"))
+        _caption((left, top, side), escaped("mean score; the larger the dot, the more crops"))
     )
     return _svg(_("Share of fakes against mean score"), (340, top + side + 44), parts)
 
@@ -108,16 +108,18 @@ def roc_svg(points: Sequence[tuple[float, float]]) -> Markup:
     parts.append(f'<polyline class="chance" points="{place(0, 0)} {place(1, 1)}" fill="none"/>')
     line = " ".join(place(*point) for point in points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[0]}" stroke-width="2"/>')
-    parts.append(_caption((left, top, side), said("real files called fake; upwards: fakes found")))
+    parts.append(
+        _caption((left, top, side), escaped("real files called fake; upwards: fakes found"))
+    )
     return _svg(_("ROC curve"), (340, top + side + 44), parts)
 
 
-def _caption(square: tuple[int, int, int], told: Markup) -> str:
+def _caption(square: tuple[int, int, int], text: Markup) -> str:
     """What lies along the horizontal axis of a square plot, given as left, top and side."""
     left, top, side = square
     return (
         f'<text class="soft" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
-        f"{told}</text>"
+        f"{text}</text>"
     )
 
 
@@ -159,9 +161,9 @@ def levels_svg(levels: Mapping[str, Sequence[float]]) -> Markup:
 
 def _svg(title: str, size: tuple[int, int], parts: Sequence[str]) -> Markup:
     width, height = size
-    told = f'role="img" aria-label="{escape(title)}"'
+    label = f'role="img" aria-label="{escape(title)}"'
     return Markup(
-        f'<div class="wide"><svg class="figure" width="{width}" {told} '
+        f'<div class="wide"><svg class="figure" width="{width}" {label} '
         f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">{_STYLE}'
         f"{''.join(parts)}</svg></div>"
     )

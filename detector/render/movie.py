@@ -11,7 +11,7 @@ from pathlib import Path
 from detector.errors import VideoError
 from detector.language import lazy
 from detector.progress import KEEPING, OnProgress, Progress, ShouldStop
-from detector.records import Box, FaceScore, Frame, Image, Report, SeenFace, verdict_name
+from detector.records import Box, FaceScore, Frame, Image, Report, UnscoredFace, verdict_name
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
 from detector.sandbox.reader import reader
@@ -96,7 +96,7 @@ class Annotator:
         return "No face found"
 
 
-def _score_text(face: FaceScore | SeenFace) -> str:
+def _score_text(face: FaceScore | UnscoredFace) -> str:
     if isinstance(face, FaceScore) and face.usable:
         return percent(face.fake)
     return "not judged"

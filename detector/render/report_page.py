@@ -25,7 +25,7 @@ from detector.render.sections import (
     signals,
 )
 from detector.render.templates import html
-from detector.render.templating import said
+from detector.render.templating import escaped
 from detector.render.timeline import charts
 from detector.text.phrases import families_text
 from detector.text.summary import limits
@@ -57,13 +57,13 @@ def to_html(report: Report, language: str = SOURCE) -> str:
 
 def _made(report: Report) -> Markup:
     time = Markup("<time>{}</time>").format(report.created_utc or _("at an unknown time"))
-    how = said(
+    how = escaped(
         "Made {time} by deepfake-detector {version}, report format {schema}.",
         time=time,
         version=APP_VERSION,
         schema=SCHEMA_VERSION,
     )
-    alone = said("This page holds everything it shows and asks nothing of the network.")
+    alone = escaped("This page holds everything it shows and asks nothing of the network.")
     return Markup(joined(how, alone))
 
 

@@ -81,11 +81,11 @@ def findings(report: Report, *, interactive: bool = False) -> Markup:
         *(text for text, _person in warnings_of(report)),
         status_text(report.status),
     }
-    told = [sentence for sentence in sentences(report) if sentence.text not in fixed]
-    if not told:
+    shown = [sentence for sentence in sentences(report) if sentence.text not in fixed]
+    if not shown:
         return Markup()
     timed = not report.video.is_still
-    return html("findings.html", sentences=told, timed=timed, interactive=interactive)
+    return html("findings.html", sentences=shown, timed=timed, interactive=interactive)
 
 
 def retelling(report: Report) -> Markup:
@@ -97,7 +97,7 @@ def retelling(report: Report) -> Markup:
 
 def signals(report: Report) -> Markup:
     """Evidence other than faces, each with its status and facts; "" if nothing was examined."""
-    found = [signal for signal in report.signals if signal.said or signal.facts]
+    found = [signal for signal in report.signals if signal.statements or signal.facts]
     return html("signals.html", signals=found, words=SIGNAL_STATUS) if found else Markup()
 
 

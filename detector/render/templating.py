@@ -14,13 +14,13 @@ from markupsafe import Markup, escape
 from detector.language import Message, active_language, catalogue, filled, joined
 
 
-def said(text: str | Message, **values: Any) -> Markup:
+def escaped(text: str | Message, **values: Any) -> Markup:
     """`_` inside a template: the message is escaped, and so are its parameters unless they are
     markup."""
-    asked = text if isinstance(text, Message) else Message(text)
-    values = {**asked.values, **values}
+    message = text if isinstance(text, Message) else Message(text)
+    values = {**message.values, **values}
     # Escaped before the parameters are put in, each of which is escaped by itself.
-    template = escape(catalogue(active_language()).gettext(asked.text))
+    template = escape(catalogue(active_language()).gettext(message.text))
     return Markup(filled(template, {name: escape(value) for name, value in values.items()}))
 
 
@@ -34,5 +34,5 @@ def environment(*packages: str) -> Environment:
         # A misspelt name raises instead of leaving a gap in the page.
         undefined=StrictUndefined,
     )
-    found.globals |= {"_": said, "joined": joined}
+    found.globals |= {"_": escaped, "joined": joined}
     return found

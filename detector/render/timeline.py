@@ -14,7 +14,7 @@ from markupsafe import Markup
 from detector.coverage import frame_length, runs_of, widest_step
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
 from detector.render.chart import Plot, drawing, grid, legend, pen
-from detector.render.templating import said
+from detector.render.templating import escaped
 from detector.text.figures import clock, percent
 from detector.text.statements import (
     POINT,
@@ -58,7 +58,7 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     for row, (person, runs) in enumerate(drawn_runs):
         lane = _lane(plot, person, runs, bottom + 15 + _LANE * row)
         drawn = [
-            *_stretches(plot, person, told=not interactive),
+            *_stretches(plot, person, tooltips=not interactive),
             *_curve(plot, person, runs),
             *lane,
         ]
@@ -68,7 +68,9 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     for person in people:
         # Smaller dots where they would overlap.
         radius = 2.6 if len(person.scores) <= 60 else 1.5
-        parts += [_point(plot, person.id, s, radius, told=not interactive) for s in person.scores]
+        parts += [
+            _point(plot, person.id, s, radius, tooltips=not interactive) for s in person.scores
+        ]
     return drawing(report, (width, foot + 10), parts, live=plot if interactive else None)
 
 
@@ -80,8 +82,8 @@ def charts(report: Report) -> Markup:
 
 def _nobody(plot: Plot) -> str:
     x, y = (plot.left + plot.right) / 2, plot.top + 0.3 * plot.high
-    told = said("No face was judged")
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">{told}</text>'
+    text = escaped("No face was judged")
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="middle">{text}</text>'
 
 
 def _blind(plot: Plot, report: Report) -> Iterator[str]:
@@ -94,10 +96,10 @@ def _blind(plot: Plot, report: Report) -> Iterator[str]:
         x = plot.x(run.start - length / 2)
         wide = plot.x(run.end - length / 2) - x
         given = {"start": clock(run.start), "end": clock(run.end - length)}
-        told = said("No face judged, {start} to {end}", **given)
+        title = escaped("No face judged, {start} to {end}", **given)
         yield (
             f'<rect class="gap" x="{x:.1f}" y="{plot.top}" width="{max(wide, 2):.1f}" '
-            f'height="{plot.high}"><title>{told}</title></rect>'
+            f'height="{plot.high}"><title>{title}</title></rect>'
         )
 
 
@@ -118,7 +120,7 @@ def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
     return runs
 
 
-def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
+def _stretches(plot: Plot, person: Person, *, tooltips: bool) -> Iterator[str]:
     fake = person.verdict is Verdict.FAKE
     sentence = STRETCH if fake else STRETCH_UNDECIDED
     for segment in person.segments:
@@ -130,11 +132,11 @@ def _stretches(plot: Plot, person: Person, *, told: bool) -> Iterator[str]:
             "end": clock(segment.end),
             "peak": percent(segment.peak),
         }
-        title = f"<title>{said(sentence, **given)}</title>"
+        title = f"<title>{escaped(sentence, **given)}</title>"
         place = f'x="{x:.1f}" y="{plot.top}" width="{wide:.1f}" fill="currentColor"'
         yield (
             f'<g class="stretch" data-second="{segment.start:.3f}" data-person="{person.id}">'
-            f'{title if told else ""}<g class="{"fake" if fake else "undecided"}">'
+            f'{title if tooltips else ""}<g class="{"fake" if fake else "undecided"}">'
             f'<rect {place} height="{plot.high}" opacity=".13"/>'
             f'<rect {place} height="3"/></g></g>'
         )
@@ -190,10 +192,10 @@ def _band(plot: Plot, run: Sequence[FaceScore]) -> str:
     return "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in [*upper, *reversed(lower)]) + "Z"
 
 
-def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, told: bool) -> str:
+def _point(plot: Plot, person: int, score: FaceScore, radius: float, *, tooltips: bool) -> str:
     sentence = POINT if score.usable else POINT_UNCLEAR
     given = {"person": person, "time": clock(score.second), "score": percent(score.fake)}
-    title = f"<title>{said(sentence, **given)}</title>" if told else ""
+    title = f"<title>{escaped(sentence, **given)}</title>" if tooltips else ""
     return (
         f'<g class="point" data-second="{score.second:.3f}" data-person="{person}" '
         f'data-fake="{score.fake:.4f}">{title}'
@@ -243,7 +245,7 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
             f'<text class="soft" x="{x:g}" y="{bottom + 18}" text-anchor="middle">'
             f"{share * 100:.0f} %</text>"
         )
-    x, limit = left + across * report.threshold, said("threshold")
+    x, limit = left + across * report.threshold, escaped("threshold")
     parts.append(f'<line class="limit" x1="{x:g}" x2="{x:g}" y1="4" y2="{bottom}"/>')
     parts.append(f'<text class="soft" x="{x + 5:g}" y="14">{limit}</text>')
     for place, person in enumerate(people):
@@ -255,7 +257,7 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
 def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
     left, across = span
     tone = verdict_name(person.verdict) or "undecided"
-    name = said("Person {person}", person=person.id)
+    name = escaped("Person {person}", person=person.id)
     yield f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>'
     if person.interval is not None:
         low, high = (left + across * bound for bound in person.interval)
@@ -265,9 +267,9 @@ def _still_row(person: Person, span: tuple[int, int], y: int) -> Iterator[str]:
         )
     for score in person.scores:
         score_text = percent(score.fake)
-        told = said("Person {person}: {score}", person=person.id, score=score_text)
+        title = escaped("Person {person}: {score}", person=person.id, score=score_text)
         yield (
             f'<g class="point" data-second="{score.second:.3f}" data-person="{person.id}" '
-            f'data-fake="{score.fake:.4f}"><title>{told}</title><circle class="{tone}" '
+            f'data-fake="{score.fake:.4f}"><title>{title}</title><circle class="{tone}" '
             f'cx="{left + across * score.fake:.1f}" cy="{y}" {_dot(6, counted=score.usable)}/></g>'
         )

@@ -63,17 +63,17 @@ class _Answer:
     def give(self) -> None:
         limits = Limits(**self.request["limits"])
         notes = DecodeNotes()
-        asked = self.request["asked"]
-        if asked == "nothing":
+        operation = self.request["operation"]
+        if operation == "nothing":
             pass
-        elif asked == "survey":
+        elif operation == "survey":
             file = reading.survey_file(self.path, limits, track=self.request["track"])
             protocol.send(self.channel, protocol.info_message(file.info))
             self._show_clips(file, notes)
-        elif asked == "origin":
+        elif operation == "origin":
             protocol.send(self.channel, protocol.origin_message(self.path, limits))
             return
-        elif asked == "sound":
+        elif operation == "sound":
             self._play()
         else:
             source = reading.source_of(self.path, limits, notes, track=self.request["track"])

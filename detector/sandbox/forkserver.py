@@ -26,7 +26,7 @@ from detector.sandbox import child
 from detector.sandbox.limits import leave_network
 from detector.sandbox.preload import preload
 
-ASK, DESCRIPTORS = b"?", 2
+FORK, DESCRIPTORS = b"?", 2
 CRASHED = 70  # exit status for an unforeseen error (EX_SOFTWARE of sysexits.h)
 
 
@@ -37,7 +37,7 @@ class ChildPool:
         self.control = control
         self.offline = offline
         self.children: dict[int, int] = {}
-        # The self-pipe trick: a signal becomes readable data, so that `poll` wakes for both.
+        # The self-pipe trick: a signal becomes readable data, so that `poll` returns for both.
         self.woken, self.wake = socket.socketpair()
         for end in (self.woken, self.wake):
             end.setblocking(False)
@@ -47,7 +47,7 @@ class ChildPool:
 
     def serve(self) -> None:
         """Serve requests until the control socket is closed."""
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # only interrupts `poll`
         signal.set_wakeup_fd(self.wake.fileno(), warn_on_full_buffer=False)
         running = True
         while running:
@@ -66,10 +66,10 @@ class ChildPool:
     def begin(self) -> bool:
         """Fork for the next request; False if there will be none."""
         try:
-            asked, descriptors, _, _ = socket.recv_fds(self.control, len(ASK), DESCRIPTORS)
+            message, descriptors, _, _ = socket.recv_fds(self.control, len(FORK), DESCRIPTORS)
         except ConnectionError:
             return False
-        if not asked:
+        if not message:
             return False
         connection, memory = descriptors
         with suppress(OSError):  # no room for a process: the closed connection shows it
@@ -86,7 +86,7 @@ class ChildPool:
     def become_child(self, connection: int, memory: int) -> NoReturn:
         status = CRASHED
         try:
-            # Inherited from the parent; the child must not wake it.
+            # Inherited from the parent; the child must not write to it.
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             null = os.open(os.devnull, os.O_RDWR)

@@ -38,7 +38,7 @@ class Job:
     pulse: Callable[[], None]
     timeout: float
 
-    def ask(self, request: protocol.Message) -> None:
+    def send(self, request: protocol.Message) -> None:
         """Send the next request to the process. Raises VideoError if it is gone."""
         with self.checked():
             protocol.send(self.connection, request)

@@ -14,7 +14,7 @@ from typing import Any
 
 from detector.errors import VideoError, shown
 from detector.findings import Credentials, Origin
-from detector.language import Message as Said
+from detector.language import Message as Localised
 from detector.records import Status, Track, VideoInfo
 from detector.settings import MOST_TRACKS
 from detector.video import reading
@@ -120,11 +120,11 @@ def origin_of(message: Message) -> Origin:
 
 
 def error_message(error: VideoError) -> Message:
-    said = error.message
-    if not isinstance(said, Said):
-        return {"error": said, "values": None, "status": error.status}
-    values = {name: str(value) for name, value in said.values.items()}
-    return {"error": said.text, "values": values, "status": error.status}
+    text = error.message
+    if not isinstance(text, Localised):
+        return {"error": text, "values": None, "status": error.status}
+    values = {name: str(value) for name, value in text.values.items()}
+    return {"error": text.text, "values": values, "status": error.status}
 
 
 def error_of(message: Message) -> VideoError:
@@ -134,7 +134,7 @@ def error_of(message: Message) -> VideoError:
     if values is None:
         return VideoError(text, status)
     named = {str(name): str(value) for name, value in dict(values).items()}
-    return VideoError(Said(text, named), status)
+    return VideoError(Localised(text, named), status)
 
 
 def range_message(stretch: SamplingRange) -> Message:

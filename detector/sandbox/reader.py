@@ -50,7 +50,7 @@ AVAILABLE = sys.platform == "linux" and all(map(_on_this_machine, NEEDED))
 if AVAILABLE:
     import fcntl
 UNCONFINED = (
-    "files are decoded in this very process: only Linux lets it be confined, so a file that breaks "
+    "files are decoded in this very process: only Linux can confine it, so a file that breaks "
     "the decoder ends the process"
 )
 
@@ -101,7 +101,7 @@ def prepare() -> None:
 
 
 def reader(pulse: Callable[[], None], *, isolate: bool) -> Reader:
-    """How to read files: confined if wanted, and if the system lets it be."""
+    """How to read files: confined if `isolate` is set and the system supports it."""
     return IsolatedReader(pulse) if isolate and AVAILABLE else reading
 
 
@@ -150,7 +150,7 @@ class IsolatedReader:
         """As `reading.opened`, by one process that surveys the file once."""
         kind = check_file(path, limits)
         bounds = replace(self.bounds(None), most_cpu_seconds=MOST_CPU_SECONDS)
-        with self._job(path, limits, bounds, asked="survey", track=track) as job:
+        with self._job(path, limits, bounds, operation="survey", track=track) as job:
             sha256 = reading.sha256_of(path)
             with job.checked():
                 found = protocol.info_of(job.receive(), path, kind, limits)
@@ -166,9 +166,9 @@ class IsolatedReader:
         info: VideoInfo | None = None,
         notes: DecodeNotes | None = None,
     ) -> Generator[Frame, None, None]:
-        """`info`, if known, determines what may be spent."""
-        asked = {"asked": "all", "start": start, "track": info.track if info else 0}
-        with self._job(path, limits, self.bounds(info), **asked) as job:
+        """`info`, if known, determines the limits of CPU time."""
+        request = {"operation": "all", "start": start, "track": info.track if info else 0}
+        with self._job(path, limits, self.bounds(info), **request) as job:
             for _, frame in job.frames(notes or DecodeNotes()):
                 yield frame
 
@@ -176,30 +176,32 @@ class IsolatedReader:
         self, path: Path, *, info: VideoInfo | None = None
     ) -> Generator[Block, None, None]:
         track = info.track if info else 1
-        with self._job(path, PRODUCT_LIMITS, self.bounds(info), asked="sound", track=track) as job:
+        with self._job(
+            path, PRODUCT_LIMITS, self.bounds(info), operation="sound", track=track
+        ) as job:
             yield from job.blocks()
 
     def read_origin(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
         """As `reading.read_origin`, by a process of its own: a file that crashes the reader of its
         credentials can still be judged by its pictures."""
         try:
-            with self._job(path, limits, ORIGIN_BOUNDS, asked="origin") as job, job.checked():
+            with self._job(path, limits, ORIGIN_BOUNDS, operation="origin") as job, job.checked():
                 return protocol.origin_of(job.receive())
         except VideoError:
             return Origin(Credentials.UNREAD)
 
     def confine_only(self) -> None:
         """Start a process that confines itself and reads nothing."""
-        with self._job(Path(os.devnull), PRODUCT_LIMITS, Bounds(), asked="nothing") as job:
+        with self._job(Path(os.devnull), PRODUCT_LIMITS, Bounds(), operation="nothing") as job:
             job.receive()
 
     @contextmanager
-    def _job(self, path: Path, limits: Limits, bounds: Bounds, **asked: Any) -> Iterator[Job]:
+    def _job(self, path: Path, limits: Limits, bounds: Bounds, **fields: Any) -> Iterator[Job]:
         request = {
             "path": str(path.absolute()),
             "limits": asdict(limits),
             "bounds": asdict(bounds),
-            **asked,
+            **fields,
         }
         with ExitStack() as stack:
             # A file in memory without a name, which the process receives as a descriptor.
@@ -226,7 +228,9 @@ class _Opened:
     def clips(
         self, ranges: Sequence[SamplingRange], notes: DecodeNotes
     ) -> Generator[list[Frame], None, None]:
-        asked = [protocol.range_message(stretch) for stretch in ranges]
-        self.job.ask({"asked": "clips", "ranges": asked, "cpu_seconds": self.bounds.cpu_seconds})
+        messages = [protocol.range_message(stretch) for stretch in ranges]
+        self.job.send(
+            {"operation": "clips", "ranges": messages, "cpu_seconds": self.bounds.cpu_seconds}
+        )
         self.job.timeout = self.bounds.wall_seconds
         yield from reading.gathered(self.job.frames(notes))

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from detector.sandbox import protocol
-from detector.sandbox.forkserver import ASK
+from detector.sandbox.forkserver import FORK
 from detector.video.credentials import anchors_in_environment
 
 PACKAGES = Path(__file__).parents[2]
@@ -66,8 +66,8 @@ class Server:
         self.in_force: list[str] = []
         atexit.register(self.close)
 
-    def ask(self, connection: socket.socket, memory: int) -> None:
-        socket.send_fds(self.control, [ASK], [connection.fileno(), memory])
+    def fork(self, connection: socket.socket, memory: int) -> None:
+        socket.send_fds(self.control, [FORK], [connection.fileno(), memory])
 
     def note(self, in_force: list[str]) -> None:
         if not self.in_force:
@@ -120,7 +120,7 @@ def begin(request: protocol.Message, memory: int, pulse: Callable[[], None]) -> 
         connection, theirs = channel()
         running = server()
         with theirs, suppress(OSError, EOFError):
-            running.ask(theirs, memory)
+            running.fork(theirs, memory)
             theirs.close()
             protocol.send(connection, request)
             wait(connection, time.monotonic() + START_SECONDS, pulse)

@@ -191,7 +191,7 @@ def decide(fake: float, still: float, rules: ScoringRules) -> tuple[Verdict, set
     return (Verdict.FAKE if fake >= high else Verdict.NO_SIGN), doubts
 
 
-def seen_surely(
+def reliably_detected(
     people: list[T],
     qualities: Sequence[Sequence[Quality]],
     rules: ScoringRules,
@@ -204,4 +204,4 @@ def seen_surely(
     detected = [any(quality.detection >= sure for quality in each) for each in qualities]
     clear = [status_of(each, rules, still=still) is Status.OK for each in qualities]
     kept = zip(people, detected, clear, strict=True)
-    return [person for person, *known in kept if any(known) or not any(detected)]
+    return [person for person, *reasons in kept if any(reasons) or not any(detected)]

@@ -21,9 +21,9 @@ from detector.records import (
     Image,
     Person,
     Quality,
-    SeenFace,
     Segment,
     Status,
+    UnscoredFace,
     Verdict,
     Warn,
 )
@@ -132,9 +132,9 @@ def judge_person(
 ) -> Person:
     """One person's answer from its clips, in the order of time; `still` for a single picture.
 
-    Where too little can be seen, the faces are returned as `seen`, without a score. Where the
+    Where too little is visible, the faces are returned as `unscored`, without a score. Where the
     probabilities with and without time contradict each other the score is kept, yet the verdict is
-    undecided. `rules.at` applies a threshold of the user's own. `heat_of` says what the clips'
+    undecided. `rules.at` applies a threshold of the user's own. `heat_of` is what the clips'
     heat maps explain, as in `Settings`.
     """
     qualities = [quality for clip in clips for quality in clip.qualities]
@@ -142,7 +142,7 @@ def judge_person(
     status = status_of(qualities, rules, still=still)
     if status is not Status.OK:
         return _unjudged(person, clips, status, warnings)
-    seen = clips
+    all_clips = clips
     clips, weights = weigh_clips(clips, rules)
     logits = np.array([clip.logit for clip in clips], np.float64)
     # What single frames give, pooled in the same way, so that only time makes the difference.
@@ -152,10 +152,10 @@ def judge_person(
     strengths = {}
     if heat_of == "video":
         shares = pool_shares(logits, weights, rules.share)
-        # By identity: a clip holds arrays, which cannot be hashed.
+        # By identity: a clip has arrays, which cannot be hashed.
         strengths = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
-    scores = [score for clip in seen for score in _face_scores(clip, rules, strengths)]
-    crops = [crop for clip in seen for crop in clip.crops or [None] * len(clip.seconds)]
+    scores = [score for clip in all_clips for score in _face_scores(clip, rules, strengths)]
+    crops = [crop for clip in all_clips for crop in clip.crops or [None] * len(clip.seconds)]
     verdict, doubts = decide(fake, frame, rules)
     return Person(
         id=person,
@@ -168,7 +168,7 @@ def judge_person(
         moments=choose_moments(person, scores, crops),
         family=_family_of(clips, rules) if verdict is Verdict.FAKE else None,
         warnings=_in_order({*warnings, *doubts}),
-        clips=tuple(_clip_score(clip, rules) for clip in seen),
+        clips=tuple(_clip_score(clip, rules) for clip in all_clips),
     )
 
 
@@ -195,7 +195,7 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
 
     People who could not be judged do not enter the score, but their warnings are kept. Without
     a judged person there is no verdict, for the reason that most people share. The word follows the
-    lower end of the interval, so that it holds for all of it. Signals that are no face are kept
+    lower end of the interval, so that it is valid for all of it. Signals that are no face are kept
     apart, in `Report.signals`.
     """
     found = {warning for person in people for warning in person.warnings}
@@ -226,7 +226,7 @@ def find_segments(
     """Stretches in which clip after clip reaches the threshold.
 
     Clips are spread over the video, so a segment runs from the first suspicious frame of its
-    first clip to the last one of its last, over the unseen time between them. A pause of more
+    first clip to the last one of its last, over the unsampled time between them. A pause of more
     than three times a wide step, as when the person left the picture, ends it. (The third
     quartile of the steps: beside what is suspicious they are short.)
     """
@@ -286,13 +286,13 @@ def _family_of(clips: Sequence[ScoredClip], rules: ScoringRules) -> tuple[str, f
 def _unjudged(
     person: int, clips: Sequence[ScoredClip], status: Status, warnings: set[Warn]
 ) -> Person:
-    seen = tuple(
-        SeenFace(float(second), box, quality)
+    unscored = tuple(
+        UnscoredFace(float(second), box, quality)
         for clip in clips
         for second, box, quality in zip(clip.seconds, clip.boxes, clip.qualities, strict=True)
     )
     undecided = Person(person, status, None, None, None, scores=())
-    return replace(undecided, warnings=_in_order(warnings), seen=seen)
+    return replace(undecided, warnings=_in_order(warnings), unscored=unscored)
 
 
 def _in_order(warnings: set[Warn]) -> tuple[Warn, ...]:

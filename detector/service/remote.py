@@ -22,8 +22,8 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A request, the name of its detector, and whether partial answers are wanted."""
+class WorkerRequest:
+    """A request, the name of its detector, and whether partial answers are sent."""
 
     model: str
     request: Request
@@ -33,10 +33,12 @@ class Question:
 class RemoteDetector(Operations):
     """A `Detector` in the worker, as far as the page needs one."""
 
-    def __init__(self, ask: Callable[[Question, Hooks], Any], name: str, facts: Facts) -> None:
+    def __init__(
+        self, send: Callable[[WorkerRequest, Hooks], Any], name: str, facts: Facts
+    ) -> None:
         self.info, self.device, self.rules = facts.info, facts.device, facts.rules
         self._described = facts.described
-        self._ask = ask
+        self._send = send
         self._name = name
 
     def describe(self) -> dict[str, Any]:
@@ -45,4 +47,4 @@ class RemoteDetector(Operations):
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
         """As `Detector.run`; raises VideoError also when the worker died meanwhile."""
-        return self._ask(Question(self._name, request, hooks.on_partial is not None), hooks)
+        return self._send(WorkerRequest(self._name, request, hooks.on_partial is not None), hooks)

@@ -1,7 +1,7 @@
 """The networks in a process of their own: when it dies, one visitor gets an error, the rest go on.
 
 A page has a `RemoteDetector` where a test may have a `Detector`. The worker is started afresh
-by `spawn`, shares nothing with the server but a pipe, and answers one question at a time. It
+by `spawn`, shares nothing with the server but a pipe, and serves one request at a time. It
 sends progress while it works, and polls the pipe just as often for a request to stop.
 """
 
@@ -24,7 +24,7 @@ from detector.language import lazy
 from detector.records import Report, Status
 from detector.requests import Hooks
 from detector.service.event_log import note
-from detector.service.remote import Facts, Question, RemoteDetector
+from detector.service.remote import Facts, RemoteDetector, WorkerRequest
 
 START_SECONDS = 120.0  # importing torch and loading weights on a slow disk
 # Between two polls of the pipe the worker may be inside one decode or one forward pass.
@@ -66,12 +66,12 @@ class Worker:
         """
         with self._lock:
             self._until_ready()
-            return {name: RemoteDetector(self.ask, name, f) for name, f in self._facts.items()}
+            return {name: RemoteDetector(self.send, name, f) for name, f in self._facts.items()}
 
     @property
     def ready(self) -> bool:
-        """Whether a question would be taken up now, or after the one that is being answered."""
-        # The lock is held while a question is answered; then the worker is ready, after that one.
+        """Whether a request would be served now, or after the one in progress."""
+        # The lock is taken while a request is served; then the worker is ready, after that one.
         if self._lock.acquire(blocking=False):
             try:
                 if not self._ready and self._process.is_alive() and self._pipe.poll():
@@ -85,7 +85,7 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid or 0
 
-    def ask(self, question: Question, hooks: Hooks) -> Any:
+    def send(self, request: WorkerRequest, hooks: Hooks) -> Any:
         """The answer to a request. Raises what it raised, and VideoError if the worker died.
 
         `should_stop` may also raise, which stops the worker too. If the worker does not stop
@@ -97,14 +97,14 @@ class Worker:
             self._until_ready()
             answered = False
             try:
-                self._pipe.send(question)
+                self._pipe.send(request)
                 kind, content = self._follow(hooks)
                 answered = True
             except (EOFError, OSError) as error:
                 raise VideoError(BROKEN_OFF, Status.INTERRUPTED) from error
             finally:
                 if not answered:
-                    self._drop_question()
+                    self._cancel()
         if kind == "failed":
             raise content
         return content
@@ -122,7 +122,7 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         # No daemon: those may have no children, and the decoder needs one.
         self._process: SpawnProcess = context.Process(
-            target=answer_questions, args=(theirs, self._load), name="detector"
+            target=serve_requests, args=(theirs, self._load), name="detector"
         )
         self._process.start()
         theirs.close()
@@ -161,8 +161,8 @@ class Worker:
             if hooks.should_stop is not None and hooks.should_stop():
                 raise CancelledError("The analysis was cancelled.")
 
-    def _drop_question(self) -> None:
-        """Make the worker drop a question whose answer is no longer awaited."""
+    def _cancel(self) -> None:
+        """Make the worker cancel a request whose answer is no longer awaited."""
         end = time.monotonic() + self._grace
         try:
             self._pipe.send(None)
@@ -192,8 +192,8 @@ class Worker:
         self._process.join()
 
 
-def answer_questions(pipe: Connection, load: Load) -> None:
-    """The worker's main loop: load, then answer until the other end of the pipe is closed.
+def serve_requests(pipe: Connection, load: Load) -> None:
+    """The worker's main loop: load, then serve until the other end of the pipe is closed.
 
     An error that is no answer ends it, with a traceback in the log; the requester gets an error.
     """
@@ -209,9 +209,9 @@ def answer_questions(pipe: Connection, load: Load) -> None:
     try:
         pipe.send(("ready", {name: _facts(detector) for name, detector in detectors.items()}))
         while True:
-            question = pipe.recv()
-            if question is not None:  # a belated "stop" for one that is answered
-                pipe.send(_answer(pipe, detectors, question))
+            request = pipe.recv()
+            if request is not None:  # a belated "stop" for one that is done
+                pipe.send(_serve(pipe, detectors, request))
     except (EOFError, ConnectionError):
         os._exit(0)  # the server is gone; wait for no thread
 
@@ -220,21 +220,21 @@ def _facts(detector: Any) -> Facts:
     return Facts(detector.info, detector.device, detector.rules, detector.describe())
 
 
-def _answer(
-    pipe: Connection, detectors: Mapping[str, Any], question: Question
+def _serve(
+    pipe: Connection, detectors: Mapping[str, Any], request: WorkerRequest
 ) -> tuple[str, object]:
     def on_progress(stage: str, done: int, total: int) -> None:
         pipe.send(("step", (stage, done, total)))
 
     def should_stop() -> bool:
-        # None means "stop"; nothing else is sent while a question is being answered.
+        # None means "stop"; nothing else is sent while a request is served.
         return pipe.poll() and pipe.recv() is None
 
     def on_partial(report: Report) -> None:
         pipe.send(("partial", report))
 
-    hooks = Hooks(on_progress, should_stop, on_partial if question.partial else None)
+    hooks = Hooks(on_progress, should_stop, on_partial if request.partial else None)
     try:
-        return "done", detectors[question.model].run(question.request, hooks)
+        return "done", detectors[request.model].run(request.request, hooks)
     except (VideoError, CancelledError) as error:
         return "failed", error

@@ -44,22 +44,22 @@ def container_facts(info: VideoInfo) -> Signal | None:
         return None
     known = dict(info.origin.facts)
     labelled = bool(known.get("ai"))
-    said = tuple(_said(info, known))
+    statements = tuple(_statements(info, known))
     # In the order of `NAMES`, whatever order the process sent them in.
     facts = tuple((NAMES[key], known[key]) for key in NAMES if known.get(key))
     # A label is declared by the file itself, and so outranks plain facts.
-    status = SignalStatus.NOTED if said or facts else SignalStatus.ABSENT
+    status = SignalStatus.NOTED if statements or facts else SignalStatus.ABSENT
     return Signal(
         kind=KIND,
         title=TITLE,
         status=SignalStatus.DECLARED if labelled else status,
-        said=said,
+        statements=statements,
         facts=facts,
         clause=lazy("a label in the file says that AI made it or a part") if labelled else None,
     )
 
 
-def _said(info: VideoInfo, known: dict[str, str]) -> Iterator[Message]:
+def _statements(info: VideoInfo, known: dict[str, str]) -> Iterator[Message]:
     if known.get("ai"):
         yield lazy(
             "A label in the file says that AI made it or a part of it ({label}). "

@@ -1,4 +1,4 @@
-"""Content credentials (C2PA) as a signal: who signed, what was declared, and does it hold."""
+"""Content credentials (C2PA) as a signal: who signed, what was declared, is it valid."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def content_credentials(info: VideoInfo) -> Signal | None:
         return None
     if origin.credentials in (Credentials.ABSENT, Credentials.UNREAD):
         return _nothing(origin)
-    holds = origin.credentials is not Credentials.BROKEN
+    valid = origin.credentials is not Credentials.BROKEN
     # What broken credentials declare may have been written by anybody.
-    declared = tuple(_declared(origin)) if holds else ()
+    declared = tuple(_declared(origin)) if valid else ()
     generated = bool({*GENERATED, *PARTLY} & set(origin.sources))
     status = SignalStatus.SOUND
-    if not holds:
+    if not valid:
         status = SignalStatus.BROKEN
     elif generated:
         status = SignalStatus.DECLARED
@@ -36,7 +36,7 @@ def content_credentials(info: VideoInfo) -> Signal | None:
         kind=KIND,
         title=TITLE,
         status=status,
-        said=(_held(origin), *declared),
+        statements=(_validity(origin), *declared),
         facts=tuple(_facts(origin)),
         clause=_clause(status),
     )
@@ -50,11 +50,11 @@ def _nothing(origin: Origin) -> Signal:
         "The content credentials lie on a server, which is not contacted; nothing is known of them."
     )
     unsafe = lazy("The content credentials could not be read safely; nothing is known of them.")
-    said = elsewhere if "remote" in origin.faults else unsafe
-    return Signal(KIND, TITLE, SignalStatus.NOTED, (said,))
+    statement = elsewhere if "remote" in origin.faults else unsafe
+    return Signal(KIND, TITLE, SignalStatus.NOTED, (statement,))
 
 
-def _held(origin: Origin) -> Message:
+def _validity(origin: Origin) -> Message:
     if origin.credentials is Credentials.TRUSTED:
         return lazy(
             "The content credentials hold: the file is as {signer} signed it, and an authority "

@@ -65,14 +65,14 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
 class Journal:
     """A line of JSON for each file that is done, written at once: what a killed run leaves.
 
-    A line is used again if file, size, time of change and `asked` (settings, weights, version)
-    are the same.
+    A line is used again if file, size, time of change and `run` (settings, weights, version) are
+    the same.
     """
 
-    def __init__(self, path: Path, asked: dict[str, Any], *, resume: bool) -> None:
+    def __init__(self, path: Path, run: dict[str, Any], *, resume: bool) -> None:
         self.path = path
         # Sorted keys: equal settings have equal text.
-        self.asked = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        self.run = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
         self._done: dict[str, dict[str, Any]] = {}
         if resume:
             self._read()
@@ -90,10 +90,10 @@ class Journal:
 
     def find(self, file: Input) -> Outcome | None:
         """The outcome of `file` in an earlier run, unless another try may end otherwise."""
-        known = self._done.get(self._key(file))
-        if known is None or known.get("again") or known.get("label") != file.label:
+        earlier = self._done.get(self._key(file))
+        if earlier is None or earlier.get("again") or earlier.get("label") != file.label:
             return None
-        return Outcome(**known)
+        return Outcome(**earlier)
 
     def add(self, file: Input, outcome: Outcome) -> None:
         """Raises OSError if it cannot be written."""
@@ -103,10 +103,10 @@ class Journal:
 
     def _key(self, file: Input) -> str:
         try:
-            known = file.path.stat()
+            stat = file.path.stat()
         except OSError:
-            return f"{file.path}|gone|{self.asked}"
+            return f"{file.path}|gone|{self.run}"
         real = os.path.realpath(file.path)
         # Size and time of change instead of a hash: reading gigabytes would take as long as
         # analysing.
-        return f"{real}|{known.st_size}|{known.st_mtime_ns}|{self.asked}"
+        return f"{real}|{stat.st_size}|{stat.st_mtime_ns}|{self.run}"

@@ -35,7 +35,7 @@ NOT_WRITTEN = 7
 
 @dataclass
 class Run:
-    """`many`: several files were asked for, also when one is all that was done."""
+    """`many`: several files were settings for, also when one is all that was done."""
 
     detector: Detector
     settings: Settings
@@ -52,14 +52,14 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.outputs.out is not None:
-            asked = {
+            run = {
                 "settings": asdict(self.settings),
                 "model": self.detector.info.sha256,
                 "version": APP_VERSION,
                 "more": [self.options.robustness, self.options.retell, self.outputs.out_video],
             }
             place = self.outputs.out / "progress.jsonl"
-            self.journal = Journal(place, asked, resume=self.options.resume)
+            self.journal = Journal(place, run, resume=self.options.resume)
 
     def look_at(self, file: Input) -> None:
         """Analyse one file, or take an earlier run's outcome; print it and write its outputs."""
@@ -106,7 +106,7 @@ class Run:
         return path
 
     def _look_closer(self, path: Path, report: Report, bar: Bar) -> Report:
-        """The report with what else was asked for: worse copies, and a retelling."""
+        """The report with what else was settings for: worse copies, and a retelling."""
         if self.options.robustness:
             report = self.detector.try_worse_copies(path, report, on_progress=bar.show)
         narrator = narrator_of()

@@ -71,14 +71,14 @@ class Narrator:
         if bool(self.url) == bool(self.provider):
             raise ValueError("a language model is reached by a url or by a provider, not by both")
 
-    def ask(self, told: str) -> str:
-        """Raises HTTPError, HfHubHTTPError or InferenceTimeoutError if it cannot."""
+    def complete(self, findings: str) -> str:
+        """The model's text. Raises HTTPError, HfHubHTTPError or InferenceTimeoutError."""
         where = {"base_url": self.url} if self.url else {"provider": self.provider}
         key = self.key or ("none" if self.url else None)
         # "none": some servers reject an empty key, and the user's token must not be sent to a
         # `url`.
         client = InferenceClient(**where, api_key=key, timeout=self.seconds)  # type: ignore[arg-type]
-        messages = [{"role": "system", "content": TASK}, {"role": "user", "content": told}]
+        messages = [{"role": "system", "content": TASK}, {"role": "user", "content": findings}]
         answer = client.chat_completion(
             messages, model=self.model, max_tokens=400, temperature=0.0, seed=0
         )
@@ -101,17 +101,20 @@ def findings_of(report: Report) -> str:
     """
     report = replace(report, signals=())
     with speaking(SOURCE):  # what comes back is checked against English words
-        told = {"headline": headline(report), "findings": [one.text for one in sentences(report)]}
-    return json.dumps(told, ensure_ascii=False)
+        content = {
+            "headline": headline(report),
+            "findings": [one.text for one in sentences(report)],
+        }
+    return json.dumps(content, ensure_ascii=False)
 
 
 def retell(report: Report, narrator: Narrator) -> Report:
     """`report` with its findings retold, or with the reason why they are not."""
     if report.status is not Status.OK:
         return _with(report, narrator, "no_score")
-    told = findings_of(report)
+    findings = findings_of(report)
     try:
-        text = narrator.ask(told)
+        text = narrator.complete(findings)
     except InferenceTimeoutError:
         return _with(report, narrator, "timeout")
     except HfHubHTTPError:
@@ -120,7 +123,7 @@ def retell(report: Report, narrator: Narrator) -> Report:
         return _with(report, narrator, "unreachable")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return _with(report, narrator, "refused")  # what came back is no answer
-    if faults_of(text, told, report):
+    if faults_of(text, findings, report):
         return _with(report, narrator, "unfaithful")
     return _with(report, narrator, "ok", text)
 
@@ -129,21 +132,21 @@ def _with(report: Report, narrator: Narrator, outcome: str, text: str = "") -> R
     return replace(report, retelling=Retelling(outcome, text, narrator.model))
 
 
-def retelling_text(told: Retelling) -> str:
-    """The text with who wrote it, or the sentence that says why there is none."""
-    note = str(RETELLING[told.outcome])
-    if not told.text:
+def retelling_text(retelling: Retelling) -> str:
+    """The text with who wrote it, or the reason why there is none."""
+    note = str(RETELLING[retelling.outcome])
+    if not retelling.text:
         return note
-    model = _("Model: {model}.", model=told.model)
-    return f"{told.text} ({joined(note, model)})"
+    model = _("Model: {model}.", model=retelling.model)
+    return f"{retelling.text} ({joined(note, model)})"
 
 
-def faults_of(text: str, told: str, report: Report) -> list[str]:
-    """The statements of `text` that are not in `told`; empty if it can be shown."""
-    found = [f"number {n}" for n in _NUMBER.findall(text) if n not in _NUMBER.findall(told)]
-    said, known = _words(text), _words(told)
+def faults_of(text: str, findings: str, report: Report) -> list[str]:
+    """The statements of `text` that are not in `findings`; empty if it can be shown."""
+    found = [f"number {n}" for n in _NUMBER.findall(text) if n not in _NUMBER.findall(findings)]
+    used, given = _words(text), _words(findings)
     for what, words in (("number", _WORDS), ("part", _PARTS), ("claim", _CLAIMS)):
-        found += [f"{what} {word}" for word in words if word in said and word not in known]
+        found += [f"{what} {word}" for word in words if word in used and word not in given]
     if _FORBIDDEN.search(text.lower()):
         found.append("a claim of certainty")
     with speaking(SOURCE):

@@ -102,9 +102,9 @@ def region_text(moment: Moment) -> str | None:
 
 def where_text(moment: Moment) -> str:
     """As `region_text`, or why nothing was tried."""
-    told = region_text(moment)
-    if told is not None:
-        return told
+    text = region_text(moment)
+    if text is not None:
+        return text
     if moment.regions:
         return _(
             "Too little speaks for manipulation here to be confirmed by blurring; the shares "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from detector.coverage import coverage_of, frame_length
 from detector.language import Message, _, joined
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict
+from detector.text.coverage import coverage_texts
 from detector.text.figures import clock as clock
 from detector.text.figures import fps_text as fps_text
 from detector.text.figures import length_text as length_text
@@ -26,7 +27,6 @@ from detector.text.messages import (
 )
 from detector.text.phrases import families_text, region_text, robustness_text, tracks_text
 from detector.text.phrases import family_text as family_text
-from detector.text.seen import seen_texts
 from detector.text.statements import (
     HEADLINES,
     OVERALL,
@@ -158,10 +158,10 @@ def sentences(report: Report) -> list[Sentence]:
         found.extend(_about_person(person, report))
     if report.robustness is not None:
         found.append(Sentence(robustness_text(report.robustness)))
-    found.extend(Sentence(str(said)) for signal in report.signals for said in signal.said)
+    found.extend(Sentence(str(text)) for signal in report.signals for text in signal.statements)
     if len(report.video.tracks) > 1:
         found.append(Sentence(tracks_text(report.video)))
-    found.extend(Sentence(text, second) for text, second in seen_texts(report))
+    found.extend(Sentence(text, second) for text, second in coverage_texts(report))
     found.extend(_warnings(report))
     if report.status is Status.OK:
         found.extend(Sentence(limit) for limit in limits(report))
@@ -196,7 +196,7 @@ def _overall(report: Report) -> list[Sentence]:
         return [Sentence(status_text(report.status))]
     kind = (report.model.calibrated, report.interval is not None)
     low, high = report.interval or (report.fake, report.fake)
-    said = Message(
+    sentence = Message(
         OVERALL[kind].text,
         {
             "person": suspect.id,
@@ -207,14 +207,16 @@ def _overall(report: Report) -> list[Sentence]:
         },
     )
     peak = peak_of(suspect)
-    return [Sentence(str(said), peak.second if peak else None, suspect.id)]
+    return [Sentence(str(sentence), peak.second if peak else None, suspect.id)]
 
 
 def _about_person(person: Person, report: Report) -> list[Sentence]:
     if person.status is not Status.OK:
         if person.status is report.status:
             return []
-        seconds = [score.second for score in person.scores] + [face.second for face in person.seen]
+        seconds = [score.second for score in person.scores] + [
+            face.second for face in person.unscored
+        ]
         start = min(seconds, default=None)
         text = _("Person {person} has no score.", person=person.id)
         return [Sentence(joined(text, status_text(person.status)), start, person.id)]
@@ -257,10 +259,10 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
         if at
         else _("Person {person}", person=person.id)
     )
-    told = [where]
+    parts = [where]
     without, fake = percent(moment.without or 0.0), percent(person.fake or 0.0)
     if moment.without is not None and person.fake is not None and without != fake:
-        told.append(
+        parts.append(
             _(
                 "without this frame the score of Person {person} would be {without} "
                 "instead of {fake}.",
@@ -270,8 +272,8 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
             )
         )
     return [
-        Sentence(_("{about}: {said}", about=about, said=said), moment.second, person.id)
-        for said in told
+        Sentence(_("{about}: {said}", about=about, said=part), moment.second, person.id)
+        for part in parts
     ]
 
 
@@ -281,7 +283,7 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
     moment = segment.start if peak is None else peak.second
     brief = clock(segment.start) == clock(segment.end)
     template = SEGMENTS[person.verdict is Verdict.FAKE, brief]
-    said = Message(
+    sentence = Message(
         template.text,
         {
             "person": person.id,
@@ -291,4 +293,4 @@ def _about_segment(person: Person, segment: Segment) -> Sentence:
             "time": clock(moment),
         },
     )
-    return Sentence(str(said), moment, person.id)
+    return Sentence(str(sentence), moment, person.id)

@@ -17,7 +17,7 @@ from gradio.data_classes import FileData, GradioModel
 
 from detector.faces.geometry import square_around
 from detector.language import LANGUAGES, _, catalogue, mark
-from detector.records import Box, FaceScore, Person, Report, SeenFace, verdict_name
+from detector.records import Box, FaceScore, Person, Report, UnscoredFace, verdict_name
 from detector.render.boxes import BoxPath
 from detector.render.chart import dash_of
 from detector.render.timeline import timeline_svg
@@ -202,7 +202,7 @@ def _file(path: Path) -> FileData:
 def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> ViewedPerson:
     size = report.video.width, report.video.height
     runs = BoxPath(person, sorted(report.sampled_seconds)).runs()
-    faces: list[FaceScore | SeenFace] = [*person.scores, *person.seen]
+    faces: list[FaceScore | UnscoredFace] = [*person.scores, *person.unscored]
     return ViewedPerson(
         id=person.id,
         name=_("Person {person}", person=person.id),
@@ -225,10 +225,10 @@ def _told(person: Person, *, so_far: bool) -> str:
     return f"{said} · {_('so far')}" if so_far else said
 
 
-def _frame(face: FaceScore | SeenFace, size: tuple[int, int], margin: float) -> JudgedFrame:
+def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float) -> JudgedFrame:
     x0, y0, x1, y1 = _shares(square_around(face.box, margin), size)
     square = [x0, y0, x1 - x0, y1 - y0]
-    if isinstance(face, SeenFace):
+    if isinstance(face, UnscoredFace):
         return JudgedFrame(second=face.second, fake=None, text=_("not judged"), square=square)
     text = percent(face.fake)
     if not face.usable:

@@ -47,7 +47,7 @@ def read_sound(
     """The sound of a video, mono or stereo, block by block; nothing if there is none.
 
     What lies before the first picture is left out; damaged stretches are gaps.
-    `info` is what `probe` said, if it was asked; else `track` is the number of the video track.
+    `info` is the result of `probe`, if known; else `track` is the number of the video track.
     Raises VideoError if the file cannot be opened.
     """
     kind = info.container if info else check_file(path, Limits(max_bytes=sys.maxsize))

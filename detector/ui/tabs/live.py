@@ -128,7 +128,7 @@ def live_card(stream: Stream, report: Report) -> Markup:
         marks=_trend(stream),
         facts=[
             (_("Answer after"), f"{last.took * 1000:.0f} ms"),
-            (_("Pictures seen"), str(stream.seen)),
+            (_("Pictures seen"), str(stream.received)),
             (_("Dropped"), str(stream.dropped)),
             (_("Time left"), f"{max(TIME_LIMIT - stream.elapsed, 0):.0f} s"),
         ],

@@ -13,21 +13,21 @@ WORTH_SAYING = 0.05
 """The chance of missing a short insert from which it is stated."""
 
 
-def seen_texts(report: Report) -> list[tuple[str, float | None]]:
+def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
     """How much of a video was sampled, and what that could hide, each with its moment."""
     if report.status is Status.NO_FACE or not report.frames_sampled or report.video.is_still:
         return []
-    seen = coverage_of(report)
-    if seen is None:
+    coverage = coverage_of(report)
+    if coverage is None:
         return []
     text = _(
         "Of {length}, {seen} were looked at, {frames} frames; a face was found in {found} of them.",
-        seen=length_text(seen.seconds),
+        seen=length_text(coverage.seconds),
         length=length_text(report.video.seconds),
         found=report.frames_with_face,
         frames=report.frames_sampled,
     )
-    said: list[tuple[str, float | None]] = [(text, None)]
+    sentences: list[tuple[str, float | None]] = [(text, None)]
     begin, end = stretch_of(report.settings, report.video)
     if begin > 0 or end < report.video.seconds:
         part = _(
@@ -35,9 +35,9 @@ def seen_texts(report: Report) -> list[tuple[str, float | None]]:
             start=clock(begin),
             end=clock(end),
         )
-        said.append((part, begin))
-    if report.status is Status.OK and seen.missed >= WORTH_SAYING:
-        said.append((missed_text(seen), None))
+        sentences.append((part, begin))
+    if report.status is Status.OK and coverage.missed >= WORTH_SAYING:
+        sentences.append((missed_text(coverage), None))
     gap = longest_gap(report)
     if gap is not None and report.status is Status.OK:
         start, end = gap
@@ -46,17 +46,17 @@ def seen_texts(report: Report) -> list[tuple[str, float | None]]:
             start=clock(start),
             end=clock(end),
         )
-        said.append((text, start))
-    return said
+        sentences.append((text, start))
+    return sentences
 
 
-def missed_text(seen: Coverage) -> str:
+def missed_text(coverage: Coverage) -> str:
     """What the gaps between the samples could hide."""
     return _(
         "A manipulated stretch of {insert} s would lie between the frames that were looked at "
         "with a chance of {chance}.",
         insert=f"{SHORT_INSERT:.0f}",
-        chance=percent(seen.missed),
+        chance=percent(coverage.missed),
     )
 
 
