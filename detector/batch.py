@@ -102,7 +102,7 @@ class Batch:
     def answered(
         self, answer: Report | VideoError, pictures: Sequence[tuple[Moment, bytes]] = ()
     ) -> Batch:
-        """The file at work has its answer. Arrays of pixels are dropped: `pictures` is smaller."""
+        """The file at work has its answer. Its moments are dropped: `pictures` is smaller."""
         assert self.current is not None, "no file is at work"
         if isinstance(answer, Report):
             people = tuple(replace(person, moments=()) for person in answer.people)

@@ -65,6 +65,7 @@ def test_pictures_of_faces_are_kept_as_jpeg_and_come_back_where_they_were() -> N
         for one, other in zip(before.moments, after.moments, strict=True):
             assert other.second == one.second
             assert other.crop.shape == one.crop.shape
+            assert other.heat is one.heat
             assert np.abs(other.crop.astype(int) - one.crop).mean() < 12
 
 

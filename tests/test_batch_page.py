@@ -69,8 +69,20 @@ def test_a_row_opens_into_the_whole_answer_about_its_file(finished: Page) -> Non
     expect(row.locator("h2").first).to_be_focused()
     for part in (".answer", ".moments img", "details table"):
         expect(row.locator(part).first).to_be_attached()
+    for moment in row.locator(".moments figure").all():
+        assert moment.locator("img").count() == 2, "the face, and where the model looked"
     report = json.loads(download(finished, "#batch-row-files", "json"))
     assert report["video"]["name"] == "last.mp4"
+
+
+def test_an_opened_file_is_analysed_alone_with_the_viewer_on_one_click(finished: Page) -> None:
+    finished.locator("#batch-table").get_by_text("last.mp4").click()
+    finished.click("#batch-view")
+    expect(finished.locator("#verdict .answer")).to_contain_text("last.mp4", timeout=60_000)
+    expect(finished.locator("#viewer .stage")).to_be_visible(timeout=20_000)
+    expect(finished.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    open_tab(finished, "Several files")
+    expect(finished.locator("#batch-row h2").first).to_contain_text("last.mp4")
 
 
 def test_an_answer_is_opened_by_keys_alone(finished: Page) -> None:
@@ -82,6 +94,7 @@ def test_an_answer_is_opened_by_keys_alone(finished: Page) -> None:
     finished.keyboard.press("Enter")
     expect(head).to_have_text("Opened none.mp4", timeout=20_000)
     expect(finished.locator("#batch-row")).to_contain_text("no face was found")
+    expect(finished.locator("#batch-view")).to_be_hidden()
 
 
 def test_the_order_of_risk_puts_files_without_an_answer_last(finished: Page) -> None:

@@ -42,12 +42,11 @@ def clips_csv(reports: Iterable[Report]) -> str:
 
 
 def packed(report: Report) -> list[tuple[Moment, bytes]]:
-    """The moments of a report, each without its arrays and with its crop as JPEG: a tenth as large.
-
-    For a batch, which computes no heat maps."""
+    """The moments of a report, each without its crop, which is a JPEG beside it: a tenth as
+    large."""
     nothing = np.zeros((0, 0, 3), np.uint8)
     return [
-        (replace(moment, crop=nothing, heat=None), to_jpeg(moment.crop))
+        (replace(moment, crop=nothing), to_jpeg(moment.crop))
         for person in report.people
         for moment in person.moments
     ]

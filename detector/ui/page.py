@@ -25,6 +25,7 @@ from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.languages import translate_page, translations
 from detector.ui.tabs.batch import build_batch
+from detector.ui.tabs.batch_view import wire_lead
 from detector.ui.tabs.check import build_check
 from detector.ui.tabs.help import build_help
 from detector.ui.tabs.history import build_history
@@ -107,12 +108,12 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     ) as page:
         default = next(iter(detectors.values()))
         _build_masthead(default, limits)
-        with gr.Tabs(elem_id="sections"):
+        with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab(mark("Check"), id="check"):
-                answered = build_check(detectors, HEAVY)
+                asked, answered = build_check(detectors, HEAVY)
                 greeting(gr.Markdown, lambda: piece("about.md"), elem_id="about")
             with gr.Tab(mark("Several files"), id="batch"):
-                build_batch(detectors, HEAVY)
+                lead = build_batch(detectors, HEAVY)
             with gr.Tab(mark("Live"), id="live"):
                 build_live(detectors)
             with gr.Tab(mark("Verify"), id="verify"):
@@ -123,6 +124,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_model(detectors)
             with gr.Tab(mark("Help / API"), id="help"):
                 build_help(page)
+        wire_lead(lead, tabs, asked)
         greeting(gr.HTML, lambda: html.origin(default.info, default.device, limits))
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)

@@ -36,6 +36,7 @@ from detector.ui.tabs.batch_table import (
     report_of,
     table,
 )
+from detector.ui.tabs.batch_view import Lead, build_lead
 from detector.ui.tabs.check import PRESET_LABELS
 
 Updates = dict[gr.Component, Any]
@@ -62,17 +63,24 @@ class Shown:
     order: gr.Radio
     table: gr.Dataframe
     row: gr.HTML
+    lead: Lead
     row_files: gr.Files
     files: gr.Files
     start: gr.Button
     cancel: gr.Button
 
     def components(self) -> list[gr.Component]:
-        return [getattr(self, name) for name in self.__slots__]
+        own = [getattr(self, name) for name in self.__slots__ if name != "lead"]
+        return [*own, self.lead.path, self.lead.button]
+
+    def opened(self) -> list[gr.Component]:
+        """Those that show one of the answers."""
+        return [self.row, self.row_files, self.lead.path, self.lead.button]
 
 
-def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
-    """Add the tab's components to the page that is being built."""
+def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
+    """Add the tab's components to the page that is being built; what leads to the viewer is
+    returned, to be wired to it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
             given = gr.Files(
@@ -100,9 +108,10 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
     found = gr.HTML(elem_id="batch-measured", elem_classes="report")
     files = _downloads(mark("Downloads of all files"), "batch-files")
     row = gr.HTML(elem_id="batch-row", elem_classes="report")
+    lead = build_lead(frames)
     row_files = _downloads(mark("Downloads of this file"), "batch-row-files")
     held = gr.State(Batch()), gr.State(0)
-    shown = Shown(*held, queue, *answers, row, row_files, files, start, cancel)
+    shown = Shown(*held, queue, *answers, row, lead, row_files, files, start, cancel)
     events = BatchEvents(detectors, shown)
     _wire(events, given, frames, heavy)
     asked = [shown.batch, labels, threshold]
@@ -114,6 +123,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+    return lead
 
 
 def _answers() -> tuple[gr.Radio, gr.Dataframe]:
@@ -151,7 +161,7 @@ def _wire(events: BatchEvents, given: gr.Files, frames: gr.Radio, heavy: dict[st
     given.change(events.put_aside, shown.batch, every, **light)
     shown.order.change(events.sort, ended, shown.table, **light)
     for choose, event in ((shown.table.select, events.select), (shown.queue.click, events.open)):
-        choose(event, shown.batch, [shown.row, shown.row_files], **light)
+        choose(event, shown.batch, shown.opened(), **light)
     shown.row.change(None, js=TO_THE_OPENED, **light)
 
 
@@ -187,8 +197,8 @@ class BatchEvents:
             return
         yield {shown.batch: batch, shown.queue: queue_list(batch)}
         path = batch.items[batch.current].path
-        settings = Settings(preset=preset, heat=False)
-        with closing(look(self.detectors, Question(path, settings, self.model))) as steps:
+        question = Question(path, Settings(preset=preset), self.model)
+        with closing(look(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield {shown.queue: queue_list(batch, item)}
@@ -223,13 +233,14 @@ class BatchEvents:
         """The whole answer about the file, and its documents."""
         item = batch.named(name)
         if item is None or item.answer is None:
-            yield [gr.skip(), gr.skip()]
+            yield [gr.skip() for _one in self.shown.opened()]
             return
         report = report_of(item)
         with tempfile.TemporaryDirectory(prefix="answer-") as folder:
             files = write_documents(report, Path(folder), visitor_language()) if report else []
             downloads = gr.update(value=list(map(str, files)) or None, visible=bool(files))
-            yield [opened(item), downloads]
+            path = str(item.path) if report and report.people else None
+            yield [opened(item), downloads, *self.shown.lead.updates(path)]
 
     def measure(self, batch: Batch, labels: str | None, threshold: float) -> Markup:
         return measured(batch, labels, threshold, self.detectors[self.model].rules)
@@ -241,6 +252,8 @@ class BatchEvents:
             shown.table: gr.update(value=None, visible=False),
             shown.order: gr.update(visible=False),
             shown.row: "",
+            shown.lead.path: None,
+            shown.lead.button: gr.update(visible=False),
             shown.row_files: gr.update(value=None, visible=False),
             shown.files: gr.update(value=None, visible=False),
         }

@@ -36,10 +36,10 @@ _PRESET_NAMES = {
 PRESET_LABELS = [(_PRESET_NAMES[name], name) for name in PRESETS]
 
 
-def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
+def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Asked, gr.State]:
     """Add the tab's components to the page that is being built; `heavy` goes to long events.
 
-    Returns what holds the visitor's answer, so that it can be forgotten."""
+    Returns what holds the visitor's question, and the answer, so that it can be forgotten."""
     with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
         asked, analyse, preview, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
@@ -49,7 +49,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> gr.State:
     _wire(events, asked, shown, example, heavy)
     _wire_choices(events, asked, preview)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
-    return shown.panel.answered
+    return asked, shown.panel.answered
 
 
 def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.HTML, Any]:

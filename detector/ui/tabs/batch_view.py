@@ -1,0 +1,50 @@
+"""From an opened answer of a batch to the first tab, which shows its file in the viewer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from detector.language import mark
+from detector.ui.events import Asked
+
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# The file is chosen by then, so that this is what a visitor's own click would do.
+ANALYSE = """() => {
+  scrollTo({top: 0});
+  document.querySelector("#analyse").click();
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The components: the file of the opened answer, or None, how closely the batch looks, and the
+    button that leads to the viewer."""
+
+    path: gr.State
+    frames: gr.Radio
+    button: gr.Button
+
+    def updates(self, path: str | None) -> list[Any]:
+        """Of path and button, for another opened answer."""
+        return [path, gr.update(visible=path is not None)]
+
+
+def build_lead(frames: gr.Radio) -> Lead:
+    """Add the button, which is there once an answer is opened."""
+    button = gr.Button(
+        mark("Analyse it alone, with player and heat map"), visible=False, elem_id="batch-view"
+    )
+    return Lead(gr.State(None), frames, button)
+
+
+def wire_lead(lead: Lead, tabs: gr.Tabs, asked: Asked) -> None:
+    def handed_over(path: str | None, preset: str) -> list[Any]:
+        return [path, preset, gr.update(selected="check")]
+
+    chosen = lead.button.click(
+        handed_over, [lead.path, lead.frames], [asked.file, asked.frames, tabs], **QUIET
+    )
+    chosen.success(None, js=ANALYSE, **QUIET)
