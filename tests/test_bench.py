@@ -12,7 +12,7 @@ from detector import Detector
 from detector.progress import Stopwatch
 from detector.settings import Settings
 from detector.video import read_all
-from tests.bench import whole
+from tests.bench import sparse, whole
 from tests.bench.baseline import Baseline, FramesAsBatch
 from tests.bench.scene import repeated, scene, stand_in
 from tests.clips import barcode, plain, read_barcode, write_clip
@@ -63,3 +63,25 @@ def test_an_answer_that_explains_nobody_is_not_timed(tmp_path: Path, weights: Pa
     empty = write_clip(tmp_path / "empty.mp4", plain(8))
     with pytest.raises(RuntimeError, match="0 of 8 frames"):
         whole.checked(Detector.load(weights, "cpu").analyze(empty, Settings(8)))
+
+
+def test_faces_are_detected_where_the_comparison_says_they_are(
+    weights: Path, talking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways detecting alike would show that sparse detection changes nothing."""
+    detector = Detector.load(weights, "cpu")
+    pictures: list[int] = []
+    find = detector.finder.find
+    monkeypatch.setattr(
+        detector.finder,
+        "find",
+        lambda images, seen: pictures.append(len(images)) or find(images, seen),
+    )
+    few, all_ = ("ends of clips", "every frame")
+    counts = {}
+    for way in (few, all_):
+        pictures.clear()
+        found = sparse.answer(detector, talking, way, Settings(frames=10, heat=False))
+        counts[way] = sum(pictures)
+        assert found.share == 1
+    assert counts == {few: 4, all_: 10}
