@@ -7,7 +7,7 @@ The answer goes to standard output, progress to standard error. Exit codes:
 3    at least one file could not be used (damaged, no video, too large, ...)
 4    at least one file gave no score (no face, faces too small or blurred, ...)
 5    no trained weights, or the weights are damaged
-6    --verify: the report does not hold
+6    --verify: the report is not confirmed
 7    an output could not be written
 130  interrupted; what was asked for is written for the files that were done
 """
@@ -171,8 +171,10 @@ def verify(detector: Detector, path: Path, report: Path, console: Console) -> in
     except (ReportError, OSError) as error:
         console.warn(str(error))
         return NOT_VERIFIED
-    for question, holds, sentence in found.answers():
-        console.print(f"{question}: {'not asked' if holds is None else 'yes' if holds else 'NO'}")
+    for question, confirmed, sentence in found.answers():
+        console.print(
+            f"{question}: {'not checked' if confirmed is None else 'yes' if confirmed else 'NO'}"
+        )
         console.print(f"    {sentence}")
     for difference in found.differences[:LISTED]:
         console.print(

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 VARIABLE = "DEEPFAKE_ENGINE"
-"""The environment variable that switches the engine off when it is "torch", and asks for int8 when
+"""The environment variable that switches the engine off when it is "torch", and selects int8 when
 it is "int8" (`engine_int8`)."""
 
 MOST_DIFFERENCE = 1e-3  # of the largest output; float32 in another order differs by about 1e-5
@@ -178,7 +178,7 @@ def _store(model: Any, path: Path) -> None:
 
 
 def compiled(model: Any) -> Any:
-    """For the processor, in float32 where the model itself says nothing else."""
+    """For the processor, in float32 unless the model itself declares another type."""
     options = {
         "INFERENCE_PRECISION_HINT": "f32",  # the default is bfloat16 where the processor has it
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),

@@ -50,12 +50,12 @@ class VideoError(Exception):
 
 
 class ReportError(Exception):
-    """A report that somebody gave back cannot be read; the text says why and what to do, in the
-    language of whoever reads it where it is a `Message`."""
+    """A report that somebody uploaded cannot be read; the text has the reason and the remedy, in
+    the language of whoever reads it where it is a `Message`."""
 
 
 class WeightsError(Exception):
-    """Our own files are missing or damaged; the text says which and how to mend it."""
+    """Our own files are missing or damaged; the text names the file and the remedy."""
 
 
 class CancelledError(Exception):

@@ -77,7 +77,7 @@ class RegionShare:
     share of the crop, and `expected` the share of the heat that it has on real faces, None where
     it is not in the weights' card. `drop` is how much the log-odds that the heat explains (the
     frame's, or its clip's) fall when the region is blurred, None where that was not tried;
-    `confirmed` says that they fell clearly.
+    `confirmed`: they fell clearly.
     """
 
     region: str
@@ -155,9 +155,9 @@ class SignalStatus(StrEnum):
     """What a signal means. Only the first two point at manipulation, and none gives a number."""
 
     DECLARED = "declared"  # the file itself declares generation or editing
-    BROKEN = "broken"  # what should prove the origin was checked, and does not hold
-    SOUND = "sound"  # it was checked, and holds
-    NOTED = "noted"  # a fact that decides nothing
+    BROKEN = "broken"  # the proof of origin was checked, and is not valid
+    SOUND = "sound"  # it was checked, and is valid
+    NOTED = "noted"  # a fact without weight for the verdict
     ABSENT = "absent"  # nothing of the kind is there, which means nothing
 
 
@@ -188,8 +188,8 @@ class Signal:
 class Credentials(StrEnum):
     """What became of a file's content credentials (C2PA)."""
 
-    TRUSTED = "trusted"  # they hold, and a trusted authority vouches for the signer
-    VALID = "valid"  # they hold, but nobody who is trusted vouches for the signer
+    TRUSTED = "trusted"  # they are valid, and a trusted authority certified the signer
+    VALID = "valid"  # they are valid, but no trusted authority certified the signer
     BROKEN = "broken"  # the file was changed since, or they are forged or damaged
     ABSENT = "absent"
     UNREAD = "unread"  # the process that reads them crashed, or they lie on a server

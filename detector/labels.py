@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 class LabelsError(Exception):
-    """A list of labels cannot be used; the text says why and what to do."""
+    """A list of labels cannot be used; the text has the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

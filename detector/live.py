@@ -1,4 +1,4 @@
-"""A sliding window over a live picture: which frames are judged, and which were dropped. Pure.
+"""A sliding window over a live picture: which frames are analysed, and which were dropped. Pure.
 
 While the network computes, pictures of the stream are dropped. They are counted, not hidden.
 """

@@ -251,7 +251,7 @@ def _read_again(
 def load_all(device: str = "auto") -> dict[str, Detector]:
     """A detector for every trained model at hand, by id, the default first.
 
-    Never empty: without trained weights it holds the one that answers `untrained`.
+    Never empty: without trained weights it has the one whose reports are `untrained`.
     """
     # Further models are offered only where they lie beside the default one.
     default = Detector.load(device=device)

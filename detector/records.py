@@ -131,7 +131,7 @@ class FaceScore:
 
     `fake` is calibrated and comes from the LSTM's logit at this frame; `still` is the same
     from the frame alone, without time. `heat` is a raw map (h, w) >= 0, made as the report's
-    settings say: of this frame's own logit times `fake`, or of the video's logit times the
+    settings select: of this frame's own logit times `fake`, or of the video's logit times the
     person's. So the map of a low score is faint beside that of a high one. Divided by
     the report's `heat_scale` it is what is drawn. `usable`: whether the frame counted (large, sharp
     and frontal enough).

@@ -30,7 +30,7 @@ class Analyze:
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Read what a file holds, without judging it: a `VideoInfo`."""
+    """Read the facts of a file, without analysing it: a `VideoInfo`."""
 
     path: Path
 

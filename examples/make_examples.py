@@ -33,7 +33,7 @@ ALTERED = (1.2, 2.6)
 
 @dataclass(frozen=True)
 class Look:
-    """How the camera sees the portrait: which part, how it drifts, and from which seed."""
+    """How the camera shows the portrait: which part, how it drifts, and from which seed."""
 
     size: tuple[int, int] = SIZE
     zoom: float = 1.45

@@ -19,9 +19,9 @@ from train.faithfulness import (
     as_table,
     control,
     curves,
+    informative,
     measure,
     road,
-    telling,
     winner,
 )
 
@@ -110,9 +110,9 @@ def rows(**changes: dict[str, float]) -> dict[str, dict[str, np.ndarray]]:
 
 def test_a_measure_that_a_control_wins_ranks_nobody() -> None:
     results = rows(layer_cam={"iou": 0.4, "pointing": 0.4})
-    assert telling(results) == list(HIGHER_IS_BETTER)
+    assert informative(results) == list(HIGHER_IS_BETTER)
     results["centre"]["iou"] = results["centre"]["iou"] + 0.5
-    assert "iou" not in telling(results)
+    assert "iou" not in informative(results)
     assert winner(results) == "layer_cam"
     results["centre"]["pointing"] = results["centre"]["pointing"] + 0.5
     assert winner(results) == DEFAULT_METHOD

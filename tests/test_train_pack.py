@@ -88,4 +88,4 @@ def test_a_folder_without_parts_is_refused_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pack.main(["--unpack", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    assert "holds no parts" in capsys.readouterr().err
+    assert "contains no parts" in capsys.readouterr().err

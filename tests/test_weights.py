@@ -183,7 +183,7 @@ def test_a_card_of_another_architecture_is_refused(tmp_path: Path, other: ModelC
     edit_card(weights, model=other.to_dict())
     found = find_weights(weights)
     assert found is not None
-    with pytest.raises(WeightsError, match="does not hold the network that its card describes"):
+    with pytest.raises(WeightsError, match="does not contain the network that its card describes"):
         load_model(found, "cpu")
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_safetensors_is_refused_even_with_the_right_hash(tmp_p
     edit_card(weights, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
     found = find_weights(weights)
     assert found is not None
-    with pytest.raises(WeightsError, match="does not hold the network"):
+    with pytest.raises(WeightsError, match="does not contain the network"):
         load_model(found, "cpu")
 
 

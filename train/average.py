@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     for run in options.runs:
         if not (run / WEIGHTS).exists():
-            raise DataError(f"{run} holds no trained network; run python -m train.fit first.")
+            raise DataError(f"{run} contains no trained network; run python -m train.fit first.")
     mean = mean_of([load_file(run / WEIGHTS) for run in options.runs])
     options.out.mkdir(parents=True, exist_ok=True)
     with whole(options.out / WEIGHTS) as place:

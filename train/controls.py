@@ -59,7 +59,8 @@ class Student(nn.Module):
 
 def student(imagenet: Path, train: Faces, val: Faces, videos: pd.DataFrame) -> dict[str, Any]:
     """Train the student project on the crops of `train`; its accuracy on its own random split
-    (`claimed`), on people it never saw (`crops`), and the way it is deployed, on `videos`."""
+    (`claimed`), on people it was not trained on (`crops`), and the way it is deployed, on
+    `videos`."""
     torch.manual_seed(0)
     cnn = CnnLstm(FAST)
     load_imagenet(cnn, imagenet)

@@ -3,7 +3,7 @@
     python -m train.faithfulness --weights weights/fast.safetensors --shards shards \\
         --out faithfulness.json
 
-Pseudo-fakes of people that training did not see, one frame each, are scored by the network; those
+Pseudo-fakes of people outside the training set, one frame each, are scored by the network; those
 above the threshold are explained by every method. Maps are compared with the exact mask (pointing
 game, IoU at the mask's own size, pixel AUC) and tested on the network itself (ROAD, deletion,
 insertion; a network with random weights must give another map). The winner has the best mean rank
@@ -245,7 +245,7 @@ def clearly_better(first: NDArray[np.float64], second: NDArray[np.float64]) -> b
     return float(lead.mean()) > max(2 * error, 1e-6)
 
 
-def telling(results: Mapping[str, Measured]) -> list[str]:
+def informative(results: Mapping[str, Measured]) -> list[str]:
     """The measures on which no control has a better mean than every method."""
     found = []
     for name, higher in HIGHER_IS_BETTER.items():
@@ -267,7 +267,7 @@ def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
     fit = [m for m in asking if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
     methods = fit or asking
     places = dict.fromkeys(methods, 0.0)
-    measures = telling(results)
+    measures = informative(results)
     for name in measures:
         signed = {m: results[m][name] * (1 if HIGHER_IS_BETTER[name] else -1) for m in methods}
         for method in methods:
@@ -303,7 +303,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.faithfulness", description=__doc__)
     parser.add_argument("--weights", required=True, help="model name or .safetensors file")
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
-    parser.add_argument("--split", default="val", help="people that training did not see")
+    parser.add_argument("--split", default="val", help="people outside the training set")
     parser.add_argument("--clips", type=int, default=400, help="fakes to draw")
     parser.add_argument("--closely", type=int, default=24, help="fakes for the costly measures")
     parser.add_argument("--threads", type=int, default=2)
@@ -332,7 +332,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with whole(options.out) as part:
         summary = {
             "winner": best,
-            "telling": telling(methods),
+            "telling": informative(methods),
             "mean_ranks": mean_ranks(methods),
             "methods": means(methods),
         }
@@ -340,7 +340,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(as_table(methods))
     print(
         f"{len(called)} of {len(drawn)} fakes were called fake; {best} wins "
-        f"by {', '.join(telling(methods))}."
+        f"by {', '.join(informative(methods))}."
     )
     return 0
 

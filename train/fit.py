@@ -338,8 +338,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     names = {each.name for each in fields(FitConfig)}
     options.mix = dict(options.mix) if options.mix else None
-    asked = {name: value for name, value in vars(options).items() if name in names}
-    config = FitConfig(model=model, **asked)
+    given = {name: value for name, value in vars(options).items() if name in names}
+    config = FitConfig(model=model, **given)
     options.out.mkdir(parents=True, exist_ok=True)
     stage = options.out / config.stage
     origin = origin_of(options.init, options.shards, clips=options.clips)

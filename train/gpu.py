@@ -1,4 +1,4 @@
-"""Everything that a GPU is wanted for, in one command of less than nine minutes.
+"""Everything that needs a GPU, in one command of less than nine minutes.
 
     python -m train.pack --shards shards --out packed --total 90
     python -m train.gpu --packed packed --out gpu --init start.safetensors

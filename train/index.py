@@ -67,9 +67,9 @@ def _refuse_mixed(table: pd.DataFrame, kind: str, path: Path) -> None:
     wrong = PICTURE_SUFFIXES if kind == "video" else VIDEO_SUFFIXES
     odd = [name for name in table["path"] if Path(name).suffix.lower() in wrong]
     if odd:
-        asked, other = ("videos", "pictures") if kind == "video" else ("pictures", "videos")
+        expected, other = ("videos", "pictures") if kind == "video" else ("pictures", "videos")
         raise DataError(
-            f"{path} was given as {asked} and also names {len(odd)} {other}, as {odd[0]}. List "
+            f"{path} was given as {expected} and also names {len(odd)} {other}, as {odd[0]}. List "
             f"them apart: videos with --videos, pictures with --stills or --crops."
         )
 

@@ -298,7 +298,7 @@ def read_deepfake_eval(folder: Path, kind: str = "video") -> pd.DataFrame:
         log.warning("%s: %d of its files are not here.", chosen[0], int((~here).sum()))
     rows = table[here].reset_index(drop=True)
     if not len(rows):
-        raise DataError(f"{base} holds none of the files that {chosen[0].name} names.")
+        raise DataError(f"{base} contains none of the files that {chosen[0].name} names.")
     labels = labels_of(rows["label"], chosen[0])
     splits = splits_of(rows["split"], chosen[0]) if "split" in rows else ""
     return pd.DataFrame({"path": rows["path"], "label": labels}).assign(

@@ -34,7 +34,7 @@ def commit_of_code() -> str:
 
 def origin_of(init: str | None, shards: Path, **settings: Any) -> dict[str, Any]:
     """The weights a run begins with, by name and SHA-256, the SHA-256 of its table of faces, the
-    commit of the code, and `settings` that its config does not hold."""
+    commit of the code, and `settings` that its config does not have."""
     start = Path(init) if init and init != "hub" else None
     # Tables alone: they name every picture, and pixels would take minutes.
     tables = hashlib.sha256()
@@ -55,27 +55,27 @@ def _digest(path: Path) -> str:
 
 
 def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> None:
-    """Store the config of a run. One that `goes_on` from a checkpoint must be asked for what it
-    was begun with, but for `MAY_CHANGE`, or DataError is raised."""
+    """Store the config of a run. One that `goes_on` from a checkpoint must have the settings that
+    it was begun with, but for `MAY_CHANGE`, or DataError is raised."""
     # As it will be read again: tuples become lists.
-    asked = json.loads(json.dumps(config))
+    current = json.loads(json.dumps(config))
     if goes_on and path.exists():
         begun = json.loads(path.read_text())
-        changed = sorted(_changes(begun, asked))
+        changed = sorted(_changes(begun, current))
         if changed:
             raise DataError(
                 f"{path.parent} was begun with {'; '.join(changed)}. Give the same arguments to go "
                 "on, or another --out to begin anew."
             )
-        asked["origin"] = begun.get("origin", asked["origin"])
+        current["origin"] = begun.get("origin", current["origin"])
     with whole(path) as part:
-        part.write_text(json.dumps(asked, indent=1))
+        part.write_text(json.dumps(current, indent=1))
 
 
-def _changes(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def _changes(begun: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """What differs, each as "rate 0.1, not 0.2". What was not stored is not compared."""
     found: list[str] = []
-    for name, value in asked.items():
+    for name, value in current.items():
         # Settings that a newer version added are not in an old config.
         before = begun.get(name, value)
         if isinstance(value, dict) and isinstance(before, dict):

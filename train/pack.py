@@ -158,11 +158,11 @@ def pack(shards: Path, out: Path, config: PackConfig) -> list[Path]:
 
 
 def unpack(folder: Path, out: Path) -> int:
-    """The parts in `folder` as shards in `out`; returns how many pictures those hold. Shards that
+    """The parts in `folder` as shards in `out`; returns how many pictures those have. Shards that
     exist are kept. Raises DataError where there are no parts."""
     paths = sorted(folder.glob("part-*.parquet"))
     if not paths:
-        raise DataError(f"{folder} holds no parts; make them by python -m train.pack.")
+        raise DataError(f"{folder} contains no parts; make them by python -m train.pack.")
     out.mkdir(parents=True, exist_ok=True)
     count = 0
     cv2.setNumThreads(1)

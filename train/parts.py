@@ -55,7 +55,7 @@ def join(folder: Path, out: Path) -> list[Path]:
             place.write_bytes(content)
         made.append(out / manifest["name"])
     if not made:
-        raise DataError(f"{folder} holds no *.parts.json, so nothing is known to be joined.")
+        raise DataError(f"{folder} contains no *.parts.json, so there is nothing to join.")
     return made
 
 

@@ -1,4 +1,4 @@
-"""How ranking holds up when faces get worse: DeeperForensics' perturbations, and a re-upload."""
+"""Ranking on worse faces: DeeperForensics' perturbations, and a re-upload."""
 
 from __future__ import annotations
 

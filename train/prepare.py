@@ -164,7 +164,7 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
 
 
 def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
-    """The chosen frames' seconds and pictures; only those are held in memory."""
+    """The chosen frames' seconds and pictures; only those are in memory."""
     if path.is_dir():
         return _frames_of_folder(path, config)
     # The first ones need no count, and no pass over the file.
@@ -220,7 +220,7 @@ def _face_at(seen: dict[int, Face], index: int) -> Face:
 
 
 def write_shard(rows: pd.DataFrame, stem: Path, config: PrepareConfig) -> tuple[int, int]:
-    """Prepare `rows` into `stem`.npy and .parquet; returns how many rows held and failed.
+    """Prepare `rows` into `stem`.npy and .parquet; returns how many rows succeeded and failed.
 
     Failures are rows too: `status` has the reason, and they have no face.
     """
@@ -272,7 +272,7 @@ def _write_shard(job: tuple[pd.DataFrame, Path, PrepareConfig]) -> tuple[int, in
 def prepare(
     table: pd.DataFrame, out: Path, config: PrepareConfig, *, workers: int = 1, rows: int = 500
 ) -> tuple[int, int]:
-    """Prepare the whole table; returns how many rows held and how many failed in this run."""
+    """Prepare the whole table; returns how many rows succeeded and how many failed in this run."""
     out.mkdir(parents=True, exist_ok=True)
     jobs = []
     for kind, part in table.groupby("kind", sort=True):
@@ -300,7 +300,7 @@ def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]
         # Mapped: workers share the pages, and only what is read comes from disk.
         pixels[path.stem] = np.load(path.with_suffix(".npy"), mmap_mode="r")
     if not tables:
-        raise DataError(f"{folder} holds no shards; run python -m train.prepare first.")
+        raise DataError(f"{folder} contains no shards; run python -m train.prepare first.")
     table = pd.concat(tables, ignore_index=True)
     return table[table["status"] == "ok"].reset_index(drop=True), pixels
 

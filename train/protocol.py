@@ -54,7 +54,7 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     seen = np.isfinite(logits.ravel())
     temperature, bias = fit_calibration(labels[seen], logits.ravel()[seen])
     fitted = replace(rules, temperature=temperature, bias=bias)
-    # The stricter of the copies: the limit holds for each of them.
+    # The stricter of the copies: the limit is kept for each of them.
     edge = max(_edge(column[(fake == 0) & np.isfinite(column)]) for column in logits.T)
     # Rounded up, so that the score at the edge stays below it.
     p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
@@ -156,7 +156,7 @@ def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
 def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]:
     """Which part of a person's clips should decide: the best on all sources, and, to measure
     the choice itself, the AUC on each half of the sources by the share that is best on the
-    other half. Columns `share 0.25` ... hold the log-odds."""
+    other half. Columns `share 0.25` ... are the log-odds."""
     fake = (table["label"] == "FAKE").to_numpy(float)
     logits = {share: table[f"share {share}"].to_numpy(float) for share in shares}
     seen = np.isfinite(logits[shares[0]])

@@ -4,9 +4,9 @@
     python -m train.quantise --weights weights/fast.safetensors --shards shards
 
 Static post-training quantisation (Jacob et al. 2018, arXiv 1712.05877) by NNCF, with crops of the
-training split as calibration set. The first layers lose in int8 the fine texture that tells fakes,
-so they stay in float32: as few of them as keep the AUC on the validation split within `MOST_LOSS`.
-What comes out is used where DEEPFAKE_ENGINE is int8.
+training split as calibration set. The first layers lose in int8 the fine texture that distinguishes
+fakes, so they stay in float32: as few of them as keep the AUC on the validation split within
+`MOST_LOSS`. What comes out is used where DEEPFAKE_ENGINE is int8.
 """
 
 from __future__ import annotations

@@ -475,10 +475,10 @@ def since_best(history: Sequence[Mapping[str, Any]]) -> int:
     return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
 
-def _precision(asked: str) -> str:
-    if asked == "auto":
-        asked = "bf16" if torch.cuda.is_available() else "float32"
-    return "no" if asked == "float32" else asked
+def _precision(name: str) -> str:
+    if name == "auto":
+        name = "bf16" if torch.cuda.is_available() else "float32"
+    return "no" if name == "float32" else name
 
 
 def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
@@ -567,7 +567,7 @@ def load_run(folder: Path) -> CnnLstm:
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
             return ready(model)
-    raise DataError(f"{folder} holds no trained network; run python -m train.fit first.")
+    raise DataError(f"{folder} contains no trained network; run python -m train.fit first.")
 
 
 def ready(model: CnnLstm) -> CnnLstm:

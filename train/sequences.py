@@ -64,7 +64,7 @@ def read_sequences(folder: Path) -> Sequences:
     """What `encode_clips` stored. Raises ValueError if that is nothing."""
     stored = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
     if not stored:
-        raise DataError(f"{folder} holds no encoded clips; run train.fit --stage clips first.")
+        raise DataError(f"{folder} contains no encoded clips; run train.fit --stage clips first.")
     return Sequences(
         torch.cat([part["features"] for part in stored]).float(),
         torch.cat([part["fake"] for part in stored]),

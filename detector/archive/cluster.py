@@ -159,7 +159,7 @@ def _analysed(
     context.max_errored_blocks = -1  # a failed video is missing from the output, and stops nothing
     places = pa.Table.from_pylist([asdict(entry) for entry in entries], PLACES)
     # A block is what is given out, retried and lost as one. (Ray Data could cut up larger ones,
-    # but the task that does it waits for the workers, and holds a CPU for which they may wait.)
+    # but the task that does it waits for the workers, and occupies a CPU for which they may wait.)
     blocks = [places.slice(at, 1) for at in range(len(places))]
     with warnings.catch_warnings():
         # The only way to reserve differently for different workers of one pool; Ray is pinned.

@@ -1,4 +1,4 @@
-"""Which videos an archive holds: folders, lists, Parquet tables, and object stores by URI."""
+"""Which videos an archive contains: folders, lists, Parquet tables, and object stores by URI."""
 
 from __future__ import annotations
 

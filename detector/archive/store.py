@@ -134,8 +134,8 @@ class Store:
             differ = sorted(key for key in about if about[key] != there.get(key))
             if differ:
                 raise ValueError(
-                    f"{out} holds answers made with another {', '.join(differ)}. "
-                    "Choose another folder, or ask for the same again."
+                    f"{out} contains answers made with another {', '.join(differ)}. "
+                    "Choose another folder, or repeat the settings of that run."
                 )
             return
         with self.files.open_output_stream(path) as file:

@@ -38,7 +38,7 @@ class Job:
 class Worker:
     """Loaded once, called with one video at a time.
 
-    `known` are the records of earlier runs: content that they hold is not analysed again.
+    `known` are the records of earlier runs: content that is among them is not analysed again.
     """
 
     def __init__(self, job: Job, known: pa.Table, device: str) -> None:

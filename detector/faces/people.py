@@ -91,7 +91,7 @@ def recognised(
     unlike     (F, P)  unlikeness of their descriptors
     apart      (F, P)  how far the face is from where the person was, in widths of a face;
                        infinite where that is not known
-    same_shot  (P,)    whether the person was seen since the last cut
+    same_shot  (P,)    whether the person was detected since the last cut
     """
     limits = np.where(same_shot, ALIKE, ALIKE_ELSEWHERE)
     allowed = unlike <= np.where(apart <= 1.0, UNLIKE, limits)

@@ -15,8 +15,8 @@ _SMOOTH = 0.25  # seconds to either side that a box is averaged over
 def smooth_track(
     sightings: dict[int, Face], seconds: NDArray[np.float64], *, max_gap: float
 ) -> tuple[tuple[int, ...], tuple[Face, ...]]:
-    """The indices and smooth faces of a person seen in some frames; between two sightings at most
-    `max_gap` seconds apart the frames are filled."""
+    """The indices and smooth faces of a person detected in some frames; between two detections at
+    most `max_gap` seconds apart the frames are filled."""
     known = sorted(sightings)
     indices = known[:1]
     for before, after in pairwise(known):

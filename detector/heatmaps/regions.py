@@ -48,7 +48,7 @@ def region_masks(landmarks: FloatArray, size: float, grid: int = GRID) -> dict[s
 
     Empty if the eyes lie where the mouth is, or nowhere: then there is no face to lay them on.
     """
-    # As shares of the crop, so that thresholds hold for crops of any size.
+    # As shares of the crop, so that thresholds apply to crops of any size.
     points = np.asarray(landmarks, np.float64) / size
     if not _show_a_face(points):
         return {}

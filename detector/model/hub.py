@@ -28,7 +28,7 @@ class HubSource:
     """Where released weights are stored.
 
     `revision` is a full commit hash, never a branch: a score must not change overnight. `cards`
-    gives each model id the SHA-256 of its card <id>.json, which in turn holds that of its
+    gives each model id the SHA-256 of its card <id>.json, which in turn has that of its
     weights, so one hash pins both. `endpoint` is the Hub's address; None follows HF_ENDPOINT.
     """
 

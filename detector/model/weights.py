@@ -102,7 +102,7 @@ def load_model(found: Found, device: str) -> Loaded:
     """The network, ready for inference; its file is checked against the card first.
 
     It is in eval mode and channels-last, with its batch norms folded, and float32 however it was
-    stored. Raises WeightsError if the file is not the card's, or holds another network
+    stored. Raises WeightsError if the file is not the card's, or contains another network
     than the card's. Nothing is ever unpickled.
     """
     card = found.card
@@ -117,7 +117,7 @@ def load_model(found: Found, device: str) -> Loaded:
         model.load_state_dict(unpack(safetensors.torch.load(content)), strict=True)
     except (KeyError, RuntimeError, ValueError, safetensors.SafetensorError) as error:
         raise WeightsError(
-            f"{found.path.name} does not hold the network that its card describes. Publish both "
+            f"{found.path.name} does not contain the network that its card describes. Publish both "
             f"again from one training run. ({str(error)[:300]})"
         ) from error
     size = card.model.size
@@ -235,7 +235,7 @@ def _if_trained(found: Found) -> Found | None:
 
 
 def _explain_absence(wanted: str, folder: Path) -> None:
-    """Raises WeightsError unless the card of the wanted model marks it as not trained yet."""
+    """Raises WeightsError unless the card of the requested model marks it as not trained yet."""
     cards = {card.id: card for card in list_models(folder)}
     if wanted not in cards:
         raise WeightsError(

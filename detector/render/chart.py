@@ -57,7 +57,7 @@ def drawing(
 ) -> str:
     """The parts as one SVG element with a title and a description for screen readers.
 
-    With `live` a page can compute which second was pointed at (`data-x0`, `data-x1` and
+    With `live` a page can compute the second under the pointer (`data-x0`, `data-x1` and
     `data-seconds`), and move the line of class `playhead`.
     """
     width, height = size

@@ -19,7 +19,7 @@ _SCORES = ("t", "p", "p_still", "usable", "quality")
 def dispute_json(report: Report) -> dict[str, Any]:
     """Model, settings, scores, and the hash and technical facts of the file.
 
-    No picture, no file name, no place of a face, and nothing of what the file says about its making
+    No picture, no file name, no place of a face, and nothing of the file about its making
     but whether each kind of evidence was found.
     """
     video = report.video
@@ -70,7 +70,7 @@ def _face(person: Person) -> dict[str, Any]:
 
 
 def dispute(report: Report) -> Markup:
-    """A form that makes a file of `dispute_json` and of what the visitor knows, in the browser;
+    """A form that makes a file of `dispute_json` and of what the visitor enters, in the browser;
     nothing is sent."""
     claims = (("real", _("It is real")), ("fake", _("It is fake")), ("other", _("Something else")))
     return html("dispute.html", facts=json.dumps(dispute_json(report)), claims=claims)

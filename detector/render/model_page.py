@@ -1,6 +1,6 @@
 """A weights card as HTML: figures, charts with their tables, data.
 
-Every figure and fact is read from the card; what a card does not hold is left out.
+Every figure and fact is read from the card; what a card does not have is left out.
 """
 
 from __future__ import annotations

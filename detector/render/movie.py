@@ -20,7 +20,7 @@ from detector.video import VideoWriter
 from detector.video.turning import turned_all
 
 LONG_SIDE = 1280
-# A heat map belongs to its own frame; it is shown around it just long enough to be seen.
+# A heat map belongs to its own frame; it is shown around it just long enough to be visible.
 HEAT_NEAR = 0.25
 # A still picture becomes a video of two seconds, so that a player shows it at all.
 STILL_FRAMES = 50

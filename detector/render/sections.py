@@ -1,6 +1,6 @@
 """The parts of a report as HTML sections; the report's own page and the live page share them.
 
-With `interactive`, what is about a moment carries `data-second` and is a button: the live page
+With `interactive`, what is about a moment has `data-second` and is a button: the live page
 seeks its player by it.
 """
 

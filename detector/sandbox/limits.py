@@ -123,7 +123,7 @@ def _landlock(libc: ctypes.CDLL, readable: Path) -> int:
     rules = _Ruleset((1 << rights) - 1)
     rules.tcp = TCP_RIGHTS if version >= TCP_FROM else 0
     rules.scopes = SCOPES if version >= SCOPES_FROM else 0
-    # A kernel refuses fields that it does not know, so only those of its version are passed.
+    # A kernel rejects fields that are unknown to it, so only those of its version are passed.
     size = 24 if version >= SCOPES_FROM else 16 if version >= TCP_FROM else 8
     ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), 0)
     with suppress(OSError):  # a file that is not there needs no permission

@@ -24,7 +24,8 @@ from detector.video.credentials import anchors_in_environment
 PACKAGES = Path(__file__).parents[2]
 INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 # One thread, so that forking is safe; few arenas, so that address space is a measure of memory.
-# Large blocks are kept and in huge pages: a young process would spend its time on page faults.
+# Large blocks are kept and in huge pages: a new process would otherwise spend its time on page
+# faults.
 MALLOC = {
     "arena_max": 2,
     "mmap_threshold": 32 * 2**20,

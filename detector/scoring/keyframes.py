@@ -15,7 +15,7 @@ def choose_moments(
     """At most six pictures worth looking at, the most suspicious first, spread over time.
 
     Only usable frames whose crop was kept; no two lie nearer than a twelfth of the time that
-    the person was seen, so that they do not show one instant six times.
+    the person was visible, so that they do not show one instant six times.
     """
     rows = [
         (score, crop)

@@ -112,7 +112,8 @@ class Admission:
     def serving(
         self, what: str, on_progress: OnProgress | None, should_stop: ShouldStop | None
     ) -> Iterator[ShouldStop]:
-        """Waits for the turn, then gives the function by which the work learns that it must stop.
+        """Waits for the turn, then yields the function by which the work finds out that it must
+        stop.
 
         That raises VideoError once the time is used up. Raises CancelledError if the visitor
         leaves the line.

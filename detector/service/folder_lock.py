@@ -1,4 +1,4 @@
-"""A lock on a file that ends with the process that holds it, on any system."""
+"""A lock on a file that ends with the process that owns it, on any system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAN_LOCK = "fcntl" in globals() or "msvcrt" in globals()
 def hold(path: Path) -> int:
     """A lock on the file `path`, which is made; give it to `release`.
 
-    Raises BlockingIOError if another process holds it.
+    Raises BlockingIOError if another process owns it.
     """
     # O_NOFOLLOW: in a shared folder the name could be another user's symbolic link.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)

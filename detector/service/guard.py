@@ -83,7 +83,7 @@ class RefusedError(MultiPartException):
 
 
 class Guard:
-    """ASGI middleware; holds settings, and nothing of any request.
+    """ASGI middleware; its state is settings, and nothing of any request.
 
     max_upload  bytes that all files of one request may have together
     admission   keeps every visitor's allowance of uploads, and counts who is turned away
@@ -242,7 +242,7 @@ def _shows_upload(url: str, own_hosts: Collection[str]) -> bool:
 
 
 def _own_hosts(headers: Headers) -> set[str]:
-    """The names by which the visitor may know this server, behind a proxy or not."""
+    """The names by which visitors may address this server, behind a proxy or not."""
     forwarded = headers.get("x-forwarded-host", "").split(",")
     names = [headers.get("host", ""), headers.get("origin", "").partition("://")[2], *forwarded]
     return {name.strip().lower() for name in names} - {""}

@@ -18,7 +18,7 @@ from detector.service.metrics import Metrics
 
 
 class Operation:
-    """ASGI middleware; holds nothing of any request.
+    """ASGI middleware; its state has nothing of any request.
 
     not_ready  why no score can be given now, in a sentence; empty when the service is ready
     metrics    what /metrics shows; None to have no such page

@@ -27,7 +27,7 @@ STARTING = mark("Starting")
 class Step:
     """`done` of `total` frames in the stage called `stage`, and the seconds that the rest of
     the stage takes at the speed so far (None before the first frame). `so_far` is the answer as
-    it stands, once there is one. `share` says how much of all stages is done, and never falls."""
+    it stands, once there is one. `share` is how much of all stages is done, and never falls."""
 
     stage: str
     done: int
@@ -66,7 +66,7 @@ def run_job(
     work: Callable[[OnProgress, ShouldStop], Result], *, begins: str = STARTING
 ) -> Generator[Step | Result, None, None]:
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
-    The first step, before `work` tells of any, is called `begins`.
+    The first step, before `work` reports any, is called `begins`.
 
     A new step is yielded within a tenth of a second, an old one again after half a second, so
     that the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled

@@ -8,13 +8,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Buckets kept at once; of more visitors the one seen longest ago gets a full bucket again.
+# Buckets kept at once; of more visitors the least recent one gets a full bucket again.
 REMEMBERED = 10_000
 POLL_SECONDS = 0.2
 
 
 class Line:
-    """First come, first served; each one learns how many are before it."""
+    """First come, first served; each one is shown how many are before it."""
 
     def __init__(self) -> None:
         self._tickets: deque[object] = deque()
@@ -26,7 +26,7 @@ class Line:
 
     @contextmanager
     def turn(self, waiting: Callable[[int], None]) -> Iterator[None]:
-        """Holds the turn, once it has come.
+        """Keeps the turn, once it has come.
 
         Until then `waiting(place)` is called about five times a second; place 1 is next. What it
         raises leaves the line.

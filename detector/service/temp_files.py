@@ -32,7 +32,7 @@ class Storage:
 
     def __init__(self, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
-        # Before making our own, which it could not tell from an abandoned one until it is locked.
+        # Before making our own, which looks like an abandoned one until it is locked.
         remove_dead(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         self._lock = hold(self.folder / LOCK)
@@ -95,7 +95,7 @@ def remove_dead(base: Path) -> None:
 
 
 def _remove(folder: Path, lock: int) -> None:
-    """A folder whose lock is held, so that nobody else takes it meanwhile."""
+    """A folder that is locked, so that nobody else takes it meanwhile."""
     shutil.rmtree(folder, ignore_errors=True)
     release(lock)
     shutil.rmtree(folder, ignore_errors=True)  # Windows removes no file that is open

@@ -14,8 +14,8 @@ from detector.text.llm import narrator_of
 
 EXIT_CODES = (
     "Exit codes: 0 answered, 2 mistyped, 3 unusable file, 4 no score, 5 no trained weights, 6 the "
-    "report does not hold, 7 an output could not be written, 130 interrupted. With several files "
-    "the highest counts."
+    "report is not confirmed, 7 an output could not be written, 130 interrupted. With several "
+    "files the highest counts."
 )
 
 

@@ -25,7 +25,7 @@ PER_FILE = ("html", "video")
 
 
 class OutputError(Exception):
-    """What was asked to be written cannot be; the text says what to change."""
+    """A requested file cannot be written; the text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)

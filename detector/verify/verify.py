@@ -96,15 +96,15 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was checked, and holds."""
+        """Whether everything was checked, and confirmed."""
         return bool(self.same_file and self.same_weights and self.same_score)
 
     def answers(self) -> Iterator[tuple[str, bool | None, str]]:
-        """Each question, what came of it, and that in a sentence."""
-        held = {"file": self.same_file, "weights": self.same_weights, "score": self.same_score}
-        for key, holds in held.items():
-            question, yes, no, unasked = VERIFY[key]
-            yield str(question), holds, str(unasked if holds is None else yes if holds else no)
+        """Each question, its answer, and that in a sentence."""
+        matches = {"file": self.same_file, "weights": self.same_weights, "score": self.same_score}
+        for key, match in matches.items():
+            question, yes, no, unchecked = VERIFY[key]
+            yield str(question), match, str(unchecked if match is None else yes if match else no)
 
     @speaking(SOURCE)
     def to_json(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def anchors_in_environment() -> dict[str, str]:
 @functools.cache
 def trust_anchors() -> str:
     """The operator's certificates, or "". Read once, since a confined process cannot. Where the
-    file cannot be read or holds no certificates, that is logged, and no signer is trusted."""
+    file cannot be read or has no certificates, that is logged, and no signer is trusted."""
     named = os.environ.get(TRUST_ANCHORS)
     if not named:
         return ""
@@ -73,7 +73,7 @@ def context(anchors: str) -> c2pa.Context:
 
 
 def read_credentials(path: Path, kind: str, anchors: str) -> Origin:
-    """The content credentials of a file of that `kind`, and whether they hold."""
+    """The content credentials of a file of that `kind`, and whether they are valid."""
     if kind not in MEDIA_TYPES:
         return Origin()
     try:

@@ -30,7 +30,7 @@ from detector.video.streams import square_size, tracks_of, video_stream
 
 VideoPackets = Iterator["Packet[VideoStream]"]
 Shown = tuple[float, Callable[[], Image]]  # the second, and its pixels, made when called
-# Each holds a frame of its own. One core is left to face detection, which runs meanwhile.
+# Each thread has a frame of its own. One core is left to face detection, which runs meanwhile.
 THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
 
 
@@ -71,7 +71,7 @@ class Source:
             yield container, stream
 
     def index(self) -> PacketIndex:
-        """Raises VideoError if the video holds no frame, or more than the limits allow."""
+        """Raises VideoError if the video has no frame, or more than the limits allow."""
         with self.opened() as (container, stream):
             return self.indexed(packets_of(container, stream, self.notes, Clock(self.kind)), stream)
 
@@ -110,7 +110,7 @@ class Source:
         return index
 
     def in_order(self) -> Iterator[Shown]:
-        """Every frame. Draw it before asking for the next one: it may not last longer."""
+        """Every frame. Draw it before the next one is requested: it may not last longer."""
         if self.is_picture:
             with open_picture(self.path, self.kind, self.limits) as picture:
                 for second, still in frames_of(picture, self.notes):
@@ -200,7 +200,7 @@ def _timed(frames: Iterable[VideoFrame], index: PacketIndex) -> Iterator[tuple[f
             second += gap
         else:
             origin = frame.pts if origin is None else origin
-            # Never backwards, and never before the start: packets of a damaged file may say
+            # Never backwards, and never before the start: packets of a damaged file may claim
             # otherwise.
             second = max(second, index.in_seconds(frame.pts - origin), 0.0)
         yield second, frame

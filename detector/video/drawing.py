@@ -84,7 +84,7 @@ class Drawing:
 
 
 def _pixels_of(frame: VideoFrame) -> Image:
-    """The pixels of an RGB frame: its own memory, not a copy, which it then keeps alive."""
+    """The pixels of an RGB frame: its own memory, not a copy, which it keeps in use."""
     plane = frame.planes[0]
     # `line_size` may exceed the width: lines begin at multiples of some power of two.
     lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -133,7 +133,7 @@ def _upright(image: Image, matrix: Matrix) -> Image:
 def display_matrix(frame: VideoFrame) -> Matrix:
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV raises for all side data where it does not know one kind
+    except ValueError:  # PyAV raises for all side data where one kind is unknown to it
         return TURNED[round(frame.rotation / 90) % 4 * 90]
     if matrix is None:
         return TURNED[0]

@@ -40,7 +40,7 @@ TS_PACKETS, TS_SYNC, TS_IN_A_ROW = (188, 192, 204), 0x47, 5
 PACK_START = b"\x00\x00\x01\xba"
 MPEG_SUFFIXES = (".mpg", ".mpeg", ".vob")
 HEAD, CUT_HEAD = 400, 64 * 1024  # bytes in which a kind, or a stream cut anywhere, is recognised
-# First element of Matroska and WebM (RFC 8794); the DocType in it tells them apart.
+# First element of Matroska and WebM (RFC 8794); the DocType in it distinguishes them.
 EBML = b"\x1a\x45\xdf\xa3"
 PLAYLISTS = (b"#extm3u", b"ffconcat", b"v=0", b"<?xml", b"<mpd", b"<smoothstreaming", b"[playlist]")
 # MP3 with a tag or without, FLAC, and AAC in ADTS.
@@ -186,8 +186,8 @@ def _picture_kind(head: bytes) -> str:
 def open_container(path: Path, kind: str, *, by_header: bool = False) -> Iterator[InputContainer]:
     """The file, opened by the one demuxer of its kind and by no other protocol than `file`.
 
-    `by_header`: what the header of an MP4, MKV or WebM tells of the tracks is enough. Otherwise
-    FFmpeg decodes first frames to know more, which takes most of the time of opening.
+    `by_header`: the header of an MP4, MKV or WebM has enough about the tracks. Otherwise
+    FFmpeg decodes first frames to find out more, which takes most of the time of opening.
     Raises VideoError if that demuxer cannot parse it.
     """
     # Both lists are FFmpeg's: a demuxer may open no other format, and no other protocol, from

@@ -108,7 +108,7 @@ class PacketIndex:
 def packets_of(
     container: InputContainer, stream: AnyStream, notes: DecodeNotes, clock: Clock
 ) -> Iterator[Packet[AnyStream]]:
-    """The stream's packets as far as the file holds them, their times moved by `clock`.
+    """The stream's packets as far as they are in the file, their times moved by `clock`.
 
     A packet that the container calls incomplete is damage, unless the clock jumps right after it:
     the counters of two joined transport streams do not fit together, though nothing is missing.
@@ -169,7 +169,7 @@ def read_index(
         shown=np.array(shown, np.bool_),
         times=times,
         time_base=stream.time_base or Fraction(1, 90_000),
-        # Two frames with equal times could not be told from each other.
+        # Two frames with equal times could not be distinguished.
         exact=timed and bool((np.diff(times) > 0).all()),
     )
 
@@ -181,7 +181,7 @@ def codec_name(stream: VideoStream) -> str:
 
 
 def _nal_length_size(stream: VideoStream) -> int:
-    """Bytes before each NAL unit that hold its length (ISO/IEC 14496-15, 5.3.3.1); 0 if this
+    """Bytes before each NAL unit that encode its length (ISO/IEC 14496-15, 5.3.3.1); 0 if this
     is not H.264 in that form."""
     head = stream.codec_context.extradata
     # Byte 0 of avcC is its version, 1; the lower two bits of byte 4 are the length's size minus 1.

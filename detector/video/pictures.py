@@ -84,7 +84,7 @@ def frames_of(picture: Pillow.Image, notes: DecodeNotes) -> Iterator[tuple[float
 
 
 def _count(picture: Pillow.Image) -> int:
-    """How many pictures are shown, one after the other. What a JPEG holds besides the first (for
+    """How many pictures are shown, one after the other. What a JPEG contains besides the first (for
     the other eye, a preview, a map of depth or of brightness) is not."""
     return 1 if picture.format in ONE_PICTURE else getattr(picture, "n_frames", 1)
 

@@ -99,9 +99,9 @@ def read_clips(
     A damaged stretch makes clips shorter or leaves them out, which `notes` records. Frames that
     change size in mid-stream are scaled to the first size; pixels are made square, HDR and wide
     colours brought to an ordinary screen's, and of interlaced pictures one moment is taken. Times
-    are counted on where the file's clock restarts or jumps. Holds one clip at a time. Where packets
-    do not give the number of frames (AVI, MPEG, VP8, animated WebP), the file is decoded once to
-    count.
+    are counted on where the file's clock restarts or jumps. Only one clip is in memory at a time.
+    Where packets do not give the number of frames (AVI, MPEG, VP8, animated WebP), the file is
+    decoded once to count.
 
     `info` is the result of `probe`, if known; the file's kind is then not determined again.
     Raises VideoError as `probe` does, and if not one frame can be decoded.
@@ -130,7 +130,7 @@ def _members(
     source: Source, ranges: Sequence[SamplingRange], index: PacketIndex | None
 ) -> Iterator[tuple[int, Frame]]:
     """The chosen frames of `source`, each with the number of its clip."""
-    # Frames are drawn one by one as the caller takes them, so memory holds one at a time.
+    # Frames are drawn one by one as the caller takes them, so only one is in memory.
     clips, shown = _choose(source, ranges, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
     found = 0
@@ -148,7 +148,7 @@ def gathered(members: Iterator[tuple[int, Frame]]) -> Generator[list[Frame], Non
     for _, same in groupby(members, key=lambda member: member[0]):
         clip = [frame for _, frame in same]
         yield clip
-        del clip  # the next one is made while this name would still hold it
+        del clip  # the next one is made while this name would keep it in memory
 
 
 def read_all(

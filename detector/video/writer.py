@@ -23,7 +23,7 @@ from detector.errors import VideoError
 from detector.records import Image
 from detector.video.sound import SOUND_RATE, Block
 
-TICKS = 90_000  # a second; holds every usual frame rate without rounding
+TICKS = 90_000  # a second; represents every usual frame rate without rounding
 USUAL_FPS = 25.0
 KEY_FRAME_EVERY = 2.0  # seconds; a player that seeks decodes at most this much
 # "ultrafast" takes less than half the time of "veryfast", for two to three times the size.
@@ -159,7 +159,7 @@ class _Sound:
             self._layout = "mono" if self._next.samples.shape[1] == 1 else "stereo"
             codec = "aac" if out.format.name == "mp4" else "libopus"
             stream = out.add_stream(codec, rate=SOUND_RATE, layout=self._layout)
-            assert isinstance(stream, AudioStream)  # which the name of the codec does not tell
+            assert isinstance(stream, AudioStream)  # not derivable from the codec by mypy
             self._stream = stream
 
     def write_until(self, second: float) -> None:
