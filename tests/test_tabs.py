@@ -320,6 +320,15 @@ def test_a_german_visitor_reads_german_and_a_program_english(
         page.set_input_files("#upload input[type=file]", bad)
     page.click("#analyse")
     expect(page.locator("#verdict")).to_contain_text("Video.mp4 ist kein Video", timeout=30_000)
+    context.close()
+    answer = Client(url, verbose=False).predict(handle_file(talking), api_name="/analyze_video")
+    assert answer["headline"].isascii()
+
+
+def test_a_german_visitor_gets_viewer_keys_and_history_in_german(
+    browser: Browser, url: str, talking: Path
+) -> None:
+    context = browser.new_context(locale="de-DE")
     page = context.new_page()
     page.goto(url)
     expect(page.locator("#analyse")).to_have_text("Analysieren", timeout=30_000)
@@ -328,11 +337,13 @@ def test_a_german_visitor_reads_german_and_a_program_english(
     expect(page.locator("#downloads")).to_contain_text("report", timeout=60_000)
     for german in ("Bild im Detail", "Wärmebild", "wie unruhig benachbarte Bilder sind"):
         expect(page.locator("#viewer")).to_contain_text(german)
+    page.locator("#viewer [data-part=timeline]").press("?")
+    for key in ("Pos1", "Ende", "Leertaste", "Umschalt"):
+        expect(page.locator("#viewer [data-part=keys]")).to_contain_text(key)
+    page.keyboard.press("Escape")
     expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
     open_tab(page, "Verlauf")
     page.locator("#history").get_by_text("talking.mp4").click()
     past = page.frame_locator("#history-shown iframe")
     expect(past.get_by_role("heading", name="Personen")).to_be_visible(timeout=10_000)
     context.close()
-    answer = Client(url, verbose=False).predict(handle_file(talking), api_name="/analyze_video")
-    assert answer["headline"].isascii()

@@ -179,6 +179,7 @@ def test_a_saved_frame_is_the_picture_and_the_other_has_box_and_heat(
     bare, overlaid = (np.asarray(Pictures.open(path).convert("RGB")) for path in saved.values())
     size = page.evaluate(f"[{VIDEO}.videoHeight, {VIDEO}.videoWidth]")
     assert list(bare.shape[:2]) == list(overlaid.shape[:2]) == size
+    expect(part(page, "saved-size")).to_have_text(f"{size[1]} × {size[0]}")
     changed = (np.abs(bare.astype(int) - overlaid) > 20).any(axis=2)
     assert 0.01 < changed.mean() < 0.7
     assert (overlaid == (181, 71, 0)).all(axis=2).sum() > 50

@@ -116,7 +116,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 lead = build_batch(detectors, HEAVY)
             with gr.Tab(mark("Live"), id="live"):
                 build_live(detectors)
-            with gr.Tab(mark("Verify"), id="verify"):
+            with gr.Tab(mark("Verify a report"), id="verify"):
                 build_verify(detectors, HEAVY)
             with gr.Tab(mark("History"), id="past"):
                 build_history(page, answered)

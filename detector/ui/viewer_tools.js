@@ -103,8 +103,8 @@ part('full').hidden = !document.fullscreenEnabled;
 // --- Keys
 
 const LISTED = [
-  [['←', '→'], 'key_step'], [[',', '.'], 'key_frame'], [['Home', 'End'], 'key_ends'], [['N'], 'key_next'],
-  [['Space'], 'key_play'], [['S'], 'speed'], [['Z'], 'zoom'], [['Shift', '← ↑ → ↓'], 'key_pan'], [['F'], 'full'],
+  [['←', '→'], 'key_step'], [[',', '.'], 'key_frame'], [[words.home, words.end], 'key_ends'], [['N'], 'key_next'],
+  [[words.space], 'key_play'], [['S'], 'speed'], [['Z'], 'zoom'], [[words.shift, '← ↑ → ↓'], 'key_pan'], [['F'], 'full'],
   [['P'], 'save'], [['O'], 'save_overlay'], [['?'], 'keys'],
 ];
 
@@ -145,9 +145,21 @@ viewer.addEventListener('keydown', (event) => {
 
 // --- Saving the picture that is shown
 
-function save(overlaid) {
+function savedSize() {
   const source = data.picture ? part('plain-picture') : plain;
-  const [wide, high] = [source.videoWidth || source.naturalWidth, source.videoHeight || source.naturalHeight];
+  return [source, source.videoWidth || source.naturalWidth, source.videoHeight || source.naturalHeight];
+}
+
+// What is shown may be smaller than what was sent.
+function tellSize() {
+  if (!data) return;
+  const [, wide, high] = savedSize();
+  const original = wide < data.size[0] ? ` (${words.reduced} ${data.size.join(' × ')})` : '';
+  part('saved-size').textContent = wide ? `${wide} × ${high}${original}` : '';
+}
+
+function save(overlaid) {
+  const [source, wide, high] = savedSize();
   if (!wide) return;
   const canvas = make('canvas', { width: wide, height: high });
   const context = canvas.getContext('2d');
@@ -201,6 +213,9 @@ part('keys-close').addEventListener('click', () => part('keys').close());
 part('keys').addEventListener('click', (event) => event.target === part('keys') && part('keys').close());
 part('save').addEventListener('click', () => save(false));
 part('save-overlay').addEventListener('click', () => save(true));
+
+plain.addEventListener('loadedmetadata', tellSize);
+part('plain-picture').addEventListener('load', tellSize);
 
 watch('value', show);
 show();
