@@ -1,1 +1,1 @@
-"""The page. It asks and it shows; it decides nothing."""
+"""The page: events send requests to detectors, and templates show their reports."""

@@ -34,13 +34,14 @@ from detector.ui.tabs.verify import compare
 from detector.video import Limits
 
 WEIGHTS = Path(__file__).parent.parent.parent / "weights"
+# The report, then the annotated video, the HTML page and the CSV as paths.
 Full = tuple[Any, str | None, str | None, str | None]
 
 
 class Endpoints:
-    """What callers can ask; holds the detectors, and nothing of any caller.
+    """The requests of callers; its state is the detectors, and nothing of any caller.
 
-    The two analyses are generators that yield their progress: Gradio can only call off an event
+    The two analyses are generators that yield their progress: Gradio can only cancel an event
     between two yields. `predict` returns the last value, which is the answer.
     """
 
@@ -95,13 +96,14 @@ class Endpoints:
         if retelling and narrator is None:
             raise gr.Error(str(NOT_CONFIGURED), print_exception=False)
         name = question.given().name
+        # Closed when Gradio cancels the event, which stops the worker, too.
         with closing(look(self.detectors, question)) as steps:
             for item in steps:
                 if retelling and narrator is not None and isinstance(item, Report):
                     retelling_steps = retell(self.detectors[question.model], item, narrator)
                     yield from answers(retelling_steps, name)
                 else:
-                    yield told_of(item, name)
+                    yield job_json(item, name)
 
     def analyze_video_full(
         self,
@@ -162,10 +164,11 @@ class Endpoints:
             rerun: analyse the file again and compare the answers
 
         Returns:
-            video_match, model_match, score_match (null: not asked), max_abs_diff, differences,
-            explanation, and `ok`: everything was asked, and holds.
+            video_match, model_match, score_match (null: not checked), max_abs_diff, differences,
+            explanation, and `ok`: everything was checked, and confirmed.
         """
         if not video or not report:
+            # A mistake of the caller: no traceback in our log.
             raise gr.Error("Give a file and the JSON report about it.", print_exception=False)
         with closing(compare(self.detectors, video, report, rerun)) as steps:
             for item in steps:
@@ -177,8 +180,8 @@ class Endpoints:
         """Which models there are: id, weights, hash, threshold, training data and figures.
 
         Those that are not trained yet are named, and cannot be chosen. Each one's `decoding`
-        says what confines the process that reads a visitor's file; it is empty where none does.
-        `fallbacks` says what this system cannot do, and what is done instead.
+        names what confines the process that reads a visitor's file; it is empty where none does.
+        `fallbacks` names what this system cannot do, and what is done instead.
         """
         models = [detector.describe() for detector in self.detectors.values()]
         return {"default": self.default, "models": models, "untrained": untrained_models()}
@@ -208,13 +211,14 @@ class Endpoints:
     def question(self, video: str, settings: Settings, model: str) -> Question:
         model = model or self.default
         if model not in self.detectors:
-            known = ", ".join(self.detectors)
-            raise gr.Error(f"There is no model {model!r} here; choose from: {known}.")
+            choices = ", ".join(self.detectors)
+            raise gr.Error(f"There is no model {model!r} here; choose from: {choices}.")
         question = Question(Path(video) if video else None, settings, model)
-        question.given()
+        question.given()  # without a file it raises, before anything waits in line
         return question
 
     def _files(self, question: Question, report: Report) -> Iterator[Full]:
+        # Gradio copies the files of each yield into its cache; the folder outlives the last one.
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
             page, _, table, *_ = write_documents(report, folder)
@@ -248,14 +252,15 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
         ]
         report, info = gr.JSON(label="report"), gr.JSON(label="answer")
         full = [report, *(gr.File(label=label) for label in ("video", "html", "csv"))]
-        for ask, given, outputs, options in (
+        for endpoint, given, outputs, options in (
             (endpoints.analyze_video, [*inputs, *located, *part], report, heavy),
             (endpoints.analyze_video_full, [*inputs, method_choice(), of, *part], full, heavy),
             (endpoints.verify_report, claim, report, heavy),
             (endpoints.model_info, None, info, {"queue": False}),
             (endpoints.limits, None, info, {"queue": False}),
         ):
-            gr.Button().click(ask, given, outputs, api_name=ask.__name__, **options)
+            # An endpoint needs a trigger; nobody sees this button.
+            gr.Button().click(endpoint, given, outputs, api_name=endpoint.__name__, **options)
 
 
 def untrained_models(folder: Path = WEIGHTS) -> list[str]:
@@ -270,10 +275,10 @@ def answers(
     """What a caller receives of a job about the file `name`: its progress, then its report."""
     with closing(steps):
         for item in steps:
-            yield told_of(item, name)
+            yield job_json(item, name)
 
 
-def told_of(item: Step | Report | VideoError, name: str) -> dict[str, Any]:
+def job_json(item: Step | Report | VideoError, name: str) -> dict[str, Any]:
     return working(item) if isinstance(item, Step) else answer_json(item, name)
 
 

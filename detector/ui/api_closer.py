@@ -18,7 +18,7 @@ from detector.render.overlay import blend_heat, to_jpeg
 from detector.service.jobs import Step
 from detector.settings import HEAT_TARGETS, FrameQuestion
 from detector.text.summary import peak_of
-from detector.ui.api import Endpoints, answers, told_of, working
+from detector.ui.api import Endpoints, answers, job_json, working
 from detector.ui.handlers import Question, explain, look, try_copies
 from detector.ui.parameters import (
     file_and_settings,
@@ -32,7 +32,7 @@ Explained = tuple[dict[str, Any], str | None]
 
 
 class CloserEndpoints:
-    """What callers can ask about an answer; each call begins with the analysis."""
+    """The requests of callers about an answer; each call begins with the analysis."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
@@ -64,8 +64,9 @@ class CloserEndpoints:
         Returns:
             Parts of the face with their share of the heat, of the picture, and on real faces, what
             blurring them changed, and a sentence; then the heat map as a picture. Without a score
-            the report that says why, and no picture.
+            the report with the reason, and no picture.
         """
+        # Without heat maps: the one frame gets its own below.
         settings = read_settings(frames=20, heat=False, **part_of(start, end, track))
         question = self.endpoints.question(video, settings, "")
         with closing(look(self.detectors, question)) as steps:
@@ -76,17 +77,17 @@ class CloserEndpoints:
                     whom = _person(item, person)
                     peak = peak_of(whom)
                     at = second if second is not None else peak.second if peak else 0.0
-                    asked = FrameQuestion(whom.id, at, heat_method, heat_of)
-                    yield from self._explained(question, item, asked)
+                    frame_question = FrameQuestion(whom.id, at, heat_method, heat_of)
+                    yield from self._explained(question, item, frame_question)
                 else:
                     yield answer_json(item, question.given().name), None
 
     def _explained(
-        self, question: Question, report: Report, asked: FrameQuestion
+        self, question: Question, report: Report, frame_question: FrameQuestion
     ) -> Iterator[Explained]:
         with (
             tempfile.TemporaryDirectory(prefix="answer-") as folder,
-            closing(explain(self.detectors, question, report, asked)) as steps,
+            closing(explain(self.detectors, question, report, frame_question)) as steps,
         ):
             for item in steps:
                 if isinstance(item, Step):
@@ -120,13 +121,13 @@ class CloserEndpoints:
             track: number of the video track to judge, from 1; 0: the one that players show
 
         Returns:
-            The report; its `robustness` holds the score of every copy, and how far it moves.
+            The report; its `robustness` has the score of every copy, and how far it moves.
         """
         settings = read_settings(
             frames=n_frames,
             max_faces=max_faces,
             threshold=threshold,
-            heat=False,
+            heat=False,  # only scores are compared
             **part_of(start, end, track),
         )
         question = self.endpoints.question(video, settings, model)
@@ -136,24 +137,24 @@ class CloserEndpoints:
                 if isinstance(item, Report) and item.status is Status.OK:
                     yield from answers(try_copies(self.detectors, question, item), name)
                 else:
-                    yield told_of(item, name)
+                    yield job_json(item, name)
 
 
-def _person(report: Report, wanted: int) -> Person:
+def _person(report: Report, number: int) -> Person:
     """Raises gr.Error, which the caller reads, for somebody who has no score."""
     judged = {person.id: person for person in report.people if person.fake is not None}
-    if wanted == 0 and report.suspect is not None:
+    if number == 0 and report.suspect is not None:
         return report.suspect
-    if wanted not in judged:
-        known = ", ".join(map(str, judged))
+    if number not in judged:
+        choices = ", ".join(map(str, judged))
         raise gr.Error(
-            f"Person {wanted} has no score; choose from: {known}.", print_exception=False
+            f"Person {number} has no score; choose from: {choices}.", print_exception=False
         )
-    return judged[wanted]
+    return judged[number]
 
 
 def _picture(report: Report, folder: Path) -> Path:
-    """The heat over what the network saw, as a JPEG file."""
+    """The heat over the network's input, as a JPEG file."""
     (moment,) = (moment for person in report.people for moment in person.moments)
     assert moment.heat is not None  # a close look always has a map
     path = folder / "heat.jpg"

@@ -28,12 +28,13 @@ from detector.ui.tabs.given import shown_preview
 from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
 from detector.ui.viewer import ViewerData, viewer_data
 
+# By component, not by position: an event names only those that change.
 Updates = dict[gr.Component | gr.Column | gr.Accordion, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The components that hold the visitor's question."""
+class QuestionForm:
+    """The components by which a visitor chooses a file and how to analyse it."""
 
     file: gr.File
     frames: gr.Radio
@@ -51,40 +52,42 @@ class Asked:
 
     @classmethod
     def names(cls) -> list[str]:
-        """Of the components that hold a part of the question."""
+        """Of all components, those of `part` included."""
         return [*(name for name in cls.__slots__ if name != "part"), "start", "end", "track"]
 
     @classmethod
-    def held(cls, values: tuple[Any, ...]) -> dict[str, Any]:
-        """What the components hold, by name."""
+    def by_name(cls, values: tuple[Any, ...]) -> dict[str, Any]:
+        """The values of the components, by name."""
+        # Gradio passes values by position only.
         return dict(zip(cls.names(), values, strict=True))
 
     @classmethod
     def chosen(cls, values: tuple[Any, ...]) -> Path | None:
         """The video or picture."""
-        path = cls.held(values)["file"]
+        path = cls.by_name(values)["file"]
         return Path(path) if path else None
 
     @classmethod
     def question(cls, values: tuple[Any, ...]) -> Question:
-        """What the components hold, in the order of `components`."""
-        held = cls.held(values)
+        """The request by the values of the components, in the order of `components`."""
+        chosen = cls.by_name(values)
         settings = Settings(
-            frames=max(int(held["exact"]), 8) if held["exact"] else 0,
-            preset=held["frames"],
-            threshold=held["threshold"] or None,
-            max_faces=int(held["people"]),
-            heat=bool(held["heat"]),
+            # 8 is the least that `Settings` accepts; 0 on the slider is "by length".
+            frames=max(int(chosen["exact"]), 8) if chosen["exact"] else 0,
+            preset=chosen["frames"],
+            threshold=chosen["threshold"] or None,  # 0 on the slider: the model's own
+            max_faces=int(chosen["people"]),
+            heat=bool(chosen["heat"]),
         )
-        settings = with_part(settings, held["start"], held["end"], held["track"])
-        return Question(cls.chosen(values), settings, held["model"])
+        settings = with_part(settings, chosen["start"], chosen["end"], chosen["track"])
+        return Question(cls.chosen(values), settings, chosen["model"])
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The components that an answer fills."""
 
-    asked: gr.Accordion
+    form: gr.Accordion
     verdict: gr.HTML
     area: gr.Column
     beside: gr.Column
@@ -106,17 +109,18 @@ class Shown:
 
 
 class Events:
-    """The page's events; it holds components and detectors, and nothing of any visitor."""
+    """The page's events; their state is components and detectors, and nothing of any visitor."""
 
     def __init__(self, detectors: Detectors, shown: Shown) -> None:
         self.detectors = detectors
         self.shown = shown
 
     def check(self, *values: Any) -> Iterator[Updates]:
-        """The values of `Asked` become steps, an answer, then the files drawn from it."""
-        question = Asked.question(values)
+        """The values of `QuestionForm` become steps, an answer, then the files drawn from it."""
+        question = QuestionForm.question(values)
         question.given()
         shown = self.shown
+        # Before the first step, so that no earlier answer stands beside the new progress.
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),
@@ -129,20 +133,23 @@ class Events:
                     yield from self._answer(question, item)
                 elif not isinstance(item, Step):
                     yield self._empty() | {shown.verdict: html.problem(item)} | self._idle()
-                elif item.so_far is drawn:
+                elif item.so_far is drawn:  # no new scores: the viewer need not be drawn again
                     yield {shown.verdict: html.working(item)}
                 else:
                     drawn = item.so_far
                     yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
 
     def inspect(self, *values: Any) -> list[Any]:
-        """What the chosen file holds: its facts, the tracks to choose from, the plan and a preview;
-        then what is offered, which for a still picture is no frames and no stretch of time."""
-        detector, path = self.detectors[Asked.held(values)["model"]], Asked.chosen(values)
+        """The contents of the chosen file: its facts, the tracks to choose from, the plan and a
+        preview; then what is offered, which for a still picture is no frames and no stretch of
+        time."""
+        detector = self.detectors[QuestionForm.by_name(values)["model"]]
+        path = QuestionForm.chosen(values)
         info, why = inspected(detector, path)
         still = info is not None and info.is_still
-        said = why or (plan_text(detector, info, Settings()) if still else "")
-        plan = shown_plan(said) if said else self.plan(*values, info)
+        text = why or (plan_text(detector, info, Settings()) if still else "")
+        plan = shown_plan(text) if text else self.plan(*values, info)
+        # A stretch that was chosen for an earlier video is emptied: a picture has none.
         offered, stretch = gr.update(visible=not still), "" if still else gr.skip()
         preview = shown_preview(None if why else path, info)
         return [info, track_update(info), plan, preview, offered, offered, stretch, stretch]
@@ -150,27 +157,28 @@ class Events:
     def plan(self, *values: Any) -> str:
         """The plan anew, for another choice about the same file."""
         try:
-            question = Asked.question(values[:-1])
+            question = QuestionForm.question(values[:-1])
         except gr.Error as error:  # an event outside Gradio's queue may not show it as such
             return shown_plan(str(error.message))
         info: VideoInfo | None = values[-1]
         return shown_plan(plan_text(self.detectors[question.model], info, question.settings))
 
     def cancel(self, answered: Any) -> Updates:
-        """What is shown once the running event was called off; an answer that was given stays."""
+        """What is shown once the running event was cancelled; an answer that was given stays."""
         if answered is not None:
             return {self.shown.drawing: ""} | self._idle()
         return (
             self._empty()
-            | {self.shown.verdict: html.cancelled(), self.shown.asked: gr.update(open=True)}
+            | {self.shown.verdict: html.cancelled(), self.shown.form: gr.update(open=True)}
             | self._idle()
         )
 
     def put_aside(self, answered: Any, *values: Any) -> Updates:
         """Another file was chosen, or none: nothing of the answer about the last one stays.
 
-        A browser may tell late, or twice, of the file that the answer is about."""
-        if answered is None or answered[0].path == Asked.chosen(values):
+        A browser may report late, or twice, the file that the answer is about."""
+        if answered is None or answered[0].path == QuestionForm.chosen(values):
+            # Gradio takes an empty dictionary for a value, not for "no update".
             return {self.shown.drawing: gr.skip()}
         return self._empty() | {self.shown.verdict: html.welcome()}
 
@@ -191,7 +199,7 @@ class Events:
         }
 
     def _partial(self, question: Question, report: Report | None) -> Updates:
-        """What is known while scoring goes on: the timeline grows under the visitor's own file."""
+        """What is found while scoring goes on: the timeline grows under the visitor's own file."""
         if report is None or not report.people:
             return {}
         note = _("Scoring goes on: {frames} frames so far", frames=report.frames_sampled)
@@ -204,10 +212,12 @@ class Events:
         return viewer_data(report, question.given(), views=views, note=note)
 
     def _answer(self, question: Question, report: Report) -> Iterator[Updates]:
+        # Gradio copies the files of each yield into its cache; the folder outlives the last one.
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
             files = write_documents(report, folder, visitor_language())
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
+            # After the downloads, which need not wait until pictures are drawn.
             if report.people:
                 yield from self._views(question, report, folder, files)
             yield self._idle()
@@ -216,7 +226,7 @@ class Events:
         shown = self.shown
         return {
             shown.verdict: answer_card(report),
-            shown.asked: gr.update(open=False),
+            shown.form: gr.update(open=False),
             shown.panel.answered: (question, report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.beside: gr.update(visible=bool(report.people)),

@@ -3,9 +3,9 @@
 It keeps Gradio from decoding what visitors send: only a confined process may do that.
 
 Gradio opens every picture with Pillow, and saves many anew, before an event receives them; where
-ffmpeg is installed it looks at every video that it shows, and converts some. And beside every
+ffmpeg is installed it probes every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one. And it puts two uploads of the same content in
-one place, where the one who leaves first would delete the other's. To MCP clients it promises to
+one place, where the one who leaves first would delete the other's. For MCP clients it offers to
 fetch addresses, which is forbidden here, and names a tool that is not there. Its page loses updates
 that follow each other quickly.
 """
@@ -34,12 +34,12 @@ def as_uploaded(name: str) -> str:
 
 
 def patch_gradio(language_of: Callable[[Request], str]) -> None:
-    """All that is changed inside Gradio before a page is built; see `choose_locale`."""
+    """All that is changed inside Gradio before a page is built."""
     forbid_conversion()
     give_unopened()
     send_whole_values()
     part_uploads()
-    teach_mcp()
+    describe_uploads_to_mcp()
     choose_locale(language_of)
 
 
@@ -54,6 +54,7 @@ def give_unopened() -> None:
 
     Of the classes: an update of a component, even an empty one, builds it anew from its class.
     """
+    # A camera's picture has no path: it comes as a data URL.
     readers: list[tuple[Any, Callable[[Any], Any]]]
     readers = [(gr.File, _path_of), (gr.Video, _path_of), (gr.Image, _bytes_of)]
     for kind, read in readers:
@@ -79,22 +80,24 @@ class _OwnPlace(route_utils.GradioUploadFile):
 
     def __init__(self, *values: Any, **more: Any) -> None:
         super().__init__(*values, **more)
-        self.sha.update(secrets.token_bytes(16))
+        self.sha.update(secrets.token_bytes(16))  # 128 bits: no two are equal
 
 
 def part_uploads() -> None:
     """Every upload lies in a folder of its own, whatever else was sent."""
+    # By `vars`: mypy rejects an assignment to a class of another module.
     vars(route_utils)["GradioUploadFile"] = _OwnPlace
 
 
 HOW_TO_SEND = (
     "the path of an upload: POST the file to /gradio_api/upload of this server, as multipart "
-    "form field `files`; the answer is a JSON list that holds its path"
+    "form field `files`; the answer is a JSON list that contains its path"
 )
 
 
 class _McpServer(gradio.mcp.GradioMCPServer):
-    """Takes files that were uploaded before the call, of any size that is accepted, and says so.
+    """Takes files that were uploaded before the call, of any size that is accepted, as its schema
+    states.
 
     A small file may also stand in the call itself, as a data URL.
     """
@@ -122,6 +125,7 @@ class _McpServer(gradio.mcp.GradioMCPServer):
         given = dict(value)
         for name in (str(place[0]) for place in filedata_positions):
             text = given.get(name)
+            # A data URL is the file itself, and Gradio decodes it.
             if not isinstance(text, str) or text.startswith("data:"):
                 continue
             path = unquote(text.rpartition("/gradio_api/file=")[2])
@@ -131,12 +135,13 @@ class _McpServer(gradio.mcp.GradioMCPServer):
         return super().convert_strings_to_filedata(given, filedata_positions)
 
 
-def teach_mcp() -> None:
-    """The schema for MCP clients says how a file is sent, and such files are accepted."""
+def describe_uploads_to_mcp() -> None:
+    """The schema for MCP clients states how a file is sent, and such files are accepted."""
     vars(gradio.mcp)["GradioMCPServer"] = _McpServer
 
 
 START = "frontend/index.html"
+# Gradio's scripts read the language from `navigator`; this one runs before them.
 _EARLY = """<script>
 for (const [name, value] of Object.entries({language: LOCALE, languages: [LOCALE]})) {
   Object.defineProperty(navigator, name, {get: () => value});
@@ -147,9 +152,10 @@ for (const [name, value] of Object.entries({language: LOCALE, languages: [LOCALE
 def choose_locale(language_of: Callable[[Request], str]) -> None:
     """The start page and Gradio's own widgets are in the language of the request.
 
-    The browser would be asked there, which may name a language that this page does not have.
+    Gradio takes the browser's, which may be a language that this page does not have.
     """
     templates = routes.templates.env
+    # Once per process: tests build several pages.
     if "locale_of" in templates.globals:
         return
     assert templates.loader is not None
@@ -187,8 +193,8 @@ def shown_to(page: gr.Blocks, session: str) -> list[Any]:
     """The latest value of every component in a session, as Gradio keeps it with served paths."""
     if session not in page.state_holder:
         return []
-    held = page.state_holder.session_data[session].config_values.values()
-    return [config.get("props", {}).get("value") for config in held if config]
+    configs = page.state_holder.session_data[session].config_values.values()
+    return [config.get("props", {}).get("value") for config in configs if config]
 
 
 def _path_of(payload: FileData | ListFiles | None) -> str | list[str] | None:

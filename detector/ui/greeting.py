@@ -1,4 +1,4 @@
-"""Texts that stand on the page before anything is asked: rendered for each visitor anew."""
+"""Texts that stand on the page before the first analysis: rendered for each visitor anew."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def greeting(kind: type[Block], render: Render, **options: Any) -> Block:
     """A component that shows `render()`: in English at first, then in the visitor's language,
     which is the active one when it is called."""
     block = kind(render(), **options)
+    # On the block itself, so that nothing is kept of a page that is gone.
     vars(block)[_RENDER] = render
     return block
 

@@ -1,6 +1,6 @@
-"""An event of the page, or a call of the API, becomes a question to the detector.
+"""An event of the page, or a call of the API, becomes a request to the detector.
 
-Translation only: what is shown comes from the report, and each visitor's report lives in their
+Translation only: what is shown comes from the report, and each visitor's report is kept in their
 own session. `VideoError` is an answer and is shown as one; anything else is our bug.
 """
 
@@ -65,6 +65,7 @@ def look(
     With `partial`, the steps carry the answer so far.
     """
     path, detector = question.given(), detectors[question.model]
+    # Appended to in the job's thread and read in this one: a deque is safe for both.
     newest: deque[Report] = deque(maxlen=1)
 
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Report:
@@ -72,14 +73,14 @@ def look(
         report: Report = detector.run(Analyze(path, question.settings), hooks)
         return report
 
-    with closing(_answered(work)) as steps:
+    with closing(_with_error(work)) as steps:
         for item in steps:
             if isinstance(item, Step) and newest:
                 item = replace(item, so_far=newest[0])
             yield item
 
 
-def _answered(
+def _with_error(
     work: Callable[[OnProgress, ShouldStop], Result], begins: str = STARTING
 ) -> Generator[Step | Result | VideoError, None, None]:
     """As `run_job`, but what is wrong with the file is an answer like any other."""
@@ -89,7 +90,7 @@ def _answered(
         yield error
 
 
-def _asked(
+def _run(
     detector: Served, request: Request, begins: str = STARTING
 ) -> Generator[Step | Any | VideoError, None, None]:
     """The steps of a request, then its answer, or the error that is the answer."""
@@ -97,7 +98,7 @@ def _asked(
     def work(on_progress: OnProgress, should_stop: ShouldStop) -> Any:
         return detector.run(request, Hooks(on_progress, should_stop))
 
-    return _answered(work, begins)
+    return _with_error(work, begins)
 
 
 def draw(
@@ -106,7 +107,7 @@ def draw(
     """The steps of drawing the annotated video into `folder`, then its path, or why there is
     none: the report stands without it."""
     out = folder / f"{stem_of(report)}-annotated.mp4"
-    return _asked(detector, Annotate(question.given(), report, out), KEEPING)
+    return _run(detector, Annotate(question.given(), report, out), KEEPING)
 
 
 def draw_views(
@@ -115,21 +116,21 @@ def draw_views(
     """The steps of drawing what the viewer shows into `folder`, then its files, or why there are
     none: the report stands without them."""
     stem = folder / stem_of(report)
-    return _asked(detector, DrawViews(question.given(), report, stem), DRAWING)
+    return _run(detector, DrawViews(question.given(), report, stem), DRAWING)
 
 
 def explain(
-    detectors: Detectors, question: Question, report: Report, asked: FrameQuestion
+    detectors: Detectors, question: Question, report: Report, frame: FrameQuestion
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of a closer look at one frame, then the report of it, or why there is none."""
-    return _asked(detectors[question.model], ExplainFrame(question.given(), report, asked))
+    return _run(detectors[question.model], ExplainFrame(question.given(), report, frame))
 
 
 def try_copies(
     detectors: Detectors, question: Question, report: Report
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of trying worse copies, then the report with them, or the error."""
-    return _asked(detectors[question.model], TryWorseCopies(question.given(), report))
+    return _run(detectors[question.model], TryWorseCopies(question.given(), report))
 
 
 def retell(
@@ -137,16 +138,19 @@ def retell(
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The wait for a language model, then the report with its text, or with why there is none."""
 
+    # One request to a server, with a time limit of its own; it cannot be stopped halfway.
     def work(on_progress: OnProgress, _should_stop: ShouldStop) -> Report:
         on_progress(mark("Asking the language model"), 0, 1)
         return detector.retell(report, narrator)
 
-    yield from _answered(work)
+    yield from _with_error(work)
 
 
 def stem_of(report: Report) -> str:
     """What the visitor's file is called, as the beginning of a file name of ours."""
+    # Letters of any script; nothing that means something to a shell or a file system.
     letters = re.sub(r"[^\w-]+", "_", Path(report.video.name).stem).strip("_")
+    # File systems allow names of 255 bytes; a character has up to 4 in UTF-8.
     return letters[:60] or "video"
 
 
@@ -168,6 +172,6 @@ def write_documents(
     paths = []
     for name, text in texts.items():
         path = folder / name
-        path.write_text(text, encoding="utf-8", newline="")
+        path.write_text(text, encoding="utf-8", newline="")  # rows of CSV end in CR LF already
         paths.append(path)
     return paths

@@ -20,7 +20,7 @@ from detector.ui.templates import piece, section, steps
 from detector.video import Limits
 
 HERE = Path(__file__).parent
-# What the scripts of the masthead say.
+# Texts of the scripts of the masthead.
 WORDS = {
     "title": mark("Is this face real?"),
     "webcam": mark("Click to use the camera"),
@@ -34,11 +34,12 @@ WORDS = {
 def expectation(card: Mapping[str, Any]) -> str:
     """How often the model is wrong, in one line, from its card's figures; "" where it has none.
 
-    A card may say it itself (`metrics.expectation`); else it is what its validation videos show.
+    A card may state it itself (`metrics.expectation`); else it is what its validation videos show.
     """
     metrics = card.get("metrics") or {}
     found = metrics.get("expectation") or (metrics.get("videos") or {}).get("all") or {}
     alarms, misses = found.get("false_alarms"), found.get("misses")
+    # A card is a file: either may be missing, or no number.
     if not isinstance(alarms, int | float) or not isinstance(misses, int | float):
         return ""
     return _(
@@ -50,7 +51,7 @@ def expectation(card: Mapping[str, Any]) -> str:
 
 
 def masthead(model: ModelInfo, card: Mapping[str, Any]) -> Markup:
-    """Title, promise, how far to trust it, and the choice of a language."""
+    """Title, purpose, expected errors, and the choice of a language."""
     return piece(
         "masthead.html",
         trust=expectation(card) if model.trained else "",
@@ -73,7 +74,7 @@ def masthead_js(limits: Limits) -> str:
 
 
 def origin(model: ModelInfo, device: str, limits: Limits) -> Markup:
-    """Which model answers, and under which limits; for whoever looks for it."""
+    """Which model answers, and under which limits; small, at the foot of the page."""
     return piece(
         "origin.html",
         model=model,
@@ -103,7 +104,7 @@ def working(step: Step) -> Markup:
     """Stage, frames done of total, time left; or the place in line."""
     if step.place is not None:
         return _in_line(step.place)
-    details = []
+    details = []  # a stage of one step has none
     if step.total > 1:
         details.append(_("{done} of {total} frames", done=step.done, total=step.total))
     if step.seconds_left is not None and step.done < step.total:

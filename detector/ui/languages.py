@@ -1,7 +1,7 @@
 """The page in the visitor's language: labels are looked up by the browser, all else is rendered.
 
-Every event of the page runs in the language that its visitor chose, or the browser asks for. The
-endpoints for programs are left alone: their JSON is English, always.
+Every event of the page runs in the language that its visitor chose, or that the browser requests.
+The endpoints for programs are left alone: their JSON is English, always.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from detector.service.identity import visitor_language
 from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.greeting import render_of
 
-_END = object()
-# What Gradio's own widgets say in English only, by where it looks for it.
+_END = object()  # `next` without a default would raise StopIteration within a generator
+# Texts of Gradio's own widgets that it has in English only, by their keys in its catalogue.
 WIDGETS = {
     "common": {
         "download_all": mark("Download all"),
@@ -48,6 +48,7 @@ def translate_page(page: gr.Blocks) -> None:
                 relabel(block, name, i18n(text))
     _greet(page)
     for event in events_of(page):
+        # Public events are for programs, whose language is English.
         if event.fn is not None and event.api_visibility == "private":
             event.fn = in_visitor_language(event.fn)
 
@@ -55,16 +56,16 @@ def translate_page(page: gr.Blocks) -> None:
 def translations(page: gr.Blocks) -> gr.I18n:
     """What the browser looks the labels of a page up in, in every language."""
     keys = {key for block in components(page) for key in _keys(block)}
-    known: dict[str, Any] = {}
+    texts_of: dict[str, Any] = {}
     for language in LANGUAGES:
-        said = catalogue(language).gettext
-        known[language] = {key: said(key) for key in keys}
+        translated = catalogue(language).gettext
+        texts_of[language] = {key: translated(key) for key in keys}
         if language != SOURCE:
-            known[language] |= {
-                place: {name: said(text) for name, text in words.items()}
+            texts_of[language] |= {
+                place: {name: translated(text) for name, text in words.items()}
                 for place, words in WIDGETS.items()
             }
-    return gr.I18n(**known)
+    return gr.I18n(**texts_of)
 
 
 def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +78,7 @@ def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
             shown = event(*values, **more)
             with closing(shown):
                 while True:
+                    # For each step: between two of them other code runs in this context.
                     with speaking(language), _refusing():
                         step = next(shown, _END)
                     if step is _END:
@@ -110,13 +112,14 @@ def unbroken(shown: Any) -> Any:
         return str(shown).replace(" %", "\N{NO-BREAK SPACE}%")
     if isinstance(shown, dict):
         return {key: unbroken(value) for key, value in shown.items()}
+    # Not their subclasses: a named tuple takes its fields one by one.
     if type(shown) in (list, tuple):
         return type(shown)(unbroken(value) for value in shown)
     return shown
 
 
 def _named(block: Any) -> tuple[str, ...]:
-    """The properties of a component that hold words of ours."""
+    """The properties of a component that are words of ours."""
     return (*_TEXTS, "value") if isinstance(block, gr.Button) else _TEXTS
 
 
@@ -138,7 +141,7 @@ def _keys(block: Any) -> Iterator[str]:
 
 
 def _greet(page: gr.Blocks) -> None:
-    """What the page says before anything is asked, rendered for each visitor."""
+    """The texts before the first analysis, rendered for each visitor."""
     greetings = [(block, render) for block in components(page) if (render := render_of(block))]
     blocks = [block for block, _render in greetings]
 

@@ -13,7 +13,8 @@ NO_HEAT = "none"
 
 
 def file_and_settings() -> list[gr.Component]:
-    """The parameters of an analysis: a file, how closely to look at it, and which model."""
+    """The parameters of an analysis: a file, how closely to analyse it, and which model."""
+    # In the order of the endpoints' arguments, and labelled by their names.
     return [
         gr.File(label="video"),
         gr.Number(0, label="n_frames", precision=0),
@@ -48,4 +49,5 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValueError as error:
+        # A mistake of the caller: no traceback in our log.
         raise gr.Error(f"{error}.", print_exception=False) from error

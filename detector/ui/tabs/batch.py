@@ -110,15 +110,16 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
     row = gr.HTML(elem_id="batch-row", elem_classes="report")
     lead = build_lead(frames)
     row_files = _downloads(mark("Downloads of this file"), "batch-row-files")
-    held = gr.State(Batch()), gr.State(0)
-    shown = Shown(*held, queue, *answers, row, lead, row_files, files, start, cancel)
+    states = gr.State(Batch()), gr.State(0)
+    shown = Shown(*states, queue, *answers, row, lead, row_files, files, start, cancel)
     events = BatchEvents(detectors, shown)
     _wire(events, given, frames, heavy)
-    asked = [shown.batch, labels, threshold]
+    inputs = [shown.batch, labels, threshold]
+    # `files` changes once more when the last answer is there.
     gr.on(
         [labels.change, threshold.release, files.change],
         events.measure,
-        asked,
+        inputs,
         found,
         show_progress="hidden",
         api_visibility="private",
@@ -150,13 +151,15 @@ def _downloads(label: str, elem_id: str) -> gr.Files:
 def _wire(events: BatchEvents, given: gr.Files, frames: gr.Radio, heavy: dict[str, Any]) -> None:
     """All but `cancel` go through the queue: a changed state starts an event only there."""
     shown = events.shown
-    every, held = shown.components(), [shown.batch, shown.turn, shown.order]
+    every, state = shown.components(), [shown.batch, shown.turn, shown.order]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light = {**quiet, "queue": False}
     shown.start.click(events.begin, [given, shown.turn], every, **quiet)
-    running = shown.turn.change(events.step, [*held, frames], every, **quiet, **heavy)
-    running.failure(events.skip, held, every, **quiet)
+    running = shown.turn.change(events.step, [*state, frames], every, **quiet, **heavy)
+    # Also an unexpected error must end in a new turn, or the batch would stop there.
+    running.failure(events.skip, state, every, **quiet)
     ended = [shown.batch, shown.order]
+    # Not in the queue, where it would wait for the event that it cancels.
     shown.cancel.click(events.cancel, ended, every, cancels=running, **light)
     given.change(events.put_aside, shown.batch, every, **light)
     shown.order.change(events.sort, ended, shown.table, **light)
@@ -171,7 +174,7 @@ class BatchEvents:
     def __init__(self, detectors: Detectors, shown: Shown) -> None:
         self.detectors = detectors
         self.shown = shown
-        self.model = next(iter(detectors))
+        self.model = next(iter(detectors))  # the tab offers no choice of a model
 
     def begin(self, given: list[str] | None, turn: int) -> Updates:
         """The chosen files form a queue; that `turn` rises starts the first of them."""
@@ -224,6 +227,7 @@ class BatchEvents:
 
     def select(self, batch: Batch, event: gr.SelectData) -> Iterator[list[Any]]:
         """A row of the table, however the browser has sorted it: names differ."""
+        # The index would be that of the order on the screen, which the server does not receive.
         yield from self._open(batch, event.row_value[0])
 
     def open(self, batch: Batch, event: gr.EventData) -> Iterator[list[Any]]:
@@ -236,6 +240,7 @@ class BatchEvents:
             yield [gr.skip() for _one in self.shown.opened()]
             return
         report = report_of(item)
+        # A generator: Gradio copies the files before the folder is deleted.
         with tempfile.TemporaryDirectory(prefix="answer-") as folder:
             files = write_documents(report, Path(folder), visitor_language()) if report else []
             downloads = gr.update(value=list(map(str, files)) or None, visible=bool(files))
@@ -268,6 +273,7 @@ class BatchEvents:
             shown.order: gr.update(visible=True),
         }
         if busy and turn is not None:
+            # The changed turn is a new event, so other visitors' requests come in between.
             yield updates | {shown.turn: turn + 1}
             return
         updates |= {

@@ -32,7 +32,7 @@ def write_downloads(batch: Batch, folder: Path, language: str) -> list[str]:
             written.append(folder / name)
     if reports:
         _write_archive(batch, folder / ARCHIVE, written, language)
-        written.insert(0, folder / ARCHIVE)
+        written.insert(0, folder / ARCHIVE)  # first in the list of downloads
     return [str(path) for path in written]
 
 
@@ -46,7 +46,7 @@ def _write_archive(batch: Batch, path: Path, tables: list[Path], language: str) 
         for report, stem in _reports(batch):
             for document in write_documents(report, Path(name), language, stem):
                 archive.write(document, f"reports/{document.name}")
-                document.unlink()
+                document.unlink()  # so that only one report's documents are on disk
 
 
 def _reports(batch: Batch) -> Iterator[tuple[Report, str]]:

@@ -1,4 +1,4 @@
-"""How right the answers to several files are, where a visitor knows which of them are fake."""
+"""How right the answers to several files are, where a visitor has labels for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detector.text.summary import percent
 from detector.ui.gradio_patches import as_uploaded
 from detector.ui.templates import piece, section
 
-MOST_BYTES = 2**20
+MOST_BYTES = 2**20  # some 20,000 lines
 
 
 def build_labels() -> tuple[gr.File, gr.Slider]:
@@ -45,6 +45,7 @@ def measured(batch: Batch, path: str | None, threshold: float, rules: ScoringRul
     """The metrics of the answers by the labels at `path`, or why there are none; empty without
     labels or before the answers are there."""
     done = [item for item in batch.items if item.answer is not None]
+    # Metrics of a part of the batch would be taken for those of all of it.
     if path is None or not done or batch.waiting or batch.current is not None:
         return Markup()
     try:
@@ -58,13 +59,13 @@ def measured(batch: Batch, path: str | None, threshold: float, rules: ScoringRul
 
 def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
     # Uploads come without their folders, and Gradio takes some characters out of their names.
-    known = labels.by_name(as_uploaded)
-    pairs = [(known.get(item.path.name), item) for item in done]
-    judged = [
+    by_name = labels.by_name(as_uploaded)
+    pairs = [(by_name.get(item.path.name), item) for item in done]
+    labelled = [
         LabelledScore(label.fake, _score(item), label.identity) for label, item in pairs if label
     ]
     missing = [item.name for label, item in pairs if label is None]
-    if not judged:
+    if not labelled:
         return section(
             "measured",
             _("No label is about any of these files"),
@@ -74,7 +75,7 @@ def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
             ),
             role="alert",
         )
-    evaluation = evaluate(judged, threshold)
+    evaluation = evaluate(labelled, threshold)
     return piece(
         "measured.html",
         evaluation=evaluation,

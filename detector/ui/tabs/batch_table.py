@@ -28,6 +28,7 @@ HEADS = (
     lazy("Peak"),
     lazy("Length (s)"),
 )
+# Gradio's types of the columns, in the order of `HEADS`; numbers are sorted as such.
 KINDS: Any = ["str", "str", "number", "str", "number", "str", "number"]
 _PLACES = {
     Place.WAITING: lazy("Waiting"),
@@ -70,6 +71,7 @@ def _cells(name: str, answer: Report | VideoError) -> list[Any]:
     return [
         name,
         answer_text(answer),
+        # A number, not a text: the browser sorts the column by value.
         None if row["p_fake"] is None else round(100 * row["p_fake"], 1),
         _interval(*row["interval"]) if row["interval"] else "",
         row["most_suspicious_person"],
@@ -96,24 +98,25 @@ def queue_list(batch: Batch, step: Step | None = None) -> Markup:
 
 
 def _row(item: Item, step: Step | None) -> dict[str, Any]:
-    said, tone, bar = str(_PLACES[item.place]), item.place.value, ""
+    text, tone, bar = str(_PLACES[item.place]), item.place.value, ""
     if isinstance(item.answer, Report):
-        said, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
+        text, tone = headline(item.answer), f"{tone} {verdict_name(item.answer.verdict) or 'none'}"
     elif item.answer is not None:
-        said, tone = str(item.answer), f"{tone} none"
+        text, tone = str(item.answer), f"{tone} none"
     elif item.place is Place.WORKING and step is not None and step.place is not None:
-        said = _("Number {place} in line", place=step.place)
+        text = _("Number {place} in line", place=step.place)
     elif item.place is Place.WORKING and step is not None:
-        said = _(
+        text = _(
             "{stage}: {done} of {total}", stage=_(step.stage), done=step.done, total=step.total
         )
         bar = html.bar(step)
-    row = {"name": shown(item.name), "key": item.name, "said": said, "tone": tone, "bar": bar}
+    row = {"name": shown(item.name), "key": item.name, "text": text, "tone": tone, "bar": bar}
     return row | {"opens": isinstance(item.answer, Report)}
 
 
 def report_of(item: Item) -> Report | None:
     """The report of a file with its pictures; None where there is none."""
+    # Packed as JPEG between events: a session keeps the whole batch in memory.
     return unpacked(item.answer, item.pictures) if isinstance(item.answer, Report) else None
 
 

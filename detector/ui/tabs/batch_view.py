@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from detector.language import mark
-from detector.ui.events import Asked
+from detector.ui.events import QuestionForm
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # The file is chosen by then, so that this is what a visitor's own click would do.
@@ -20,8 +20,8 @@ ANALYSE = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """The components: the file of the opened answer, or None, how closely the batch looks, and the
-    button that leads to the viewer."""
+    """The components: the file of the opened answer, or None, how closely the batch is analysed,
+    and the button that leads to the viewer."""
 
     path: gr.State
     frames: gr.Radio
@@ -40,11 +40,11 @@ def build_lead(frames: gr.Radio) -> Lead:
     return Lead(gr.State(None), frames, button)
 
 
-def wire_lead(lead: Lead, tabs: gr.Tabs, asked: Asked) -> None:
+def wire_lead(lead: Lead, tabs: gr.Tabs, form: QuestionForm) -> None:
     def handed_over(path: str | None, preset: str) -> list[Any]:
         return [path, preset, gr.update(selected="check")]
 
     chosen = lead.button.click(
-        handed_over, [lead.path, lead.frames], [asked.file, asked.frames, tabs], **QUIET
+        handed_over, [lead.path, lead.frames], [form.file, form.frames, tabs], **QUIET
     )
     chosen.success(None, js=ANALYSE, **QUIET)

@@ -10,7 +10,7 @@ import gradio as gr
 from detector.language import mark
 from detector.settings import MOST_FRAMES, PRESETS
 from detector.ui import html
-from detector.ui.events import Asked, Events, Shown
+from detector.ui.events import Events, QuestionForm, Shown
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.tabs.examples import build_examples
@@ -36,24 +36,24 @@ _PRESET_NAMES = {
 PRESET_LABELS = [(_PRESET_NAMES[name], name) for name in PRESETS]
 
 
-def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Asked, gr.State]:
+def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionForm, gr.State]:
     """Add the tab's components to the page that is being built; `heavy` goes to long events.
 
-    Returns what holds the visitor's question, and the answer, so that it can be forgotten."""
+    Returns the form, and the state with the last answer."""
     with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
-        asked, analyse, preview, example = _question(detectors)
+        choices, analyse, preview, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
     cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)
     shown = _answer(form, analyse, cancel)
     events = Events(detectors, shown)
-    _wire(events, asked, shown, example, heavy)
-    _wire_choices(events, asked, preview)
+    _wire(events, choices, shown, example, heavy)
+    _wire_choices(events, choices, preview)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
-    return asked, shown.panel.answered
+    return choices, shown.panel.answered
 
 
-def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.HTML, Any]:
-    """What the visitor gives: a video or a picture, and how closely to look; the button that
+def _question(detectors: Detectors) -> tuple[QuestionForm, gr.Button, gr.HTML, Any]:
+    """What the visitor gives: a video or a picture, and how closely to analyse it; the button that
     begins, what is shown of the file, and the event of an example that was chosen."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=300):
@@ -63,8 +63,8 @@ def _question(detectors: Detectors) -> tuple[Asked, gr.Button, gr.HTML, Any]:
             return *_choices(detectors, file), preview, example
 
 
-def _choices(detectors: Detectors, file: gr.File) -> tuple[Asked, gr.Button]:
-    """How closely to look at `file`, and the button that begins."""
+def _choices(detectors: Detectors, file: gr.File) -> tuple[QuestionForm, gr.Button]:
+    """How closely to analyse `file`, and the button that begins."""
     frames = gr.Radio(
         PRESET_LABELS, value="standard", label=mark("How closely to look"), elem_id="frames"
     )
@@ -88,7 +88,7 @@ def _choices(detectors: Detectors, file: gr.File) -> tuple[Asked, gr.Button]:
         model = gr.Dropdown(names, value=names[0], label=mark("Model"), visible=len(names) > 1)
     analyse = gr.Button(mark("Analyse"), variant="primary", elem_id="analyse")
     part = Part(start, end, of_video, track, info, plan)
-    return Asked(file, frames, exact, threshold, people, heat, model, part), analyse
+    return QuestionForm(file, frames, exact, threshold, people, heat, model, part), analyse
 
 
 def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
@@ -126,16 +126,19 @@ def _scripted(elem_id: str, name: str) -> gr.HTML:
     return gr.HTML(js_on_load=script, elem_id=elem_id, elem_classes="report")
 
 
-def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[str, Any]) -> None:
+def _wire(
+    events: Events, choices: QuestionForm, shown: Shown, example: Any, heavy: dict[str, Any]
+) -> None:
     running = [
         begins(
             events.check,
-            inputs=asked.components(),
+            inputs=choices.components(),
             outputs=shown.components(),
             show_progress="hidden",
             api_visibility="private",
             **heavy,
         )
+        # An example is analysed once the file component has it.
         for begins in (shown.analyse.click, example.success)
     ]
     shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
@@ -152,9 +155,9 @@ def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[
         show_progress="hidden",
         api_visibility="private",
     )
-    asked.file.change(
+    choices.file.change(
         events.put_aside,
-        inputs=[shown.panel.answered, *asked.components()],
+        inputs=[shown.panel.answered, *choices.components()],
         outputs=shown.components(),
         queue=False,
         show_progress="hidden",
@@ -162,24 +165,24 @@ def _wire(events: Events, asked: Asked, shown: Shown, example: Any, heavy: dict[
     )
 
 
-def _wire_choices(events: Events, asked: Asked, preview: gr.HTML) -> None:
-    """What is said and offered once a file was given: what fits its kind, and the plan."""
-    part = asked.part
+def _wire_choices(events: Events, choices: QuestionForm, preview: gr.HTML) -> None:
+    """What is shown and offered once a file was given: what fits its kind, and the plan."""
+    part = choices.part
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    asked.file.change(
+    choices.file.change(
         events.inspect,
-        inputs=asked.components(),
+        inputs=choices.components(),
         outputs=[
             *(part.info, part.track, part.plan, preview),
-            *(asked.frames, part.of_video, part.start, part.end),
+            *(choices.frames, part.of_video, part.start, part.end),
         ],
-        trigger_mode="always_last",
+        trigger_mode="always_last",  # of changes during an inspection only the last is inspected
         **quiet,
     )
     gr.on(
-        [asked.frames.change, asked.exact.release, part.start.blur, part.end.blur],
+        [choices.frames.change, choices.exact.release, part.start.blur, part.end.blur],
         events.plan,
-        inputs=[*asked.components(), part.info],
+        inputs=[*choices.components(), part.info],
         outputs=part.plan,
         trigger_mode="always_last",
         queue=False,

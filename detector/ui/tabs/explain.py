@@ -1,7 +1,7 @@
 """The panel that looks closer: why one frame, how steady the answer is, and the findings retold.
 
-Nothing in it is computed before it is asked for. The visitor's report waits in their own session,
-no longer than their files; what is shown comes from the detector, behind the admission.
+Nothing in it is computed before its button is pressed. The visitor's report is kept in their
+session, no longer than their files; what is shown comes from the detector, behind the admission.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ AT_THE_VIEWER = """(answered, method, of) => {
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Its components; `answered` holds the visitor's `Answered`, or None."""
+    """Its components; the value of `answered` is the visitor's `Answered`, or None."""
 
     answered: gr.State
     method: gr.Dropdown
@@ -109,6 +109,7 @@ def retold() -> str:
 def build_panel() -> Panel:
     """Add the panel to the page that is being built; retelling only where it is configured."""
     answered = gr.State(None, time_to_live=KEPT_SECONDS)
+    # Filled in the browser by `AT_THE_VIEWER`: the inputs of an event must be components.
     person, second = gr.Number(visible=False), gr.Number(visible=False)
     with gr.Row(equal_height=False, elem_id="explain"):
         with gr.Column(scale=7, min_width=320, elem_classes="desk"):
@@ -153,28 +154,29 @@ def build_panel() -> Panel:
 def wire_panel(
     detectors: Detectors, panel: Panel, files: gr.Files, analyse: gr.Button, heavy: dict[str, Any]
 ) -> None:
-    """A new question calls off what was asked about the last answer. `files` are the answer's
+    """A new analysis cancels what still runs about the last answer. `files` are the answer's
     downloads."""
     events = PanelEvents(detectors, panel, files)
-    held = [panel.answered, files]
+    state = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
     looking = panel.look.click(events.look, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy)
-    trying = panel.tries.click(events.copies, held, [panel.steady, *held], **QUIET, **heavy)
-    telling = panel.retell_button.click(
-        events.retell, held, [panel.retelling, *held], **QUIET, **heavy
+    trying = panel.tries.click(events.copies, state, [panel.steady, *state], **QUIET, **heavy)
+    retelling_run = panel.retell_button.click(
+        events.retell, state, [panel.retelling, *state], **QUIET, **heavy
     )
     for button, running, shown in (
         (panel.leave, looking, panel.found),
         (panel.stop, trying, panel.steady),
     ):
+        # First the end of the running event: else its last step could replace the "".
         stopped = button.click(None, cancels=running, queue=False, **QUIET)
         stopped.then(lambda: "", None, shown, queue=False, **QUIET)
-    renewed = analyse.click(None, cancels=[looking, trying, telling], queue=False, **QUIET)
+    renewed = analyse.click(None, cancels=[looking, trying, retelling_run], queue=False, **QUIET)
     renewed.then(lambda: [""] * 3, None, panel.answers(), queue=False, **QUIET)
 
 
 class PanelEvents:
-    """The panel's events; they hold detectors and components, and nothing of any visitor."""
+    """The panel's events; their state is detectors and components, and nothing of any visitor."""
 
     def __init__(self, detectors: Detectors, panel: Panel, files: gr.Files) -> None:
         self.detectors = detectors
@@ -182,29 +184,29 @@ class PanelEvents:
         self.files = files
 
     def look(
-        self, held: Answered | None, method: str, of: str, person: float, second: float
+        self, answered: Answered | None, method: str, of: str, person: float, second: float
     ) -> Iterator[str]:
         """The frame that the viewer shows, of the person who is chosen there."""
-        question, report = _scored(held)
-        asked = FrameQuestion(int(person), float(second), method, of)
-        if all(one.id != asked.person or not one.clips for one in report.people):
+        question, report = _scored(answered)
+        frame = FrameQuestion(int(person), float(second), method, of)
+        if all(one.id != frame.person or not one.clips for one in report.people):
             raise gr.Error(
                 _("This person has no score that could be explained."), title=_("No score")
             )
-        with closing(explain(self.detectors, question, report, asked)) as steps:
+        with closing(explain(self.detectors, question, report, frame)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield html.working(item)
                 else:
                     yield html.problem(item) if isinstance(item, VideoError) else closeup(item)
 
-    def copies(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
-        question, report = _scored(held)
+    def copies(self, answered: Answered | None, files: list[str] | None) -> Iterator[Updates]:
+        question, report = _scored(answered)
         with closing(try_copies(self.detectors, question, report)) as steps:
             yield from self._shown(steps, question, self.panel.steady, files or [])
 
-    def retell(self, held: Answered | None, files: list[str] | None) -> Iterator[Updates]:
-        question, report = _scored(held)
+    def retell(self, answered: Answered | None, files: list[str] | None) -> Iterator[Updates]:
+        question, report = _scored(answered)
         narrator = narrator_of()
         if narrator is None:
             raise gr.Error(str(NOT_CONFIGURED), title=_("No language model"))
@@ -214,7 +216,7 @@ class PanelEvents:
     def _shown(
         self, steps: Iterator[Any], question: Question, place: gr.HTML, files: Sequence[str]
     ) -> Iterator[Updates]:
-        """Steps as they come; then the report, which takes the place of the one that is held,
+        """Steps as they come; then the report, which replaces the visitor's last one,
         in the downloads as well."""
         for item in steps:
             if isinstance(item, Step):
@@ -230,13 +232,14 @@ class PanelEvents:
         with tempfile.TemporaryDirectory(prefix="answer-") as folder:
             written = write_documents(report, Path(folder), visitor_language())
             names = {path.name for path in written}
+            # The annotated video stays; documents are replaced by those of the same names.
             drawn = [path for path in files if Path(path).name not in names]
             yield {self.files: [*drawn, *map(str, written)]}
 
 
-def _scored(held: Answered | None) -> Answered:
-    if held is None or held[1].status is not Status.OK:
+def _scored(answered: Answered | None) -> Answered:
+    if answered is None or answered[1].status is not Status.OK:
         raise gr.Error(
             _("There is no score yet that could be explained."), title=_("Nothing to explain")
         )
-    return held
+    return answered

@@ -36,16 +36,17 @@ def build_given() -> tuple[gr.File, gr.HTML]:
 
 def shown_preview(path: Path | None, info: VideoInfo | None) -> Markup:
     """The file as a browser shows it. `info`, what its content is, is None where that is not known
-    yet; then its name tells whether it is a picture."""
+    yet; then its name decides whether it is a picture."""
     if path is None:
         return Markup()
     kind = mimetypes.guess_type(path.name)[0] or ""
     still = info.is_still if info else kind.startswith("image/")
+    # A relative address, so that it is right behind a proxy with a prefix, too.
     return piece("preview.html", url=f"gradio_api/file={quote(path.as_posix())}", still=still)
 
 
 def _add_camera(file: gr.File) -> None:
-    """A camera that is shown when it is asked for; what it records becomes the value of `file`."""
+    """A camera that is shown on demand; what it records becomes the value of `file`."""
     is_open = gr.State(False)
     switch = gr.Button(mark("Record with the camera"), elem_id="record")
     with gr.Column(visible=False) as place:
@@ -58,10 +59,11 @@ def _add_camera(file: gr.File) -> None:
         )
 
     def turned(on: bool) -> list[Any]:
-        said = _("Close the camera") if on else _("Record with the camera")
-        return [on, gr.update(value=said), gr.update(visible=on), None]
+        label = _("Close the camera") if on else _("Record with the camera")
+        return [on, gr.update(value=label), gr.update(visible=on), None]
 
     def taken(path: str | None) -> list[Any]:
+        # Without a path it is the change that `turned` itself makes by emptying the camera.
         return [path, *turned(False)] if path else [gr.skip()] * 5
 
     shown: list[Any] = [is_open, switch, place, camera]

@@ -23,7 +23,7 @@ SNIPPETS = {
 
 
 def snippet(name: str, address: str = DEFAULT) -> str:
-    """One way to ask, as it is run from a terminal; `address` is that of the service."""
+    """One way to send a request, as it is run from a terminal; `address` is that of the service."""
     text = (HERE / "snippets" / name).read_text(encoding="utf-8")
     return text.replace(DEFAULT, address.rstrip("/"))
 
@@ -46,7 +46,7 @@ def build_help(page: gr.Blocks) -> None:
                 )
 
     def here(request: gr.Request) -> list[str]:
-        """The snippets with the address at which this visitor sees the page."""
+        """The snippets with the address at which this visitor has opened the page."""
         return [snippet(name, public_address(request)) for name, _ in SNIPPETS.values()]
 
     page.load(here, None, codes, queue=False, show_progress="hidden", api_visibility="private")
@@ -59,10 +59,14 @@ def public_address(request: gr.Request) -> str:
     headers = request.headers
     host = headers.get("x-forwarded-host") or headers.get("host") or ""
     scheme = headers.get("x-forwarded-proto") or request.url.scheme
+    # Each proxy appends its own; the first one is that of the browser.
     return f"{scheme.split(',')[0].strip()}://{host.split(',')[0].strip()}" if host else DEFAULT
 
 
 def answers_table() -> Markup:
     """Every answer without a score, what it means and what to do, as a table."""
-    known = [(status.value, status_text(status)) for status in Status if status is not Status.OK]
-    return piece("meanings.html", rows=[*known, *SERVICE.items()])
+    # "ok" is the one status with a score.
+    without_score = [
+        (status.value, status_text(status)) for status in Status if status is not Status.OK
+    ]
+    return piece("meanings.html", rows=[*without_score, *SERVICE.items()])

@@ -1,7 +1,7 @@
 """The tab with the results of this visit, and the button that deletes its files.
 
-The list lives in the visitor's own session and holds nothing but names and places of files that
-are deleted anyway; when they are gone, it says so.
+The list lives in the visitor's own session and contains only names and places of files that
+are deleted anyway; when they are gone, that is shown.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Past:
 
 
 def build_history(page: gr.Blocks, answered: gr.State) -> None:
-    """Add the tab; it is built after those whose results and files it lists. `answered` holds the
-    visitor's last answer."""
+    """Add the tab; it is built after those whose results and files it lists. The value of
+    `answered` is the visitor's last answer."""
     events = HistoryEvents(page)
     past = gr.State([])
     with gr.Row(equal_height=True):
         choice = gr.Radio([], label=mark("Results of this visit"), elem_id="history", scale=4)
-        ask = gr.Button(
+        delete_now = gr.Button(
             mark("Delete my files now"), variant="stop", elem_id="delete-files", scale=1
         )
     with gr.Row(visible=False) as sure:
@@ -72,14 +72,14 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
         given.change(events.remember, held, [past, choice, shown], **raw)
     choice.change(events.show, [choice, past], [shown, files], **light)
     cleared = [*holders, *events.results, answered, past, choice, shown]
-    ask.click(lambda: gr.update(visible=True), None, sure, **light)
+    delete_now.click(lambda: gr.update(visible=True), None, sure, **light)
     gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
     delete.click(events.forget, [*holders, files], [*cleared, events.answer, events.form], **raw)
-    page.unload(events.leave)
+    page.unload(events.leave)  # also when the browser is closed
 
 
 class HistoryEvents:
-    """The tab's events; of visitors they hold only which files are whose."""
+    """The tab's events; of visitors they store only which files are whose."""
 
     def __init__(self, page: gr.Blocks) -> None:
         self.ledger = Ledger(lambda: kept_files(page))
@@ -93,24 +93,24 @@ class HistoryEvents:
         self.uploads = [block for block in self.holders if takes_files(block)]
 
     def note(self, request: gr.Request, *values: Any) -> None:
-        """What the browser holds, and what the server last showed it: a viewer's files, too."""
+        """The files that the browser has, and those last sent to it: a viewer's, too."""
         session = request.session_hash or ""
         self.ledger.note(session, [*values, shown_to(self.page, session)])
 
     def remember(
-        self, known: list[Past], chosen: str | None, answered: Any, given: Any
+        self, results: list[Past], chosen: str | None, answered: Any, given: Any
     ) -> tuple[list[Past], Any, Any]:
         """The documents of an answer, or of a batch, join the list; `answered` is the visitor's
         last question and its report, or None."""
         report = answered[1] if answered else None
-        known = with_result(known, list(paths_in(given)), report)
-        choices = gr.update(choices=[(entry.line, entry.name) for entry in known])
-        return known, choices, choose() if known and not chosen else gr.skip()
+        results = with_result(results, list(paths_in(given)), report)
+        choices = gr.update(choices=[(entry.line, entry.name) for entry in results])
+        return results, choices, choose() if results and not chosen else gr.skip()
 
-    def show(self, name: str | None, known: list[Past]) -> tuple[str, Any]:
-        entry = next((entry for entry in known if entry.name == name), None)
+    def show(self, name: str | None, results: list[Past]) -> tuple[str, Any]:
+        entry = next((entry for entry in results if entry.name == name), None)
         if entry is None:
-            return choose() if known else empty(), gr.update(visible=False)
+            return choose() if results else empty(), gr.update(visible=False)
         there = [str(path) for path in entry.files if path.is_file()]
         return frame(entry), gr.update(value=there, visible=bool(there))
 
@@ -128,33 +128,33 @@ class HistoryEvents:
         self.ledger.forget(request.session_hash or "")
 
 
-def with_result(known: list[Past], paths: list[Path], answer: Report | None = None) -> list[Past]:
-    """`known` and the result whose documents lie at `paths`, the newest first; an analysis
+def with_result(results: list[Past], paths: list[Path], answer: Report | None = None) -> list[Past]:
+    """`results` and the result whose documents lie at `paths`, the newest first; an analysis
     whose files are more or newer replaces itself. Where it is `answer`, its line is in the active
     language."""
     report = next((path for path in paths if path.suffix == ".json"), None)
     if report is None or not report.is_file():
-        return known
+        return results
     content = json.loads(report.read_text(encoding="utf-8"))
     line, analysis = _of_batch(content) if isinstance(content, list) else _of_one(content, answer)
-    others = [entry for entry in known if entry.analysis != analysis]
+    others = [entry for entry in results if entry.analysis != analysis]
     taken = {entry.line for entry in others}
     while line in taken:
-        line += "*"
+        line += "*"  # a radio with two equal lines could not be read
     return [Past(analysis, line, tuple(paths)), *others]
 
 
 def _of_one(content: dict[str, Any], report: Report | None) -> tuple[str, tuple[str, str]]:
     """The line of one file's report, and which analysis it is of."""
     analysis = content["created_utc"], content["video"]["sha256"]
-    said = content["headline"]
+    text = content["headline"]
     if report is not None and (report.created_utc, report.video.sha256) == analysis:
-        said = headline(report)  # the document's own is English
-    return f"{content['video']['name']} · {said} · {content['created_utc'][11:16]} UTC", analysis
+        text = headline(report)  # the document's own is English
+    return f"{content['video']['name']} · {text} · {content['created_utc'][11:16]} UTC", analysis
 
 
 def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
-    """The same for the answers of a batch, the last of which says when it was."""
+    """The same for the answers of a batch, the last of which has the time."""
     names = [answer["video"]["name"] for answer in answers]
     created = max((answer["created_utc"] for answer in answers), default="")
     clock = f" · {created[11:16]} UTC" if created else ""
@@ -205,11 +205,11 @@ def deleted(count: int) -> Markup:
 
 
 def file_components(page: gr.Blocks) -> list[Any]:
-    """Whatever holds files: uploads, players, downloads and our own viewers of them."""
-    return [block for block in components(page) if _holds_files(block)]
+    """All components with files: uploads, players, downloads and our own viewers of them."""
+    return [block for block in components(page) if _has_files(block)]
 
 
-def _holds_files(block: Any) -> bool:
+def _has_files(block: Any) -> bool:
     if isinstance(block, gr.HTML):
         return type(block) is not gr.HTML
     streams = getattr(block, "streaming", False)

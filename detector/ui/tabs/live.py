@@ -26,7 +26,7 @@ from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, section, steps
 
-# Two cameras at most: a stream holds its place as long as it runs.
+# Two cameras at most: a stream keeps its place as long as it runs.
 LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 2}
 # Gradio's own limit counts the time of work, not of watching, and its camera starts anew after it.
 STOP = """watch('value', () => {
@@ -66,10 +66,10 @@ def build_live(detectors: Detectors) -> None:
             )
 
     def look(picture: bytes | None, stream: Stream) -> tuple[str, Stream]:
-        if picture is None:
+        if picture is None:  # the camera was turned off
             return introduction(), Stream()
         stream = stream.take(picture, time.monotonic())
-        if stream.elapsed > TIME_LIMIT + PAUSE_SECONDS:  # a browser that does not do as asked
+        if stream.elapsed > TIME_LIMIT + PAUSE_SECONDS:  # a browser that did not stop
             raise gr.Error(_("The camera's time is over."), print_exception=False)
         if stream.elapsed > TIME_LIMIT:
             return over(), stream
@@ -143,6 +143,7 @@ def headline_now(report: Report) -> str:
 def _trend(stream: Stream) -> list[tuple[str, str, str]]:
     """Where the scores so far lie from left to right, as x, y and in words; a gap where there
     was none."""
+    # In units of the drawing in live.html, 300 wide and 66 high: scores from y = 62 up to 4.
     return [
         (
             f"{4 + 292 * score.second / TIME_LIMIT:.1f}",

@@ -1,4 +1,4 @@
-"""The tab that shows what is known of the model, from its weights card."""
+"""The tab that shows the facts of the model, from its weights card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detector.ui.handlers import Detectors
 
 
 def build_model(detectors: Detectors) -> None:
-    """Add what each model's card says to the page that is being built."""
+    """Add the contents of each model's card to the page that is being built."""
     for detector in detectors.values():
         card = detector.describe()
         greeting(gr.HTML, partial(model_page, card), elem_classes=["report", "model"])

@@ -1,4 +1,4 @@
-"""Which part of a file is looked at, and what that will take, said before it begins."""
+"""Which part of a file is analysed, and how long that will take, shown before it begins."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_stretch() -> tuple[gr.Textbox, gr.Textbox]:
 
 
 def with_part(settings: Settings, start: str, end: str, track: int | None) -> Settings:
-    """`settings` for what the components hold. Raises gr.Error, which the visitor reads, for a
+    """`settings` with the values of the components. Raises gr.Error, which the visitor reads, for a
     moment that is none."""
     first, last = _moment(start) or 0.0, _moment(end)
     if last is not None and last <= first:
@@ -65,7 +65,7 @@ def with_part(settings: Settings, start: str, end: str, track: int | None) -> Se
 
 
 def _moment(text: str) -> float | None:
-    if not (text or "").strip():
+    if not (text or "").strip():  # an emptied box sends None
         return None
     try:
         return moment(text)
@@ -77,7 +77,7 @@ def _moment(text: str) -> float | None:
 
 
 def inspected(detector: Served, path: Path | None) -> tuple[VideoInfo | None, str]:
-    """What the file holds, or a sentence on why it cannot be used; neither while others are being
+    """The facts of a file, or a sentence on why it cannot be used; neither while others are being
     served, who would have to wait for it."""
     if not path or len(detector.admission.line):
         return None, ""
@@ -100,15 +100,15 @@ def track_choices(info: VideoInfo | None) -> list[tuple[str, int]]:
 
 
 def plan_text(detector: Served, info: VideoInfo | None, settings: Settings) -> str:
-    """How long the file is, how much of it will be looked at, and how long that takes here."""
+    """How long the file is, how much of it will be analysed, and how long that takes here."""
     if info is None:
         return ""
     if info.is_still:
         return _("A picture of {width} × {height} pixels.", width=info.width, height=info.height)
     first = frames_for(settings, info)
     more = frames_again(settings, first)
-    first = min(first, info.frames or first)
-    said = [
+    first = min(first, info.frames or first)  # 0 where the number of frames is unknown
+    sentences = [
         _(
             "{length} long, {width} × {height}.",
             length=length_text(info.seconds),
@@ -119,8 +119,10 @@ def plan_text(detector: Served, info: VideoInfo | None, settings: Settings) -> s
     ]
     if settings.start or settings.end is not None:
         end = info.seconds if settings.end is None else min(settings.end, info.seconds)
-        said.insert(1, _("From {start} to {end}.", start=clock(settings.start), end=clock(end)))
-    return joined(*said, _time(detector, first))
+        sentences.insert(
+            1, _("From {start} to {end}.", start=clock(settings.start), end=clock(end))
+        )
+    return joined(*sentences, _time(detector, first))
 
 
 def _looks_at(first: int, more: int) -> str:
@@ -140,7 +142,7 @@ def _time(detector: Served, frames: int) -> str:
         return _("It stops after {minutes} minutes.", minutes=minutes)
     return _(
         "About {time} on this machine; it stops after {minutes} minutes.",
-        time=length_text(max(seconds, 1.0)),
+        time=length_text(max(seconds, 1.0)),  # a part of a second is no wait
         minutes=minutes,
     )
 
@@ -152,4 +154,5 @@ def shown_plan(text: str) -> Markup:
 def track_update(info: VideoInfo | None) -> Any:
     """The choice of a track, shown where there is one."""
     choices = track_choices(info)
+    # Never without a choice: Gradio rejects a value that is not among them.
     return gr.update(choices=choices or [("1", 0)], value=0, visible=bool(choices))

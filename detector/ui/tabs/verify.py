@@ -1,4 +1,4 @@
-"""The tab in which a report and a file come back, and what holds of the report is shown."""
+"""The tab in which a report is compared with a file, and the result of each check is shown."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
 
 
 def verification_card(found: Verification | ReportError | VideoError, name: str) -> Markup:
-    """What holds, question by question, and where the report says something else; `name` is that
-    of the file that was compared."""
+    """The result of each check, and where the report differs; `name` is that of the file that was
+    compared."""
     if isinstance(found, VideoError):
         return html.problem(found)
     if isinstance(found, ReportError):
@@ -136,8 +136,8 @@ def _outcome(found: Verification) -> tuple[str, str]:
     return _("This report is not confirmed"), "undecided"
 
 
-def _answer(question: str, holds: bool | None, sentence: str) -> tuple[str, str, str, str]:
-    kind, sign, word = _MARKS[holds]
+def _answer(question: str, confirmed: bool | None, sentence: str) -> tuple[str, str, str, str]:
+    kind, sign, word = _MARKS[confirmed]
     return kind, sign, _("{question}: {answer}", question=question, answer=word), sentence
 
 
