@@ -160,7 +160,7 @@ def verifies(page: Page, report: Path, video: Path) -> None:
         expect(page.locator(place)).to_contain_text(path.stem, timeout=20_000)
     page.click("#verify-start")
     told = page.locator("#verification")
-    expect(told).to_contain_text("Everything in this report holds", timeout=60_000)
+    expect(told).to_contain_text("Everything in this report is correct", timeout=60_000)
 
 
 def deletes_the_files(page: Page) -> None:

@@ -34,7 +34,7 @@ from tests.test_page import browser, pytestmark
 
 __all__ = ["browser"]
 in_a_browser = pytestmark
-BAD = VideoError(lazy("{file} holds only sound. Send a file with a picture.", file="No score"))
+BAD = VideoError(lazy("{file} contains only sound. Send a file with a picture.", file="No score"))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_all_that_the_page_says_of_its_work_is_a_message() -> None:
 @pytest.mark.parametrize("name", ["No score", "yes", "<b>", "{person}", "Undecided", "No"])
 def test_a_file_s_name_looks_the_same_in_every_language_and_place(name: str) -> None:
     """In the queue, in the table, in the history and in the words about it."""
-    error = VideoError(lazy("{file} holds only sound. Send a file with a picture.", file=name))
+    error = VideoError(lazy("{file} contains only sound. Send a file with a picture.", file=name))
     done = Batch.of([f"/x/{name}"]).started().answered(error)
     shown = name.replace("<", "&lt;").replace(">", "&gt;")
     for language in LANGUAGES:

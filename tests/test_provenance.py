@@ -180,7 +180,7 @@ def test_what_broken_credentials_declare_is_not_repeated_as_true() -> None:
     assert signal is not None
     assert signal.status is SignalStatus.BROKEN
     assert not [said for said in signal.statements if "They declare" in str(said)]
-    assert str(signal.clause) == "its content credentials do not hold"
+    assert str(signal.clause) == "its content credentials are not valid"
 
 
 @pytest.mark.parametrize(

@@ -127,12 +127,12 @@ def test_a_tampered_report_is_told_in_the_page(
     give(page, "#verify-report", honest)
     give(page, "#verify-video", talking)
     page.click("#verify-start")
-    expect(answer).to_contain_text("Everything in this report holds", timeout=30_000)
+    expect(answer).to_contain_text("Everything in this report is correct", timeout=30_000)
     page.locator("#verify-report").get_by_label("Clear").click()
     expect(answer).to_contain_text("Does this report hold?", timeout=10_000)
     give(page, "#verify-report", tampered)
     page.click("#verify-start")
-    expect(answer).to_contain_text("This report does not hold", timeout=30_000)
+    expect(answer).to_contain_text("This report is not correct", timeout=30_000)
     expect(answer.get_by_text("Certified <b>genuine</b>.")).to_be_visible()
 
 

@@ -63,7 +63,7 @@ def _made(report: Report) -> Markup:
         version=APP_VERSION,
         schema=SCHEMA_VERSION,
     )
-    alone = escaped("This page holds everything it shows and asks nothing of the network.")
+    alone = escaped("This page contains all that it shows and requests nothing from the network.")
     return Markup(joined(how, alone))
 
 
@@ -79,7 +79,7 @@ def _origin(report: Report) -> Sequence[tuple[str, str]]:
         (_("Kinds of manipulation"), families_text(model)),
         (_("Calibrated"), _("yes") if model.calibrated else _("no")),
         (_("Video SHA-256"), report.video.sha256),
-        (_("Frames asked for"), str(settings.frames) if settings.frames else _("by length")),
+        (_("Frames requested"), str(settings.frames) if settings.frames else _("by length")),
         (_("Faces at most"), str(settings.max_faces)),
         (_("Time spent"), f"{spent:.1f} s" if spent else _("not measured")),
     ]

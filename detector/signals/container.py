@@ -32,7 +32,7 @@ TRACES = {
         "again after it was recorded. Any export does that; it decides nothing."
     ),
     "platform": lazy(
-        "A platform compressed this file again and removed what told of its origin. "
+        "A platform compressed this file again and removed the traces of its origin. "
         "It decides nothing."
     ),
 }

@@ -57,18 +57,18 @@ def _nothing(origin: Origin) -> Signal:
 def _validity(origin: Origin) -> Message:
     if origin.credentials is Credentials.TRUSTED:
         return lazy(
-            "The content credentials hold: the file is as {signer} signed it, and an authority "
-            "trusted here vouches for the signer.",
+            "The content credentials are valid: the file is as {signer} signed it, and an "
+            "authority trusted here vouches for the signer.",
             signer=_who(origin),
         )
     if origin.credentials is Credentials.VALID:
         return lazy(
-            "The content credentials hold: the file is as it was signed in the name of {signer}. "
-            "No authority trusted here vouches for that name.",
+            "The content credentials are valid: the file is as it was signed in the name of "
+            "{signer}. No authority trusted here vouches for that name.",
             signer=_who(origin),
         )
     return lazy(
-        "The content credentials do not hold: the file was changed after it was signed, or they "
+        "The content credentials are not valid: the file was changed after it was signed, or they "
         "are forged or damaged. What they declare is not relied on."
     )
 
@@ -89,7 +89,7 @@ def _clause(status: SignalStatus) -> Message | None:
     if status is SignalStatus.DECLARED:
         return lazy("its content credentials declare that AI or another program made it or a part")
     if status is SignalStatus.BROKEN:
-        return lazy("its content credentials do not hold")
+        return lazy("its content credentials are not valid")
     return None
 
 

@@ -31,7 +31,7 @@ def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
     begin, end = stretch_of(report.settings, report.video)
     if begin > 0 or end < report.video.seconds:
         part = _(
-            "Only the part from {start} to {end} was looked at, as asked.",
+            "Only the part from {start} to {end} was analysed, as requested.",
             start=clock(begin),
             end=clock(end),
         )

@@ -30,7 +30,7 @@ STATUS = {
         "Analyse more frames, or use a longer part in which the face is visible."
     ),
     Status.TOO_SHORT: lazy(
-        "The video is too short to judge: it holds fewer frames than a score needs. "
+        "The video is too short to judge: it has fewer frames than a score needs. "
         "Use a longer part of it, or the whole video that it was cut from."
     ),
     Status.TOO_BLURRED: lazy(
@@ -51,7 +51,7 @@ STATUS = {
     ),
     Status.EMPTY: lazy("The file is empty. Upload it again, or copy it once more from its source."),
     Status.NO_VIDEO: lazy(
-        "The file holds no pictures, perhaps only sound. Choose a file that contains video."
+        "The file contains no pictures, perhaps only sound. Choose a file that contains video."
     ),
     Status.UNSUPPORTED: lazy(
         "This kind of file is not supported. Convert it to MP4 (H.264) and try again."
@@ -68,7 +68,7 @@ STATUS = {
     ),
     Status.TIMED_OUT: lazy(
         "The file took longer than one analysis may. "
-        "Ask for fewer frames, cut out the part that matters, or run it on a machine of your own."
+        "Choose fewer frames, cut out the part that matters, or run it on a machine of your own."
     ),
     Status.INTERRUPTED: lazy(
         "This is our fault, or the file is built to do harm; the service goes on. "
@@ -77,7 +77,7 @@ STATUS = {
     Status.BUSY: lazy("Nothing was analysed. Come back in a few minutes and send the file again."),
     Status.QUOTA_USED: lazy(
         "Everyone gets the same share of this machine. "
-        "Wait as long as is said here, or run the detector on a machine of your own."
+        "Wait as long as is shown here, or run the detector on a machine of your own."
     ),
 }
 
@@ -135,7 +135,7 @@ WARNINGS = {
     ),
     Warn.TURNED: lazy(
         "The faces lay on their side or upside down, so the pictures were turned until the faces "
-        "stood upright, and all that is said and shown is about the turned pictures."
+        "stood upright, and all results are about the turned pictures."
     ),
     Warn.LYING_FACES: lazy(
         "Some faces lie on their side or upside down beside others that do not, and were not "
@@ -214,7 +214,7 @@ RETELLING = {
     ),
     "timeout": lazy(
         "The language model did not answer in time; the sentences above are the report's own. "
-        "Ask again later."
+        "Try again later."
     ),
     "refused": lazy(
         "The language model refused the request or gave no usable answer; the sentences above are "
@@ -228,8 +228,8 @@ RETELLING = {
 
 SIGNAL_STATUS = {
     SignalStatus.DECLARED: lazy("Declared by the file"),
-    SignalStatus.BROKEN: lazy("Does not hold"),
-    SignalStatus.SOUND: lazy("Holds"),
+    SignalStatus.BROKEN: lazy("Not valid"),
+    SignalStatus.SOUND: lazy("Valid"),
     SignalStatus.NOTED: lazy("Noted"),
     SignalStatus.ABSENT: lazy("Not present"),
 }

@@ -67,10 +67,10 @@ def family_text(name: str) -> str:
 def families_text(model: ModelInfo) -> str:
     """Which kinds of manipulation this model was trained to classify."""
     if not model.families:
-        return _("This model was not trained to tell kinds of manipulation apart.")
+        return _("This model was not trained to distinguish kinds of manipulation.")
     kinds = "; ".join(family_text(name) for name in model.families)
     return _(
-        "This model was trained to tell apart: {kinds}. Any other kind is given one of these.",
+        "This model was trained to distinguish: {kinds}. Any other kind is given one of these.",
         kinds=kinds,
     )
 

@@ -14,7 +14,7 @@ SERVICE = {
         "anew, sign in where that is offered, or run the program on your own machine."
     ),
     "language model unreachable": lazy(
-        "The language model that was asked to rewrite the findings did not answer. "
+        "The language model that rewrites the findings did not answer. "
         "The sentences shown are the detector's own; nothing is missing from them."
     ),
 }

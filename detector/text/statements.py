@@ -18,12 +18,8 @@ HEADLINES = {
     (Verdict.NO_SIGN, True): lazy(
         "No sign of manipulation was found; that is not proof that the picture is genuine."
     ),
-    (Verdict.UNDECIDED, False): lazy(
-        "Undecided: this video does not show enough to tell either way."
-    ),
-    (Verdict.UNDECIDED, True): lazy(
-        "Undecided: this picture does not show enough to tell either way."
-    ),
+    (Verdict.UNDECIDED, False): lazy("Undecided: this video does not show enough to decide."),
+    (Verdict.UNDECIDED, True): lazy("Undecided: this picture does not show enough to decide."),
 }
 # Why there is no score, in a headline; some by whether it is a still picture.
 REASONS: dict[Status | tuple[Status, bool], Message] = {

@@ -96,7 +96,7 @@ def welcome() -> Markup:
             _("Scores runs of frames"),
             _("spread over the whole video, each frame with its neighbours"),
         ),
-        (_("Says how likely, when and why"), _("or plainly that it cannot tell")),
+        (_("Says how likely, when and why"), _("or plainly that it is undecided")),
     )
 
 

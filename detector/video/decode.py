@@ -94,7 +94,7 @@ class Source:
         index = read_index(islice(packets, most + 1), stream, self.kind)
         if len(index.times) == 0:
             raise VideoError(
-                lazy("{file} is damaged: it holds no frame. Send it again.", file=self.path.name)
+                lazy("{file} is damaged: it contains no frame. Send it again.", file=self.path.name)
             )
         # Packets, not shown frames: those hidden by an edit list cost as much to read.
         if len(index.pts) > most:

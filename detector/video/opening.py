@@ -120,7 +120,7 @@ def _kind(path: Path, file: BinaryIO, limits: Limits) -> str:
         )
     if head.startswith(SOUND) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
         raise VideoError(
-            lazy("{file} holds only sound. Send a file with a picture.", file=path.name),
+            lazy("{file} contains only sound. Send a file with a picture.", file=path.name),
             Status.NO_VIDEO,
         )
     kind = _cut_stream(head + file.read(CUT_HEAD - HEAD), path.suffix.lower())

@@ -100,8 +100,8 @@ def retold() -> str:
         "invitation",
         _("In other words"),
         _(
-            "A language model may retell the findings. It is told sentences, never a picture; a "
-            "text that says more than the findings is not shown."
+            "A language model may retell the findings. It receives sentences, never a picture; a "
+            "text that contains more than the findings is not shown."
         ),
     )
 

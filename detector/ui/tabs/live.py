@@ -42,7 +42,7 @@ def introduction() -> Markup:
         (_("What is missed is counted"), _("pictures go by while the network works")),
         (
             _("It ends after {seconds} seconds", seconds=TIME_LIMIT),
-            _("pictures are let go as soon as they are scored"),
+            _("pictures are released as soon as they are scored"),
         ),
     )
 

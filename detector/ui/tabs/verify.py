@@ -24,13 +24,13 @@ from detector.verify.verify import LISTED, Verification, verify_origin, verify_r
 _MARKS = {
     True: ("holds", "✓", lazy("Yes")),
     False: ("fails", "✕", lazy("No")),
-    None: ("open", "–", lazy("Not asked")),
+    None: ("open", "–", lazy("Not checked")),
 }
 
 
 def introduction() -> Markup:
     return steps(
-        _("Does this report hold?"),
+        _("Is this report correct?"),
         (_("Same file?"), _("to the last byte, by its SHA-256")),
         (_("Same weights?"), _("those that the report names, by their SHA-256")),
         (_("Same answer?"), _("analysed again with the report's own settings")),
@@ -130,9 +130,9 @@ def verification_card(found: Verification | ReportError | VideoError, name: str)
 def _outcome(found: Verification) -> tuple[str, str]:
     """The title of the card, and its CSS class."""
     if False in (found.same_file, found.same_weights, found.same_score):
-        return _("This report does not hold"), "fake"
+        return _("This report is not correct"), "fake"
     if found.ok:
-        return _("Everything in this report holds"), "no_sign"
+        return _("Everything in this report is correct"), "no_sign"
     return _("This report is not confirmed"), "undecided"
 
 
