@@ -74,7 +74,7 @@ def joined(*sentences: Any) -> str:
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def in_language(language: str) -> Iterator[None]:
     """Render in `language` within this block, and in this thread or task alone."""
     token = _active.set(language)
     try:

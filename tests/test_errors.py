@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 from detector.errors import VideoError
-from detector.language import lazy, speaking
+from detector.language import in_language, lazy
 from detector.records import Status
 
 
@@ -19,7 +19,7 @@ def test_an_error_from_another_process_is_told_in_the_reader_s_language() -> Non
     received = pickle.loads(pickle.dumps(error))
     assert received.status is Status.TIMED_OUT
     assert str(received) == "This took longer than the 5 minutes that one job may take here."
-    with speaking("de"):
+    with in_language("de"):
         assert str(received).startswith("Dies dauerte länger als die 5 Minuten")
 
 

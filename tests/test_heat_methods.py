@@ -14,7 +14,7 @@ from torch import Tensor
 from detector import Detector, Settings
 from detector.heat_methods import HEAT_METHODS, HeatMethod
 from detector.heatmaps.gradcam import Clips
-from detector.language import LANGUAGES, speaking
+from detector.language import LANGUAGES, in_language
 from detector.model.cnn_lstm import CnnLstm
 from detector.render import schema
 from detector.render.document import to_json
@@ -58,7 +58,7 @@ def test_an_analysis_draws_it_and_the_report_names_it(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_its_words(added: str, language: str) -> None:
-    with speaking(language):
+    with in_language(language):
         assert "Flat <b>" in heat_text(Settings(heat_method=added))
 
 

@@ -11,7 +11,7 @@ from runpy import run_path
 import pytest
 
 from detector.errors import VideoError
-from detector.language import LANGUAGES, Message, _, active_language, lazy, preferred, speaking
+from detector.language import LANGUAGES, Message, _, active_language, in_language, lazy, preferred
 from detector.records import Report, Verdict
 from detector.render.model_page import model_page
 from detector.render.report_page import to_html
@@ -55,13 +55,13 @@ def test_the_catalogue_says_all_that_the_code_says_and_nothing_else(language: st
 @in_every_language
 def test_text_from_outside_is_never_translated(language: str) -> None:
     for name in ("No score", "yes", "<b>", "{person}", "Undecided"):
-        with speaking(language):
+        with in_language(language):
             assert _("Model: {model}.", model=name).count(name) == 1
 
 
 def test_a_parameter_that_is_a_message_speaks_the_same_language() -> None:
     outer = lazy("The evidence lies in {parts}.", parts=lazy("the nose"))
-    with speaking("de"):
+    with in_language("de"):
         assert str(outer) == "Die Anzeichen liegen hier: die Nase."
     assert str(outer) == "The evidence lies in the nose."
 
@@ -71,7 +71,7 @@ def test_a_template_can_reach_nothing_but_its_parameters() -> None:
 
 
 def test_a_language_is_spoken_within_its_block_alone() -> None:
-    with pytest.raises(ZeroDivisionError), speaking("hi"):
+    with pytest.raises(ZeroDivisionError), in_language("hi"):
         raise ZeroDivisionError
     assert active_language() == "en"
 
@@ -79,7 +79,7 @@ def test_a_language_is_spoken_within_its_block_alone() -> None:
 @in_every_language
 def test_no_verdict_status_warning_or_sentence_stays_english(language: str) -> None:
     english = list(fixed())
-    with speaking(language):
+    with in_language(language):
         assert [text for text, said in zip(english, fixed(), strict=True) if text == said] == []
 
 
@@ -89,7 +89,7 @@ def test_numbers_are_the_same_in_every_language(language: str) -> None:
         return sorted(re.findall(r"\d+", text))
 
     english = list(fixed())
-    with speaking(language):
+    with in_language(language):
         for text, said in zip(english, fixed(), strict=True):
             assert figures(said) == figures(text), text
 
@@ -108,8 +108,8 @@ def test_all_that_a_report_says_by_itself_is_a_message(make: Callable[[], Report
 def test_all_that_the_viewer_says_by_itself_is_a_message(make: Callable[[], Report]) -> None:
     with marked():
         data = viewer_data(make(), Path("clip.mp4"))
-    told = [data.told, *(part.text for part in data.stretches), *data.charts]
-    told += [text for one in data.people for text in (one.name, one.told)]
+    told = [data.headline, *(part.text for part in data.stretches), *data.charts]
+    told += [text for one in data.people for text in (one.name, one.summary)]
     told += [frame.text for one in data.people for frame in one.frames]
     assert unmarked("<p>".join(told)) == []
 
@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_file_is_told_around_its_name(language: str) -> Non
             )
         )
         sent = protocol.error_of(json.loads(json.dumps(protocol.error_message(error))))
-        with speaking(language):
+        with in_language(language):
             assert str(sent) == str(error)
             assert name in str(sent)
             assert "frames" not in str(sent).replace(name, "")
@@ -143,7 +143,7 @@ def test_what_is_wrong_with_a_file_is_told_around_its_name(language: str) -> Non
 def test_finding_no_sign_is_called_no_proof_in_every_language() -> None:
     denials = {"es": "no prueba", "de": "kein Beweis", "zh": "并不证明", "hi": "प्रमाण नहीं"}
     for language, denial in denials.items():
-        with speaking(language):
+        with in_language(language):
             assert denial in headline(reports.calm())
 
 

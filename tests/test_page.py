@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from detector import Detector
-from detector.language import LANGUAGES, speaking
+from detector.language import LANGUAGES, in_language
 from detector.render.answer_card import answer_card
 from detector.render.sections import sections_css
 from detector.video import Limits
@@ -360,7 +360,7 @@ def test_the_words_under_the_ruler_stand_side_by_side_in_one_row(
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 600})
     model = replace(two_people().model, undecided=(0.2, 0.6))
-    with speaking(language):
+    with in_language(language):
         card = answer_card(replace(two_people(), model=model))
     inside = width - 24 if width < 640 else 380  # the page's margins; the column beside the viewer
     page.set_content(f"<style>{sections_css()}</style><div style='width:{inside}px'>{card}</div>")

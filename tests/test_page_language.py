@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from detector import Detector
 from detector.batch import Batch
 from detector.errors import ReportError, VideoError
-from detector.language import LANGUAGES, catalogue, lazy, speaking
+from detector.language import LANGUAGES, catalogue, in_language, lazy
 from detector.live import Score, Stream
 from detector.records import Verdict
 from detector.service.admission import Admission, Served
@@ -114,7 +114,7 @@ def test_a_file_s_name_looks_the_same_in_every_language_and_place(name: str) -> 
     done = Batch.of([f"/x/{name}"]).started().answered(error)
     shown = name.replace("<", "&lt;").replace(">", "&gt;")
     for language in LANGUAGES:
-        with speaking(language):
+        with in_language(language):
             assert f'<b translate="no">{shown}</b>' in batch.queue_list(done)
             assert batch.table(done, "given")["data"][0][0] == name
             assert f"<h1>{shown}" in html.problem(error)

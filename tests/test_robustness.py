@@ -13,7 +13,7 @@ import pytest
 from detector import Detector
 from detector.errors import CancelledError
 from detector.explain.robustness import FRAMES, try_worse_copies
-from detector.language import LANGUAGES, speaking
+from detector.language import LANGUAGES, in_language
 from detector.progress import Progress
 from detector.records import Report, Verdict
 from detector.render.document import SCHEMA, to_html, to_json
@@ -109,7 +109,7 @@ def test_the_drawing_has_a_table_that_says_the_same() -> None:
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
 def test_how_far_it_moves_is_told_in_every_language(language: str) -> None:
     report = tried(Wavering(reencoded=0.2, downscaled=0.3, blurred=0.3), given(0.9))
-    with speaking(language):
+    with in_language(language):
         said = words(report)
     assert "answer" not in said
     assert "70" in said

@@ -129,7 +129,7 @@ def test_a_tampered_report_is_told_in_the_page(
     page.click("#verify-start")
     expect(answer).to_contain_text("Everything in this report is correct", timeout=30_000)
     page.locator("#verify-report").get_by_label("Clear").click()
-    expect(answer).to_contain_text("Does this report hold?", timeout=10_000)
+    expect(answer).to_contain_text("Is this report correct?", timeout=10_000)
     give(page, "#verify-report", tampered)
     page.click("#verify-start")
     expect(answer).to_contain_text("This report is not correct", timeout=30_000)

@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from detector.findings import Retelling
-from detector.language import LANGUAGES, speaking
+from detector.language import LANGUAGES, in_language
 from detector.records import Report
 from detector.render.answer_card import answer_card
 from detector.render.report_page import to_html
@@ -61,7 +61,7 @@ def test_a_section_may_stand_in_another_template(make: Callable[[Report], str]) 
 
 
 def test_the_active_language_is_that_of_the_section() -> None:
-    with speaking("de"):
+    with in_language("de"):
         german = people(reports.two_people())
     assert "Person 1" in german
     assert "Kein Wert" in people(reports.untrained()) or "No score" in people(reports.untrained())

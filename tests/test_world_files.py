@@ -17,7 +17,7 @@ from av.stream import Disposition
 from PIL import Image as Pillow
 
 from detector.errors import VideoError
-from detector.language import speaking
+from detector.language import in_language
 from detector.records import Frame, Image, Status
 from detector.sandbox.reader import IsolatedReader
 from detector.video import DecodeNotes, probe, read_all, read_clips, read_sound, reading
@@ -219,7 +219,7 @@ def test_another_track_can_be_chosen(tmp_path: Path, way: reading | IsolatedRead
     with pytest.raises(VideoError, match="no video track 3") as error, way.opened(path, track=3):  # type: ignore[attr-defined]
         pass
     assert error.value.status is Status.NO_VIDEO
-    with speaking("de"):
+    with in_language("de"):
         assert str(error.value) == (
             "two.mkv hat keine Videospur 3; die letzte ist 2. Wählen Sie eine andere."
         )

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from detector.errors import VideoError
-from detector.language import SOURCE, speaking
+from detector.language import SOURCE, in_language
 from detector.records import Moment, Report
 from detector.render.document import answer_json, rows_to_csv
 from detector.render.overlay import from_jpeg, to_jpeg
@@ -30,7 +30,7 @@ def batch_json(answers: Iterable[Answer]) -> str:
     return json.dumps([answer_json(answer, name) for name, answer in answers], indent=2) + "\n"
 
 
-@speaking(SOURCE)
+@in_language(SOURCE)
 def batch_csv(answers: Iterable[Answer]) -> str:
     """A `Row` per file, as in an archive; cells that a spreadsheet would run are escaped."""
     return rows_to_csv(asdict(row_of(answer, name)) for name, answer in answers)

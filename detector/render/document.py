@@ -11,7 +11,7 @@ from typing import Any
 
 from detector.coverage import SHORT_INSERT, coverage_of
 from detector.errors import VideoError, shown
-from detector.language import SOURCE, speaking
+from detector.language import SOURCE, in_language
 from detector.records import (
     APP_VERSION,
     SCHEMA_VERSION,
@@ -68,7 +68,7 @@ _SUMMARY = (
 )
 
 
-@speaking(SOURCE)
+@in_language(SOURCE)
 def to_json(report: Report) -> dict[str, Any]:
     """The report in the shape of `SCHEMA`: plain types only, no NaN, numbers sensibly rounded.
     Its sentences are English, whatever the reader's language.
@@ -150,7 +150,7 @@ def answer_json(answer: Report | VideoError, name: str) -> dict[str, Any]:
     return error_json(answer, name) if isinstance(answer, VideoError) else to_json(answer)
 
 
-@speaking(SOURCE)
+@in_language(SOURCE)
 def explanation_json(report: Report) -> dict[str, Any]:
     """The one moment that a report of `ExplainFrame` has, in the shape of `EXPLANATION`."""
     person, moment = next((p, moment) for p in report.people for moment in p.moments)
@@ -175,7 +175,7 @@ def _heat(report: Report) -> dict[str, Any]:
     }
 
 
-@speaking(SOURCE)
+@in_language(SOURCE)
 def error_json(error: VideoError, name: str) -> dict[str, Any]:
     """Why the file `name` gave no report, with the same keys as `to_json`."""
     unknown = dict.fromkeys(("sha256", "duration_s", "fps", "width", "height"))

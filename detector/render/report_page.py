@@ -11,7 +11,7 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from detector.language import SOURCE, _, joined, speaking
+from detector.language import SOURCE, _, in_language, joined
 from detector.records import APP_VERSION, SCHEMA_VERSION, Report
 from detector.render.answer_card import answer_card
 from detector.render.html import regions, robustness
@@ -36,7 +36,7 @@ _PARTS = (people, moments, regions, findings, signals, retelling, robustness)
 def to_html(report: Report, language: str = SOURCE) -> str:
     """The whole answer as one page of HTML, to be kept, sent or printed."""
     own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
-    with speaking(language):
+    with in_language(language):
         page = html(
             "report.html",
             report=report,

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector.language import Message as Sentence
-from detector.language import _, lazy, speaking
+from detector.language import _, in_language, lazy
 from detector.service.admission import Admission
 from detector.service.headers import HEADERS, with_headers
 from detector.service.identity import language_of, visitor_of
@@ -73,7 +73,7 @@ class RefusedError(MultiPartException):
     def answer(self, headers: Mapping[str, str]) -> Response:
         """The sentence as `detail`, in the language of the request; for 422 in a list, where
         Gradio's clients look for it."""
-        with speaking(language_of(headers)):
+        with in_language(language_of(headers)):
             message = str(self.sentence)
         later = {"Retry-After": str(self.seconds)} if self.seconds else {}
         if self.status != 422:
@@ -193,7 +193,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
     The application's handler of `Exception`: that answer passes outside all middleware.
     """
-    with speaking(language_of(request.headers)):
+    with in_language(language_of(request.headers)):
         sentence = _("Something went wrong here. Try again.")
     return JSONResponse({"detail": sentence}, 500, HEADERS)
 

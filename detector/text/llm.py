@@ -21,7 +21,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from detector.findings import Retelling
-from detector.language import SOURCE, _, joined, speaking
+from detector.language import SOURCE, _, in_language, joined
 from detector.records import Report, Status
 from detector.text.messages import RETELLING
 from detector.text.summary import headline, percent, sentences
@@ -100,7 +100,7 @@ def findings_of(report: Report) -> str:
     Signals are left out: they quote the file, which could contain instructions to the model.
     """
     report = replace(report, signals=())
-    with speaking(SOURCE):  # what comes back is checked against English words
+    with in_language(SOURCE):  # what comes back is checked against English words
         content = {
             "headline": headline(report),
             "findings": [one.text for one in sentences(report)],
@@ -149,7 +149,7 @@ def faults_of(text: str, findings: str, report: Report) -> list[str]:
         found += [f"{what} {word}" for word in words if word in used and word not in given]
     if _FORBIDDEN.search(text.lower()):
         found.append("a claim of certainty")
-    with speaking(SOURCE):
+    with in_language(SOURCE):
         score = percent(report.fake or 0.0)
     if not set(_NUMBER.findall(score)) <= set(_NUMBER.findall(text)):
         found.append(f"the score {score} is missing")

@@ -1,6 +1,6 @@
 // The language of the page. Before this script stand `cookie`, the name of what keeps a visitor's
-// choice, and `spoken`, what the scripts of the masthead say, by language.
-const words = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
+// choice, and `translations`, the texts of the masthead's scripts, by language.
+const words = navigator.languages.map((name) => translations[name.split('-')[0]]).find(Boolean) ?? translations.en;
 document.title = words.title;
 
 // The server reads the cookie. Within another site's frame only a partitioned one is kept.
@@ -20,6 +20,6 @@ function nameCamera() {
     }
   }
 }
-if (words !== spoken.en) {
+if (words !== translations.en) {
   new MutationObserver(nameCamera).observe(document.body, { childList: true, subtree: true });
 }

@@ -67,7 +67,7 @@ def masthead_js(limits: Limits) -> str:
         name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
         for name in LANGUAGES
     }
-    given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "spoken": translations}
+    given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "translations": translations}
     constants = [f"const {name} = {json.dumps(value)};" for name, value in given.items()]
     scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("chosen.js", "toolarge.js")]
     return "\n".join([*constants, *scripts])

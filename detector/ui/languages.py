@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.language import LANGUAGES, SOURCE, _, active_language, catalogue, mark, speaking
+from detector.language import LANGUAGES, SOURCE, _, active_language, catalogue, in_language, mark
 from detector.service.identity import visitor_language
 from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.greeting import render_of
@@ -79,7 +79,7 @@ def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
             with closing(shown):
                 while True:
                     # For each step: between two of them other code runs in this context.
-                    with speaking(language), _refusing():
+                    with in_language(language), _refusing():
                         step = next(shown, _END)
                     if step is _END:
                         return
@@ -89,7 +89,7 @@ def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(event)
     def once(*values: Any, **more: Any) -> Any:
-        with speaking(visitor_language()), _refusing():
+        with in_language(visitor_language()), _refusing():
             return unbroken(event(*values, **more))
 
     return once

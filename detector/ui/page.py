@@ -42,7 +42,7 @@ HERE = Path(__file__).parent
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
 QUEUE_SIZE = 16
-# Gradio keeps 170 KB of every session, and 10,000 of them unless told otherwise; who comes back
+# Gradio keeps 170 KB of every session, and 10,000 of them by default; who comes back
 # after so many others finds the page as new.
 SESSIONS = 256
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -53,7 +53,7 @@ def launch_options(
 ) -> dict[str, Any]:
     """The options of `launch`: closed by default, nothing fetched, nothing kept.
 
-    `ready()` says whether the networks can be asked now.
+    `ready()` is whether the networks can serve a request now.
     """
     default = next(iter(detectors.values()))
     metrics = default.admission.metrics if metrics_wanted() else None
@@ -66,10 +66,10 @@ def launch_options(
         "theme": gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS),
         "css": page_css(),
         "max_file_size": limits.max_bytes,
-        "show_error": False,
+        "show_error": False,  # a traceback is for the log
         "enable_monitoring": False,
         "run_history": False,
-        "strict_cors": True,
+        "strict_cors": True,  # no page of another site may call a server on localhost
         "i18n": translations(page),
         "ssr_mode": False,  # the start page is rendered here, in the visitor's language
         "state_session_capacity": SESSIONS,
@@ -100,6 +100,7 @@ def _build_masthead(detector: Served, limits: Limits) -> None:
 
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
+    # Before any component is made: some patches are of their classes.
     patch_gradio(lambda request: language_of(request.headers))
     with gr.Blocks(
         title="Is this face real?",
@@ -110,7 +111,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
         _build_masthead(default, limits)
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab(mark("Check"), id="check"):
-                asked, answered = build_check(detectors, HEAVY)
+                form, answered = build_check(detectors, HEAVY)
                 greeting(gr.Markdown, lambda: piece("about.md"), elem_id="about")
             with gr.Tab(mark("Several files"), id="batch"):
                 lead = build_batch(detectors, HEAVY)
@@ -124,11 +125,12 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_model(detectors)
             with gr.Tab(mark("Help / API"), id="help"):
                 build_help(page)
-        wire_lead(lead, tabs, asked)
+        wire_lead(lead, tabs, form)
         greeting(gr.HTML, lambda: html.origin(default.info, default.device, limits))
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)
         add_closer_api(CloserEndpoints(endpoints), HEAVY)
+    # Last: it goes through all components and events.
     translate_page(page)
-    assert isinstance(page, gr.Blocks)  # `with` does not tell the type
+    assert isinstance(page, gr.Blocks)  # `with` gives no type
     return page

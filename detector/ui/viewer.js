@@ -1,7 +1,7 @@
 // Draws `props.value`, a ViewerData, and lets a visitor move through it. Whatever the server says
 // enters the page as text; only its charts, SVG that it escaped itself, are parsed. Before this
-// script stands `spoken`: all that the viewer itself says, in every language.
-const words = navigator.languages.map((name) => spoken[name.split('-')[0]]).find(Boolean) ?? spoken.en;
+// script stands `translations`: all texts of the viewer itself, in every language.
+const words = navigator.languages.map((name) => translations[name.split('-')[0]]).find(Boolean) ?? translations.en;
 const BEHIND = 0.001; // seconds: a time that lies just inside its frame, however it is rounded
 const SNAP = 9; // pixels around a judged frame in which a click means that frame
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
@@ -397,7 +397,7 @@ function chips() {
   const made = data.people.map((one) => {
     const pen = make('svg', { viewBox: '0 0 30 8', 'aria-hidden': 'true' },
       make('line', { x1: 0, x2: 30, y1: 4, y2: 4, 'stroke-dasharray': one.dash || 'none' }));
-    const who = button([pen, make('b', {}, one.name), make('span', {}, one.told)],
+    const who = button([pen, make('b', {}, one.name), make('span', {}, one.summary)],
       { class: 'who', 'data-person': one.id }, () => { led = true; choose(one.id); });
     const box = button('', { class: 'with-box' }, () => {
       if (!boxless.delete(one.id)) boxless.add(one.id);
@@ -463,7 +463,7 @@ function show() {
   part('compare').classList.toggle('has-heat', Boolean(data.heat));
   part('opacity-name').textContent = data.heat ? words.heat : words.no_heat;
   part('note').textContent = data.note;
-  part('told').textContent = data.told;
+  part('told').textContent = data.headline;
   timeline.setAttribute('aria-valuemin', 0);
   timeline.setAttribute('aria-valuemax', data.seconds.toFixed(2));
   chips();

@@ -1,8 +1,8 @@
 """The viewer: what is shown of a report to look at, and the component that shows it.
 
 The component's script builds everything from `ViewerData`; names and words enter the page as
-text only. Gradio compiles a template that holds values as a JavaScript literal, in which even
-`{{value}}` can run what a value says, so the template holds none.
+text only. Gradio compiles a template with values as a JavaScript literal, in which even
+`{{value}}` can run the text of a value, so the template has none.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from detector.render.viewer_media import COLUMNS, Views
 from detector.text.summary import clock, headline, peak_of, percent, verdict_text
 
 HERE = Path(__file__).parent
-CHART_WIDTHS = (350, 700, 1080)
-# Every fixed word of the viewer, by the name that its template and script know it by. The script
-# gets them in all languages, and takes the first that the browser asks for.
+CHART_WIDTHS = (350, 700, 1080)  # units: on a phone, on a tablet, on a desktop
+# Every fixed word of the viewer, by its name in template and script. The script
+# gets them in all languages, and takes the first that the browser requests.
 WORDS = {
     "play": mark("Play"),
     "pause": mark("Pause"),
@@ -102,7 +102,7 @@ class ViewedPerson(GradioModel):
     name: str
     dash: str
     verdict: str
-    told: str
+    summary: str
     frames: list[JudgedFrame]
     boxes: list[list[list[float]]]
 
@@ -139,7 +139,7 @@ class ViewerData(GradioModel):
     people: list[ViewedPerson]
     stretches: list[Stretch]
     charts: list[str]
-    told: str
+    headline: str
     note: str
 
 
@@ -147,7 +147,7 @@ def build_viewer(elem_id: str) -> gr.HTML:
     """The component that shows a `ViewerData`. An output only: no event may read what a browser
     sends for it.
 
-    An instance, not a subclass: Gradio writes a stub file beside every module that holds one.
+    An instance, not a subclass: Gradio writes a stub file beside every module with one.
     The words stand in the script, because Gradio drops a component's own properties at the first
     update that leaves it out.
     """
@@ -159,7 +159,7 @@ def build_viewer(elem_id: str) -> gr.HTML:
     }
     component = gr.HTML(
         html_template=(HERE / "viewer.html").read_text(encoding="utf-8"),
-        js_on_load=f"const spoken = {json.dumps(translations)};\n{script}",
+        js_on_load=f"const translations = {json.dumps(translations)};\n{script}",
         apply_default_css=False,
         elem_id=elem_id,
     )
@@ -179,6 +179,7 @@ def viewer_data(
     people = [_person(person, report, margin, so_far=bool(note)) for person in report.people]
     peak = peak_of(report.suspect) if report.suspect else None
     return ViewerData(
+        # For saved frames: no character that a file system rejects.
         file=re.sub(r"[^\w-]+", "_", Path(video.name).stem)[:60] or "video",
         picture=video.is_still,
         plain=_file(views.plain if views else upload),
@@ -187,7 +188,9 @@ def viewer_data(
         tile=list(views.tile) if views else [1, 1],
         columns=COLUMNS,
         size=[video.width, video.height],
+        # A stated length may be shorter than what was decoded.
         seconds=max([video.seconds, *report.sampled_seconds]),
+        # 0.04: 25 frames per second, where the file states no rate.
         frame_length=1 / video.fps if video.fps > 0 else 0.04,
         sampled=list(report.sampled_seconds),
         suspect=report.suspect.id if report.suspect else min((p.id for p in people), default=0),
@@ -195,7 +198,7 @@ def viewer_data(
         people=people,
         stretches=_stretches(report.people),
         charts=[timeline_svg(report, width=width, interactive=True) for width in CHART_WIDTHS],
-        told=headline(report),
+        headline=headline(report),
         note=note,
     )
 
@@ -213,7 +216,7 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
         name=_("Person {person}", person=person.id),
         dash=dash_of(person.id),
         verdict=verdict_name(person.verdict) or "none",
-        told=_told(person, so_far=so_far),
+        summary=_summary(person, so_far=so_far),
         frames=[_frame(face, size, margin) for face in sorted(faces, key=lambda face: face.second)],
         boxes=[
             [[knot.second, *_shares(knot.box, size), float(knot.steady)] for knot in run]
@@ -222,12 +225,12 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
     )
 
 
-def _told(person: Person, *, so_far: bool) -> str:
-    """What a person's chip says; while scoring goes on, that it may still change."""
+def _summary(person: Person, *, so_far: bool) -> str:
+    """The text of a person's chip; while scoring goes on, with a note that it may still change."""
     if person.fake is None:
         return _("No score")
-    said = f"{percent(person.fake)} · {verdict_text(person.verdict)}"
-    return f"{said} · {_('so far')}" if so_far else said
+    text = f"{percent(person.fake)} · {verdict_text(person.verdict)}"
+    return f"{text} · {_('so far')}" if so_far else text
 
 
 def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float) -> JudgedFrame:
@@ -250,6 +253,7 @@ def _stretches(people: Sequence[Person]) -> list[Stretch]:
     found = []
     for person in people:
         for part in person.segments:
+            # The peak of frames that count: an unclear one may score higher.
             inside = [s for s in person.scores if part.start <= s.second <= part.end and s.usable]
             peak = max(inside, key=lambda score: score.fake, default=None)
             found.append(

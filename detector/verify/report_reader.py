@@ -18,7 +18,7 @@ from detector.language import lazy
 from detector.settings import Settings
 
 MAX_BYTES = 8 * 2**20
-# Far more than any report holds; a list that is longer only costs time.
+# Far more than any report has; a list that is longer only costs time.
 MAX_FACES, MAX_FRAMES = 1000, 1000
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detector.errors import VideoError
-from detector.language import SOURCE, speaking
+from detector.language import SOURCE, in_language
 from detector.model.hub import sha256_of
 from detector.progress import OnProgress, ShouldStop
 from detector.records import ModelInfo, Report, Status
@@ -106,7 +106,7 @@ class Verification:
             question, yes, no, unchecked = VERIFY[key]
             yield str(question), match, str(unchecked if match is None else yes if match else no)
 
-    @speaking(SOURCE)
+    @in_language(SOURCE)
     def to_json(self) -> dict[str, Any]:
         """In plain types; of many differences the first `LISTED`."""
         return {
