@@ -13,8 +13,10 @@ EVERY_SECONDS = 0.25  # between two pictures of the camera
 TIME_LIMIT = 60  # seconds, after which the page stops the camera
 # A window is two clips of neighbouring pictures; half of it is new at each score.
 WINDOW, STEP = 8, 4
-# After a pause this long the camera was off, and a new stream begins.
+# After a pause this long the camera was off, and a new stream begins. On a busy machine, where
+# scores take long, the browser is late as well: there a pause is so many times as long as they.
 PAUSE_SECONDS = 4.0
+PAUSE_SCORES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Score:
 class Stream:
     """One visitor's camera since it was turned on; every change gives a new stream.
 
-    `start` and `latest` are a clock's seconds; a shot's `second` counts from `start`.
+    `start` and `latest` are a clock's seconds, as is `ended`, when it was told that its time is
+    up; a shot's `second` counts from `start`.
     """
 
     start: float = 0.0
@@ -48,15 +51,23 @@ class Stream:
     fresh: int = 0
     shots: tuple[Shot, ...] = ()
     scores: tuple[Score, ...] = ()
+    ended: float | None = None
 
     def take(self, picture: bytes, now: float) -> Stream:
         """With one more picture, which came at `now`."""
-        if not self.received or now - self.latest > PAUSE_SECONDS:
+        if not self.received or now - self.latest > self.pause:
             return Stream(now, now, 1, 1, (Shot(0.0, picture),))
         shots = (*self.shots, Shot(now - self.start, picture))[-WINDOW:]
         return replace(
             self, latest=now, received=self.received + 1, fresh=self.fresh + 1, shots=shots
         )
+
+    @property
+    def pause(self) -> float:
+        """Seconds without a picture after which the camera was off."""
+        if self.ended is not None or not self.scores:
+            return PAUSE_SECONDS
+        return max(PAUSE_SECONDS, PAUSE_SCORES * max(score.took for score in self.scores))
 
     @property
     def due(self) -> bool:
@@ -73,6 +84,11 @@ class Stream:
         return self.latest - self.start
 
     @property
+    def overdue(self) -> bool:
+        """Whether pictures still come long after it was told that its time is up."""
+        return self.ended is not None and self.latest - self.ended > PAUSE_SECONDS
+
+    @property
     def dropped(self) -> int:
         """Pictures that the camera should have sent by now, and that were not analysed."""
         return max(round(self.elapsed / EVERY_SECONDS) + 1 - self.received, 0)
@@ -81,6 +97,11 @@ class Stream:
         """With the score of its window, as of `now`: a slow score is no pause of the camera."""
         score = Score(self.shots[-1].second, report.fake, report.verdict, took)
         return replace(self, latest=now, fresh=0, scores=(*self.scores, score))
+
+
+def told_over(stream: Stream) -> Stream:
+    """A stream that was told that its time is up, now or before."""
+    return stream if stream.ended is not None else replace(stream, ended=stream.latest)
 
 
 def clips_of(shots: tuple[Shot, ...]) -> list[tuple[Shot, ...]]:

@@ -6,7 +6,16 @@ import pytest
 
 from detector import Detector
 from detector.errors import VideoError
-from detector.live import EVERY_SECONDS, PAUSE_SECONDS, STEP, WINDOW, Shot, Stream, clips_of
+from detector.live import (
+    EVERY_SECONDS,
+    PAUSE_SECONDS,
+    STEP,
+    WINDOW,
+    Shot,
+    Stream,
+    clips_of,
+    told_over,
+)
 from detector.records import Status
 from detector.render.overlay import to_jpeg
 from detector.settings import Settings
@@ -62,6 +71,22 @@ def test_a_score_that_takes_long_is_no_pause_of_the_camera() -> None:
     assert len(stream.scores) == 4
     assert stream.due
     assert stream.elapsed > 36
+
+
+def test_a_browser_that_is_late_on_a_busy_machine_goes_on() -> None:
+    slow = after(WINDOW).scored(reports.calm(), 3.0, now=105.0)
+    assert slow.take(DARK, slow.latest + PAUSE_SECONDS + 1).scores == slow.scores
+    assert slow.take(DARK, slow.latest + 10.0).scores == ()
+
+
+def test_a_camera_is_told_that_its_time_is_up_before_it_is_refused() -> None:
+    """However late that is; whoever starts it again after a pause begins anew."""
+    late = after(WINDOW).scored(reports.calm(), 90.0, now=200.0)
+    told = told_over(after(1, stream=late))
+    assert not told.overdue
+    assert told_over(after(1, stream=told)).ended == told.ended
+    assert after(round((PAUSE_SECONDS + 1) / EVERY_SECONDS), stream=told).overdue
+    assert told.take(DARK, told.latest + PAUSE_SECONDS + 1).received == 1
 
 
 def test_every_picture_of_a_window_is_in_one_clip() -> None:

@@ -17,7 +17,7 @@ from detector import Detector
 from detector.live import PAUSE_SECONDS
 from detector.records import Report
 from detector.render.document import to_json
-from detector.requests import Analyze, Hooks, Request
+from detector.requests import Analyze, AnalyzeClips, Hooks, Request
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
@@ -266,6 +266,36 @@ def test_a_camera_ends_with_its_time_and_can_be_started_again(
         assert sent == [], "it went on"
         page.locator("#camera").get_by_text("Record").click()
         expect(live).to_contain_text("Filling the first window", timeout=20_000)
+        page.close()
+
+
+SLOW = PAUSE_SECONDS + 2.5  # seconds: the camera's time is over, and more, before it can be told
+
+
+class Slow(Detector):
+    """A detector on a machine that is busy with other things."""
+
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
+        if isinstance(request, AnalyzeClips):
+            time.sleep(SLOW)
+        return super().run(request, hooks)
+
+
+def test_on_a_slow_machine_the_camera_s_answers_are_fewer_and_its_time_is_as_long(
+    camera: Browser, detector: Detector, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would start over for ever if slow answers were counted as pauses of the camera."""
+    monkeypatch.setattr("detector.ui.tabs.live.TIME_LIMIT", 10)
+    with serving({"tiny": Slow(detector.loaded, "cpu")}, Limits()) as address:
+        page = visit(camera, address)
+        live = turn_on(page)
+        expect(live).to_contain_text("Pictures seen", timeout=20_000)
+        told = set()
+        while "are over" not in (text := live.inner_text()):
+            told.add(text)
+            assert "first window" not in text, "it started over"
+            assert len(told) < 200, "its time is not up"
+            page.wait_for_timeout(100)
         page.close()
 
 

@@ -12,11 +12,11 @@ from detector.errors import VideoError
 from detector.language import _, mark
 from detector.live import (
     EVERY_SECONDS,
-    PAUSE_SECONDS,
     TIME_LIMIT,
     WINDOW,
     Stream,
     clips_of,
+    told_over,
 )
 from detector.records import Report, verdict_name
 from detector.settings import Settings
@@ -28,10 +28,13 @@ from detector.ui.templates import piece, section, steps
 
 # Two cameras at most: a stream keeps its place as long as it runs.
 LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 2}
-# Gradio's own limit counts the time of work, not of watching, and its camera starts anew after it.
+# Gradio's own limit counts the time of work, not of watching, and its camera starts anew after it:
+# it is for a browser that does not stop, and comes later than ours, however slow a score is.
+SPARE_SECONDS = 60
 STOP = """watch('value', () => {
-  const stop = document.querySelector('#camera .button-wrap button');
-  if (element.querySelector('[data-over]')) stop.click();
+  // The same button would start a camera that has stopped already.
+  const stop = document.querySelector('#camera .button-wrap [title="stop recording"]');
+  if (element.querySelector('[data-over]')) stop?.closest('button').click();
 });"""
 
 
@@ -69,10 +72,10 @@ def build_live(detectors: Detectors) -> None:
         if picture is None:  # the camera was turned off
             return introduction(), Stream()
         stream = stream.take(picture, time.monotonic())
-        if stream.elapsed > TIME_LIMIT + PAUSE_SECONDS:  # a browser that did not stop
+        if stream.overdue:  # a browser that did not stop
             raise gr.Error(_("The camera's time is over."), print_exception=False)
         if stream.elapsed > TIME_LIMIT:
-            return over(), stream
+            return over(), told_over(stream)
         if not stream.due:
             return (waiting(stream), stream) if not stream.scores else (gr.skip(), stream)
         begun = time.monotonic()
@@ -90,7 +93,7 @@ def build_live(detectors: Detectors) -> None:
         look,
         [camera, stream],
         [shown, stream],
-        time_limit=TIME_LIMIT,
+        time_limit=TIME_LIMIT + SPARE_SECONDS,
         stream_every=EVERY_SECONDS,
         show_progress="hidden",
         api_visibility="private",
