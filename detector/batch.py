@@ -31,7 +31,7 @@ class Place(StrEnum):
 class Item:
     """One file; `answer` is there once it is done: a report, or why there is none.
 
-    `name` is the file's own, told apart from those of the others. `pictures` are the moments of
+    `name` is the file's own, distinct from those of the others. `pictures` are the moments of
     the report, which has none itself, each with its crop as JPEG.
     """
 
@@ -143,10 +143,10 @@ def distinct(names: Sequence[str], form: str = "{} ({}){}") -> list[str]:
     taken: set[str] = set()
     found = []
     for name in names:
-        told, path, number = name, Path(name), 1
-        while told.lower() in taken:  # as file systems compare them
+        unique, path, number = name, Path(name), 1
+        while unique.lower() in taken:  # as file systems compare them
             number += 1
-            told = form.format(path.stem, number, path.suffix)
-        taken.add(told.lower())
-        found.append(told)
+            unique = form.format(path.stem, number, path.suffix)
+        taken.add(unique.lower())
+        found.append(unique)
     return found

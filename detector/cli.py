@@ -74,7 +74,7 @@ def work(run: Run, found: Found) -> int:
     signal_before = _stop_like_ctrl_c()
     try:
         for file in found.files:
-            run.look_at(file)
+            run.analyse(file)
         if run.options.watch:
             run.finish()
             watch(run, run.options.paths, known=found.files)

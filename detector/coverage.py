@@ -155,11 +155,11 @@ def coverage_of(report: Report) -> Coverage | None:
         return None
     judged = {score.second for one in report.people for score in one.scores if score.usable}
     runs = runs_of(report.sampled_seconds, length, judged)
-    seen = min(len(report.sampled_seconds) * length, video.seconds)
+    sampled = min(len(report.sampled_seconds) * length, video.seconds)
     begin, until = stretch_of(report.settings, video)
     gaps = [end - start for start, end in gaps_between(runs, until, begin=begin)]
     missed = chance_missed(runs, until, begin=begin)
-    return Coverage(seen, seen / video.seconds, max(gaps, default=0.0), missed)
+    return Coverage(sampled, sampled / video.seconds, max(gaps, default=0.0), missed)
 
 
 def widened(interval: tuple[float, float], missed: float) -> tuple[float, float]:

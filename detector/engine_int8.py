@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 INT8 = "int8"
 
 
-def wanted() -> bool:
+def is_selected() -> bool:
     return os.environ.get(VARIABLE) == INT8
 
 
@@ -56,7 +56,7 @@ def sha256_of(about: Path) -> str:
 
 
 def store(model: Any, about: Path, facts: dict[str, Any]) -> None:
-    """Write an int8 model beside the weights, with what is `facts` of it."""
+    """Write an int8 model beside the weights, with the `facts` about it."""
     about.parent.mkdir(exist_ok=True)
     openvino_or_none().save_model(model, about.with_suffix(".xml"), compress_to_fp16=False)
     facts = {**facts, "sha256": sha256_of(about)}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.engine import WEIGHTS, Engine, Job, available, engine_for
-from detector.engine_int8 import int8_engine, wanted
+from detector.engine_int8 import int8_engine, is_selected
 from detector.faces.crops import to_tensor
 from detector.faces.mtcnn import FaceFinder
 from detector.heat_methods import HEAT_METHODS
@@ -88,7 +88,7 @@ class Network:
         if available(device):
             key = f"{self.card.sha256} {self.card.model}"
             size = (self.card.model.size, self.card.model.size)
-            self.engine = int8_engine(self.card, WEIGHTS) if wanted() else None
+            self.engine = int8_engine(self.card, WEIGHTS) if is_selected() else None
             self.engine = self.engine or engine_for(Job(FromPixels(self.model), key, size))
         # On ZeroGPU the GPU part runs in a forked process; elsewhere this is `_score_here` itself.
         self._score_anywhere = lent(self._score_on_gpu, self._score_here)
@@ -119,10 +119,10 @@ class Network:
         lengths = torch.tensor([len(cut.crops) for cut in cuts])
         crops = [crop for cut in cuts for crop in cut.crops]
         with spent("cnn"):
-            seen = self.encode_with_early(crops)
-        padded = _padded(seen.maps, lengths)
+            encoded = self.encode_with_early(crops)
+        padded = _padded(encoded.maps, lengths)
         with spent("lstm"):
-            early = tuple(_padded(maps, lengths).flatten(0, 1) for maps in seen.early)
+            early = tuple(_padded(maps, lengths).flatten(0, 1) for maps in encoded.early)
             shape = (len(lengths), int(lengths.max()))
             features = self.model.describe(Encoded(padded.flatten(0, 1), early), shape)
             sparse = [index for index, cut in enumerate(cuts) if cut.step > WIDEST_STEP]
@@ -182,8 +182,8 @@ class Network:
         images = to_tensor(batch).to(self.device).contiguous(memory_format=torch.channels_last)
         # bfloat16 has float32's exponent, so no activation overflows; maps are float32 again below.
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            seen = self.model.encode_with_early(images)
-        return [maps.float() for maps in (seen.maps, *seen.early)]
+            encoded = self.model.encode_with_early(images)
+        return [maps.float() for maps in (encoded.maps, *encoded.early)]
 
     @torch.inference_mode()
     def classify(self, features: Tensor, lengths: Tensor) -> Logits:
@@ -218,8 +218,8 @@ class FromPixels(nn.Module):
         self.model = model
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        seen = self.model.encode_with_early(pixels.permute(0, 3, 1, 2).float() / 255)
-        return (seen.maps, *seen.early)
+        encoded = self.model.encode_with_early(pixels.permute(0, 3, 1, 2).float() / 255)
+        return (encoded.maps, *encoded.early)
 
 
 def _padded(maps: Tensor, lengths: Tensor) -> Tensor:

@@ -69,11 +69,11 @@ def test_linux_has_no_fallbacks(detector: object) -> None:
 
 
 def test_a_folder_that_is_held_is_not_free(tmp_path: Path) -> None:
-    held = folder_lock.hold(tmp_path / "running")
+    held = folder_lock.lock(tmp_path / "running")
     with pytest.raises(BlockingIOError):
-        folder_lock.hold(tmp_path / "running")
+        folder_lock.lock(tmp_path / "running")
     folder_lock.release(held)
-    folder_lock.release(folder_lock.hold(tmp_path / "running"))
+    folder_lock.release(folder_lock.lock(tmp_path / "running"))
 
 
 def test_without_locks_no_folder_of_another_run_is_removed(tmp_path: Path) -> None:

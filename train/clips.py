@@ -116,15 +116,15 @@ class Faces:
 
     def __init__(self, folder: Path, split: str) -> None:
         table, self._pixels = read_shards(folder)
-        self._hold(table[table["split"] == split])
+        self._index(table[table["split"] == split])
 
     def only(self, chosen: pd.Series) -> Faces:
         """The same faces without the rows of the table that are not `chosen`."""
         part = copy(self)
-        part._hold(self.table[chosen])
+        part._index(self.table[chosen])
         return part
 
-    def _hold(self, table: pd.DataFrame) -> None:
+    def _index(self, table: pd.DataFrame) -> None:
         self.table = table.reset_index(drop=True)
         self._weights = self.table["weight"].to_numpy() if "weight" in self.table else None
         real = self.table["label"] == "REAL"

@@ -241,8 +241,8 @@ def evaluate_videos(
 
 def ranking(table: pd.DataFrame, column: str) -> float:
     """AUC of the videos that were answered."""
-    seen = table[table[column].notna()]
-    return auc((seen["label"] == "FAKE").to_numpy(float), seen[column].to_numpy(float))
+    known = table[table[column].notna()]
+    return auc((known["label"] == "FAKE").to_numpy(float), known[column].to_numpy(float))
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -151,14 +151,14 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
     )
     pictures = [frame.image for frame in frames]
     # Spread frames are too far apart to interpolate between.
-    looked = list(range(0, len(pictures), 1 if config.pick == "even" else config.every))
+    searched = list(range(0, len(pictures), 1 if config.pick == "even" else config.every))
     # The largest face of each frame, by the order of `find`.
-    found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in looked])]
-    seen = {k: face for k, face in zip(looked, found, strict=True) if face is not None}
-    if not seen:
+    found = [faces[0] if faces else None for faces in finder.find([pictures[k] for k in searched])]
+    detected = {k: face for k, face in zip(searched, found, strict=True) if face is not None}
+    if not detected:
         raise ValueError("no face found")
     return [
-        _store(picture, second, _face_at(seen, k))
+        _store(picture, second, _face_at(detected, k))
         for k, (picture, second) in enumerate(zip(pictures, seconds, strict=True))
     ]
 
@@ -209,12 +209,12 @@ def write_video(path: Path, faces: Sequence[StoredFace], codec: str) -> None:
         container.mux(stream.encode())
 
 
-def _face_at(seen: dict[int, Face], index: int) -> Face:
+def _face_at(detected: dict[int, Face], index: int) -> Face:
     # The nearest frames with a face; before the first and after the last it stays where it is.
-    before = max((k for k in seen if k <= index), default=min(seen))
-    after = min((k for k in seen if k >= index), default=max(seen))
+    before = max((k for k in detected if k <= index), default=min(detected))
+    after = min((k for k in detected if k >= index), default=max(detected))
     share = 0.0 if after == before else (index - before) / (after - before)
-    first, second = seen[before], seen[after]
+    first, second = detected[before], detected[after]
     landmarks = first.landmarks + (second.landmarks - first.landmarks) * share
     return Face(between(first.box, second.box, share), landmarks, first.detection)
 

@@ -51,8 +51,8 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     exceeds it.
     """
     labels = np.repeat(fake, logits.shape[1])
-    seen = np.isfinite(logits.ravel())
-    temperature, bias = fit_calibration(labels[seen], logits.ravel()[seen])
+    scored = np.isfinite(logits.ravel())
+    temperature, bias = fit_calibration(labels[scored], logits.ravel()[scored])
     fitted = replace(rules, temperature=temperature, bias=bias)
     # The stricter of the copies: the limit is kept for each of them.
     edge = max(_edge(column[(fake == 0) & np.isfinite(column)]) for column in logits.T)
@@ -60,7 +60,7 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
     # Not below one half, and not so high that no video reaches it.
     threshold = float(np.clip(p, 0.5, 0.995))
-    fakes = calibrate(logits.ravel()[seen & (labels == 1)], fitted)
+    fakes = calibrate(logits.ravel()[scored & (labels == 1)], fitted)
     low = min(threshold, round(float(np.quantile(fakes, MISSES)), 3))
     return replace(
         rules,
@@ -159,7 +159,7 @@ def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]
     other half. Columns `share 0.25` ... are the log-odds."""
     fake = (table["label"] == "FAKE").to_numpy(float)
     logits = {share: table[f"share {share}"].to_numpy(float) for share in shares}
-    seen = np.isfinite(logits[shares[0]])
+    scored = np.isfinite(logits[shares[0]])
 
     def best(chosen: NDArray[np.bool_]) -> float:
         return max(shares, key=lambda share: auc(fake[chosen], logits[share][chosen]))
@@ -167,12 +167,12 @@ def choose_share(table: pd.DataFrame, shares: Sequence[float]) -> dict[str, Any]
     # Halves of the sources: the choice is made on one and measured on the other.
     first = folds_of(table["source"].tolist(), fake, 2) == 0
     crossed = [
-        auc(fake[b & seen], logits[best(a & seen)][b & seen])
+        auc(fake[b & scored], logits[best(a & scored)][b & scored])
         for a, b in ((first, ~first), (~first, first))
     ]
     return {
-        "best": best(seen),
-        "auc": {str(share): auc(fake[seen], logits[share][seen]) for share in shares},
+        "best": best(scored),
+        "auc": {str(share): auc(fake[scored], logits[share][scored]) for share in shares},
         "auc_crossed": crossed,
     }
 

@@ -40,7 +40,7 @@ QUICK = tuple(key for key, method in HEAT_METHODS.items() if not method.uses_pix
 
 
 @dataclass(frozen=True)
-class Seen:
+class RealFaces:
     """N real faces: crops (S, S, 3), landmarks (5, 2) in pixels of them, last maps (N, C, h, w)."""
 
     crops: Sequence[Image]
@@ -48,7 +48,7 @@ class Seen:
     maps: Tensor
 
 
-def real_faces(faces: Faces, model: CnnLstm, limit: int) -> Seen:
+def real_faces(faces: Faces, model: CnnLstm, limit: int) -> RealFaces:
     """The real faces of a split as the product would cut them, one of each clip, evenly chosen.
 
     Raises DataError if there are none.
@@ -70,19 +70,19 @@ def real_faces(faces: Faces, model: CnnLstm, limit: int) -> Seen:
     with torch.inference_mode():
         parts = [to_tensor(crops[k : k + BATCH]) for k in range(0, len(crops), BATCH)]
         maps = torch.cat([model.encode(part) for part in tqdm(parts, desc="encoding", leave=False)])
-    return Seen(crops, landmarks, maps)
+    return RealFaces(crops, landmarks, maps)
 
 
-def measure(model: CnnLstm, seen: Seen, method: str, of: str) -> dict[str, Any]:
+def measure(model: CnnLstm, real: RealFaces, method: str, of: str) -> dict[str, Any]:
     """The mean share of each region and its standard deviation, over the faces that have heat."""
     shares = []
-    for start in range(0, len(seen.crops), BATCH):
+    for start in range(0, len(real.crops), BATCH):
         part = slice(start, start + BATCH)
-        crops = seen.crops[part]
+        crops = real.crops[part]
         lengths = torch.ones(len(crops), dtype=torch.long)  # clips of one frame
-        clips = Clips(seen.maps[part], lengths, to_tensor(crops))
+        clips = Clips(real.maps[part], lengths, to_tensor(crops))
         heats = heat_maps(model, clips, method, of)[:, 0].float().numpy()
-        for heat, crop, points in zip(heats, crops, seen.landmarks[part], strict=True):
+        for heat, crop, points in zip(heats, crops, real.landmarks[part], strict=True):
             found = shares_of(heat, region_masks(points, len(crop)))
             if found:
                 shares.append([found[name] for name in REGIONS])
@@ -135,9 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise DataError(str(error)) from error
     if loaded is None:
         raise DataError(f"{options.weights} is not trained; there is nothing to measure.")
-    seen = real_faces(Faces(options.shards, options.split), loaded.model, options.faces)
+    real = real_faces(Faces(options.shards, options.split), loaded.model, options.faces)
     measured = {
-        f"{method}/{of}": measure(loaded.model, seen, method, of) | {"split": options.split}
+        f"{method}/{of}": measure(loaded.model, real, method, of) | {"split": options.split}
         for method in tqdm(options.methods, unit="method")
         for of in HEAT_TARGETS
     }

@@ -50,9 +50,9 @@ def score_crops(
         pictures = [alter(picture) for picture in pictures] if alter else pictures
         images = to_tensor([cut_whole(picture, model.config.size) for picture in pictures])
         images = images.to(model.mean.device, memory_format=torch.channels_last)
-        seen = pool(model.encode(images))
-        logits = model.classify(seen[:, None])  # (n, 1, C)
-        features.append(seen.cpu())
+        pooled = pool(model.encode(images))
+        logits = model.classify(pooled[:, None])  # (n, 1, C)
+        features.append(pooled.cpu())
         still += logits.still[:, 0].tolist()
         clip += logits.clip.tolist()
     # In the order of `crops`: reals, then fakes.

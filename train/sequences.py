@@ -44,9 +44,9 @@ def encode_clips(model: CnnLstm, pairs: Pairs, folder: Path, *, workers: int = 0
     for part in tqdm(parts, unit="part", desc=f"encoding {folder.name}"):
         path = folder / f"{part.start:06d}.safetensors"
         if not path.exists():
-            seen = encode_pairs(model, Subset(pairs, part), workers=workers)
+            encoded = encode_pairs(model, Subset(pairs, part), workers=workers)
             with whole(path) as place:
-                save_file(seen._asdict(), place)
+                save_file(encoded._asdict(), place)
     return read_sequences(folder)
 
 
@@ -55,8 +55,8 @@ def encode_pairs(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> S
     """All `pairs` of clips as features."""
     # Four pairs of clips at a time, 8 * T pictures through the CNN.
     loader = DataLoader(pairs, 4, num_workers=workers, collate_fn=collate)
-    seen = [(encode(model, batch.clips), batch.fake) for batch in loader]
-    features, fake = (torch.cat(column) for column in zip(*seen, strict=True))
+    encoded = [(encode(model, batch.clips), batch.fake) for batch in loader]
+    features, fake = (torch.cat(column) for column in zip(*encoded, strict=True))
     return Sequences(features, fake)
 
 
@@ -76,8 +76,8 @@ def encode(model: CnnLstm, clips: Tensor) -> Tensor:
     B, T = clips.shape[:2]
     # uint8 is a quarter of the transfer; converted on the device.
     images = clips.flatten(0, 1).to(model.mean.device).float() / 255
-    seen = model.encode_with_early(images.to(memory_format=torch.channels_last))
-    return model.describe(seen, (B, T)).cpu()
+    encoded = model.encode_with_early(images.to(memory_format=torch.channels_last))
+    return model.describe(encoded, (B, T)).cpu()
 
 
 def fit_sequences(run: Run, train: Sequences, validation: Sequence[Sequences]) -> None:

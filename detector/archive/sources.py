@@ -28,7 +28,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One video: `uri` is an absolute path or an object's URI. `bytes` and `modified` (ISO 8601)
-    tell whether it has changed since; they are None where the file is not there."""
+    show whether it has changed since; they are None where the file is not there."""
 
     uri: str
     bytes: int | None

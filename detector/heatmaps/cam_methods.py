@@ -138,12 +138,12 @@ class _Among(nn.Module):
         self.model, self.features, self.t, self.of = model, features, t, of
 
     def forward(self, images: Tensor) -> Tensor:
-        seen = pool(
+        pooled = pool(
             self.model.encode_normalised(images.contiguous(memory_format=torch.channels_last))
         )
         clips = self.features.repeat(len(images), 1, 1)
         # Version i of the frame among the same neighbours, (N, T, C).
-        clips[:, self.t] = seen
+        clips[:, self.t] = pooled
         logits = self.model.classify(clips)
         return logits.frame[:, self.t, None] if self.of == "frame" else logits.clip[:, None]
 

@@ -64,7 +64,7 @@ class BoxPath:
                 return None
             box = between(a.box, b.box, (second - a.second) / (b.second - a.second))
             return ShownBox(box, nearest, away, b.second - a.second <= STEADY)
-        if away > LONGEST_GAP / 2 or self._looked(nearest.second, second):
+        if away > LONGEST_GAP / 2 or self._sampled_beyond(nearest.second, second):
             return None
         return ShownBox(nearest.box, nearest, away, False)
 
@@ -81,30 +81,31 @@ class BoxPath:
             if following is not None and not joined:
                 runs.append([])
         if self.faces:
-            self._hold(runs)
+            self._extend(runs)
         return runs if self.faces else []
 
-    def _hold(self, runs: list[list[Knot]]) -> None:
+    def _extend(self, runs: list[list[Knot]]) -> None:
         first, last = runs[0][0], runs[-1][-1]
-        if not self._looked(first.second, first.second - 1):
+        if not self._sampled_beyond(first.second, first.second - 1):
             start = max(0.0, first.second - LONGEST_GAP / 2)
             runs[0].insert(0, Knot(start, first.box, False))
-        if not self._looked(last.second, last.second + 1):
+        if not self._sampled_beyond(last.second, last.second + 1):
             runs[-1].append(Knot(last.second + LONGEST_GAP / 2, last.box, False))
 
     def _joined(self, a: FaceScore | UnscoredFace, b: FaceScore | UnscoredFace) -> bool:
-        """Whether the box may be drawn between two sightings."""
+        """Whether the box may be drawn between two detections."""
         gap = b.second - a.second
         near = gap <= STEADY or widths_apart(a.box, b.box) <= 1.0  # else it would glide across
         return gap <= LONGEST_GAP and near and not self._missed(a.second, b.second)
 
     def _missed(self, start: float, end: float) -> bool:
-        """Whether a frame between two sightings was analysed in which this person was not found."""
+        """Whether a frame between two detections was analysed in which this person was not
+        found."""
         # A tolerance of a millisecond, less than any frame lasts.
         first = bisect.bisect_right(self.sampled, start + 1e-3)
         return first < len(self.sampled) and self.sampled[first] < end - 1e-3
 
-    def _looked(self, last: float, second: float) -> bool:
+    def _sampled_beyond(self, last: float, second: float) -> bool:
         """Whether a frame beyond `last` was analysed, on the side on which `second` lies."""
         if not self.sampled:
             return False

@@ -133,15 +133,15 @@ def _model(report: Report) -> dict[str, Any]:
 
 def _coverage(report: Report) -> dict[str, Any] | None:
     """How much was sampled; null for a still picture, which is analysed whole."""
-    seen = coverage_of(report)
-    if seen is None:
+    coverage = coverage_of(report)
+    if coverage is None:
         return None
     return {
-        "seconds": number(seen.seconds, 3),
-        "share": number(seen.share, 4),
-        "longest_gap_s": number(seen.longest_gap, 3),
+        "seconds": number(coverage.seconds, 3),
+        "share": number(coverage.share, 4),
+        "longest_gap_s": number(coverage.longest_gap, 3),
         "insert_s": SHORT_INSERT,
-        "insert_missed": number(seen.missed, 4),
+        "insert_missed": number(coverage.missed, 4),
     }
 
 
@@ -283,7 +283,7 @@ def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
         suspect.id if suspect else None,
         number(peak.second, 3) if peak else None,
         number(answer.video.seconds, 3),
-        number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
+        number(coverage.seconds, 3) if (coverage := coverage_of(answer)) else None,
         " ".join(f"{one.kind}={one.status.value}" for one in answer.signals),
         headline(answer),
     )

@@ -63,29 +63,29 @@ class Annotator:
         # Boxes are in pixels of the original frame.
         factor = max(plain.shape[:2]) / max(frame.image.shape[:2])
         shown = [
-            (path.person, seen)
+            (path.person, box_shown)
             for path in self.paths
-            if (seen := path.at(frame.second, self.frame_length)) is not None
+            if (box_shown := path.at(frame.second, self.frame_length)) is not None
         ]
         if self.heat:
-            for _, seen in shown:
-                warm = self._warm(warm, seen, factor)
+            for _, box_shown in shown:
+                warm = self._warm(warm, box_shown, factor)
         drawn = warm
-        for person, seen in shown:
-            label = f"Person {person} · {_score_text(seen.nearest)}"
-            box = _scaled(seen.box, factor)
-            drawn = draw_face(drawn, box, label, self.colours[person], dashed=not seen.found)
+        for person, box_shown in shown:
+            label = f"Person {person} · {_score_text(box_shown.nearest)}"
+            box = _scaled(box_shown.box, factor)
+            drawn = draw_face(drawn, box, label, self.colours[person], dashed=not box_shown.found)
         if not shown:
             drawn = draw_note(drawn, self._why_nothing(frame.second))
         return Layers(plain, warm, drawn)
 
-    def _warm(self, image: Image, seen: ShownBox, factor: float) -> Image:
-        face = seen.nearest
+    def _warm(self, image: Image, box_shown: ShownBox, factor: float) -> Image:
+        face = box_shown.nearest
         if not isinstance(face, FaceScore) or face.heat is None or not face.usable:
             return image
-        if seen.away > HEAT_NEAR:
+        if box_shown.away > HEAT_NEAR:
             return image
-        box = _scaled(seen.box, factor)
+        box = _scaled(box_shown.box, factor)
         return heat_on_frame(image, box, self.margin, face.heat, self.report.heat_scale)
 
     def _why_nothing(self, second: float) -> str:

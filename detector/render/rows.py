@@ -70,7 +70,7 @@ def row_of(answer: Report | VideoError, name: str) -> Row:
         peak_second=number(peak.second, 3) if peak else None,
         people=len(answer.people),
         seconds=number(answer.video.seconds, 3),
-        seconds_seen=number(seen.seconds, 3) if (seen := coverage_of(answer)) else None,
+        seconds_seen=number(coverage.seconds, 3) if (coverage := coverage_of(answer)) else None,
         width=answer.video.width,
         height=answer.video.height,
         frames_sampled=answer.frames_sampled,

@@ -16,7 +16,7 @@ CAN_LOCK = "fcntl" in globals() or "msvcrt" in globals()
 """Without it ended runs cannot be recognised, and no folder of another run is removed."""
 
 
-def hold(path: Path) -> int:
+def lock(path: Path) -> int:
     """A lock on the file `path`, which is made; give it to `release`.
 
     Raises BlockingIOError if another process owns it.

@@ -12,7 +12,7 @@ VARIABLE = "DEEPFAKE_METRICS"
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     """Whether /metrics is to be served: only where the administrator switched it on."""
     return os.environ.get(VARIABLE, "") not in ("", "0")
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from detector.service.folder_lock import CAN_LOCK, hold, release
+from detector.service.folder_lock import CAN_LOCK, lock, release
 
 KEPT_SECONDS = 1800
 SWEEP_SECONDS = 300
@@ -35,7 +35,7 @@ class Storage:
         # Before making our own, which looks like an abandoned one until it is locked.
         remove_dead(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._lock = hold(self.folder / LOCK)
+        self._lock = lock(self.folder / LOCK)
         self._kept: frozenset[Path] = frozenset()
         self._over = threading.Event()
 
@@ -88,10 +88,10 @@ def remove_dead(base: Path) -> None:
         return
     for folder in base.glob(f"{PREFIX}*"):
         try:
-            lock = hold(folder / LOCK)
+            descriptor = lock(folder / LOCK)
         except (BlockingIOError, FileNotFoundError, PermissionError):
             continue  # it runs, or is another user's
-        _remove(folder, lock)
+        _remove(folder, descriptor)
 
 
 def _remove(folder: Path, lock: int) -> None:

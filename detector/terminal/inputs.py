@@ -108,9 +108,9 @@ class _Walk:
                 folders.remove(name)
                 self._skip(Path(place, name), "hidden folder")
             found += [Path(place, name) for name in names]
-        yield from (path for path in sorted(found) if self._wanted(path))
+        yield from (path for path in sorted(found) if self._is_accepted(path))
 
-    def _wanted(self, path: Path) -> bool:
+    def _is_accepted(self, path: Path) -> bool:
         reason = ""
         if os.path.realpath(path) in self.leave_out or self._in_left_out(path):
             reason = "written by this program"

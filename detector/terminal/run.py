@@ -35,7 +35,7 @@ NOT_WRITTEN = 7
 
 @dataclass
 class Run:
-    """`many`: several files were settings for, also when one is all that was done."""
+    """`many`: several files were requested, also when one is all that was done."""
 
     detector: Detector
     settings: Settings
@@ -61,7 +61,7 @@ class Run:
             place = self.outputs.out / "progress.jsonl"
             self.journal = Journal(place, run, resume=self.options.resume)
 
-    def look_at(self, file: Input) -> None:
+    def analyse(self, file: Input) -> None:
         """Analyse one file, or take an earlier run's outcome; print it and write its outputs."""
         known = self.journal.find(file) if self.journal is not None else None
         if known is not None:
@@ -88,7 +88,7 @@ class Run:
             try:
                 path = self._local(file, stack)
                 report = self.detector.analyze(path, self.settings, on_progress=bar.show)
-                report = self._look_closer(path, report, bar)
+                report = self._extended(path, report, bar)
                 outcome = outcome_of(file, report)
                 self._write_own(file, path, report, outcome, bar)
             except VideoError as error:
@@ -105,8 +105,8 @@ class Run:
         path.write_bytes(sys.stdin.buffer.read(most) if sys.stdin is not None else b"")
         return path
 
-    def _look_closer(self, path: Path, report: Report, bar: Bar) -> Report:
-        """The report with what else was settings for: worse copies, and a retelling."""
+    def _extended(self, path: Path, report: Report, bar: Bar) -> Report:
+        """The report with what the options add: worse copies, and a retelling."""
         if self.options.robustness:
             report = self.detector.try_worse_copies(path, report, on_progress=bar.show)
         narrator = narrator_of()
@@ -128,10 +128,10 @@ class Run:
             self.write(place, _json(outcome.answer))
 
     def _places(self, file: Input, kind: str) -> Iterator[Path]:
-        wanted: Path | None = getattr(self.outputs, kind)
-        if wanted is not None:
-            folder = self.many or wanted.is_dir()
-            yield self.names.place(wanted, file.label, kind) if folder else wanted
+        target: Path | None = getattr(self.outputs, kind)
+        if target is not None:
+            folder = self.many or target.is_dir()
+            yield self.names.place(target, file.label, kind) if folder else target
         if self.outputs.out is not None and (kind != "video" or self.outputs.out_video):
             yield self.names.place(self.outputs.out / "reports", file.label, kind)
 

@@ -33,7 +33,7 @@ def watch(run: Run, folders: Sequence[Path], *, known: Sequence[Input]) -> None:
         ]
         for file in ready:
             done[file.path] = here[file.path]
-            run.look_at(file)
+            run.analyse(file)
             run.finish()
         seen = here
         time.sleep(POLL_SECONDS)

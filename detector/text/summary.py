@@ -81,13 +81,13 @@ def headline(report: Report, *, timed: bool = True) -> str:
 
 
 def _no_sign(report: Report) -> str:
-    seen = coverage_of(report)
-    if seen is None or seen.share > NEARLY_ALL:
+    coverage = coverage_of(report)
+    if coverage is None or coverage.share > NEARLY_ALL:
         return str(HEADLINES[Verdict.NO_SIGN, report.video.is_still])
     return _(
         "No sign of manipulation in the {seen} of {length} that were looked at; "
         "that is not proof that the video is genuine.",
-        seen=length_text(seen.seconds),
+        seen=length_text(coverage.seconds),
         length=length_text(report.video.seconds),
     )
 

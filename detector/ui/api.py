@@ -20,7 +20,7 @@ from detector.service.jobs import Step
 from detector.service.temp_files import KEPT_SECONDS
 from detector.settings import HEAT_METHODS, HEAT_TARGETS, MOST_FRAMES, PRESETS, Settings
 from detector.text.llm import narrator_of
-from detector.ui.handlers import Detectors, Question, draw, look, retell, write_documents
+from detector.ui.handlers import Detectors, Question, analyse, draw, retell, write_documents
 from detector.ui.parameters import (
     NO_HEAT,
     file_and_settings,
@@ -97,7 +97,7 @@ class Endpoints:
             raise gr.Error(str(NOT_CONFIGURED), print_exception=False)
         name = question.given().name
         # Closed when Gradio cancels the event, which stops the worker, too.
-        with closing(look(self.detectors, question)) as steps:
+        with closing(analyse(self.detectors, question)) as steps:
             for item in steps:
                 if retelling and narrator is not None and isinstance(item, Report):
                     retelling_steps = retell(self.detectors[question.model], item, narrator)
@@ -144,7 +144,7 @@ class Endpoints:
             **part_of(start, end, track),
         )
         question = self.question(video, settings, model)
-        with closing(look(self.detectors, question)) as steps:
+        with closing(analyse(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield working(item), None, None, None

@@ -19,7 +19,7 @@ from detector.service.jobs import Step
 from detector.settings import HEAT_TARGETS, FrameQuestion
 from detector.text.summary import peak_of
 from detector.ui.api import Endpoints, answers, job_json, working
-from detector.ui.handlers import Question, explain, look, try_copies
+from detector.ui.handlers import Question, analyse, explain, try_copies
 from detector.ui.parameters import (
     file_and_settings,
     method_choice,
@@ -69,7 +69,7 @@ class CloserEndpoints:
         # Without heat maps: the one frame gets its own below.
         settings = read_settings(frames=20, heat=False, **part_of(start, end, track))
         question = self.endpoints.question(video, settings, "")
-        with closing(look(self.detectors, question)) as steps:
+        with closing(analyse(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield working(item), None
@@ -132,7 +132,7 @@ class CloserEndpoints:
         )
         question = self.endpoints.question(video, settings, model)
         name = question.given().name
-        with closing(look(self.detectors, question)) as steps:
+        with closing(analyse(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Report) and item.status is Status.OK:
                     yield from answers(try_copies(self.detectors, question, item), name)

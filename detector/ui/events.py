@@ -22,7 +22,7 @@ from detector.service.identity import visitor_language
 from detector.service.jobs import STARTING, Step
 from detector.settings import Settings
 from detector.ui import html
-from detector.ui.handlers import Detectors, Question, draw, draw_views, look, write_documents
+from detector.ui.handlers import Detectors, Question, analyse, draw, draw_views, write_documents
 from detector.ui.tabs.explain import Panel
 from detector.ui.tabs.given import shown_preview
 from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
@@ -127,7 +127,7 @@ class Events:
             shown.verdict: html.working(Step(STARTING, 0, 1)),
         }
         drawn: Report | None = None
-        with closing(look(self.detectors, question, partial=True)) as steps:
+        with closing(analyse(self.detectors, question, partial=True)) as steps:
             for item in steps:
                 if isinstance(item, Report):
                     yield from self._answer(question, item)

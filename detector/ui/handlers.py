@@ -44,7 +44,7 @@ Detectors = Mapping[str, Served]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One file and how to look at it; `path` is None when nothing was chosen."""
+    """One file and how to analyse it; `path` is None when nothing was chosen."""
 
     path: Path | None
     settings: Settings
@@ -57,7 +57,7 @@ class Question:
         return self.path
 
 
-def look(
+def analyse(
     detectors: Detectors, question: Question, *, partial: bool = False
 ) -> Generator[Step | Report | VideoError, None, None]:
     """The steps of the analysis, then its report, or the error that is the answer.

@@ -15,7 +15,7 @@ from detector.service.admission import Served
 from detector.service.guard import Guard, answer_error
 from detector.service.health import Operation
 from detector.service.identity import language_of
-from detector.service.metrics import wanted as metrics_wanted
+from detector.service.metrics import is_enabled as metrics_enabled
 from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui import html
 from detector.ui.api import Endpoints, add_api
@@ -56,7 +56,7 @@ def launch_options(
     `ready()` is whether the networks can serve a request now.
     """
     default = next(iter(detectors.values()))
-    metrics = default.admission.metrics if metrics_wanted() else None
+    metrics = default.admission.metrics if metrics_enabled() else None
     middleware = [
         Middleware(Operation, not_ready=lambda: _not_ready(default, ready()), metrics=metrics),
         Middleware(Guard, max_upload=limits.max_bytes, admission=default.admission),

@@ -73,10 +73,10 @@ def _luma(frame: VideoFrame) -> NDArray[np.uint8] | None:
     # One plane for several components, as in YUY2: every second byte is colour.
     if component.bits == 8 and len(frame.format.components) > 1 and len(frame.planes) == 1:
         return None  # packed: brightness and colour side by side
-    looked_at = rows[:, : plane.width : COLUMNS]  # `line_size` may exceed the width
+    sampled = rows[:, : plane.width : COLUMNS]  # `line_size` may exceed the width
     if component.bits > 8:  # 10 and 12 bits are reduced to 8
-        looked_at = np.minimum(np.right_shift(looked_at, component.bits - 8), 255)
-    luma: NDArray[np.uint8] = np.ascontiguousarray(looked_at, np.uint8)
+        sampled = np.minimum(np.right_shift(sampled, component.bits - 8), 255)
+    luma: NDArray[np.uint8] = np.ascontiguousarray(sampled, np.uint8)
     return luma
 
 

@@ -16,13 +16,13 @@ def turned_image(image: Image, degrees: int) -> Image:
     return np.ascontiguousarray(np.rot90(image, degrees // 90)) if degrees else image
 
 
-def turns_of(looked: Sequence[tuple[float, int]]) -> tuple[Turn, ...]:
+def turns_of(frames: Sequence[tuple[float, int]]) -> tuple[Turn, ...]:
     """The turns of all frames from (second, degrees) of the analysed ones: a turn changes halfway
     between two that differ. Nothing where no frame is turned."""
-    if not any(degrees for _, degrees in looked):
+    if not any(degrees for _, degrees in frames):
         return ()
-    turns = [Turn(0.0, looked[0][1])]
-    for (before, _), (second, degrees) in pairwise(looked):
+    turns = [Turn(0.0, frames[0][1])]
+    for (before, _), (second, degrees) in pairwise(frames):
         if degrees != turns[-1].degrees:
             turns.append(Turn((before + second) / 2, degrees))
     return tuple(turns)

@@ -24,7 +24,7 @@ from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
 from detector.ui.greeting import greeting
-from detector.ui.handlers import Detectors, Question, look, write_documents
+from detector.ui.handlers import Detectors, Question, analyse, write_documents
 from detector.ui.tabs.batch_files import write_downloads
 from detector.ui.tabs.batch_labels import build_labels, measured
 from detector.ui.tabs.batch_table import (
@@ -201,7 +201,7 @@ class BatchEvents:
         yield {shown.batch: batch, shown.queue: queue_list(batch)}
         path = batch.items[batch.current].path
         question = Question(path, Settings(preset=preset), self.model)
-        with closing(look(self.detectors, question)) as steps:
+        with closing(analyse(self.detectors, question)) as steps:
             for item in steps:
                 if isinstance(item, Step):
                     yield {shown.queue: queue_list(batch, item)}

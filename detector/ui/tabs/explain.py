@@ -59,7 +59,7 @@ class Panel:
     of: gr.Radio
     person: gr.Number
     second: gr.Number
-    look: gr.Button
+    explain_button: gr.Button
     leave: gr.Button
     found: gr.HTML
     tries: gr.Button
@@ -121,7 +121,9 @@ def build_panel() -> Panel:
                 methods, value=DEFAULT_METHOD, label=mark("Heat map by"), elem_id="heat-method"
             )
             with gr.Row():
-                look = gr.Button(mark("Explain this frame"), elem_id="closeup-start", scale=3)
+                explain_button = gr.Button(
+                    mark("Explain this frame"), elem_id="closeup-start", scale=3
+                )
                 leave = gr.Button(mark("Cancel"), elem_id="closeup-cancel", scale=1)
             found = gr.HTML(elem_id="closeup", elem_classes="report")
         with gr.Column(scale=5, min_width=320, elem_classes="desk"):
@@ -140,7 +142,7 @@ def build_panel() -> Panel:
         of=of,
         person=person,
         second=second,
-        look=look,
+        explain_button=explain_button,
         leave=leave,
         found=found,
         tries=tries,
@@ -159,19 +161,21 @@ def wire_panel(
     events = PanelEvents(detectors, panel, files)
     state = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
-    looking = panel.look.click(events.look, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy)
+    explaining = panel.explain_button.click(
+        events.explain_frame, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy
+    )
     trying = panel.tries.click(events.copies, state, [panel.steady, *state], **QUIET, **heavy)
     retelling_run = panel.retell_button.click(
         events.retell, state, [panel.retelling, *state], **QUIET, **heavy
     )
     for button, running, shown in (
-        (panel.leave, looking, panel.found),
+        (panel.leave, explaining, panel.found),
         (panel.stop, trying, panel.steady),
     ):
         # First the end of the running event: else its last step could replace the "".
         stopped = button.click(None, cancels=running, queue=False, **QUIET)
         stopped.then(lambda: "", None, shown, queue=False, **QUIET)
-    renewed = analyse.click(None, cancels=[looking, trying, retelling_run], queue=False, **QUIET)
+    renewed = analyse.click(None, cancels=[explaining, trying, retelling_run], queue=False, **QUIET)
     renewed.then(lambda: [""] * 3, None, panel.answers(), queue=False, **QUIET)
 
 
@@ -183,7 +187,7 @@ class PanelEvents:
         self.panel = panel
         self.files = files
 
-    def look(
+    def explain_frame(
         self, answered: Answered | None, method: str, of: str, person: float, second: float
     ) -> Iterator[str]:
         """The frame that the viewer shows, of the person who is chosen there."""
