@@ -80,7 +80,7 @@ def test_an_answer_is_put_aside_for_another_file_and_not_for_its_own(
     answered = (Question(Path(mine), Settings(), "tiny"), calm())
 
     def what_goes(chosen: str | None) -> int:
-        values = ["video", chosen, None, "standard", 0, 0, 8, True, "tiny", "", "", 0]
+        values = [chosen, "standard", 0, 0, 8, True, "tiny", "", "", 0]
         return len(event(answered, *values))
 
     assert what_goes(mine) == 1
