@@ -17,6 +17,7 @@ def serve(worker: Worker, storage: Storage) -> None:
     detectors = {name: Served(found, admission) for name, found in worker.detectors().items()}
     page = build_page(detectors, limits)
     options = launch_options(page, detectors, limits, lambda: worker.ready)
+    # After the page, whose examples are in Gradio's cache by now: they are never swept.
     storage.keep()
     storage.sweep_on_schedule()
     page.queue(max_size=QUEUE_SIZE).launch(**options)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from detector.render.templating import environment
 
+# The page's own templates first; they also use those of reports.
 _ENVIRONMENT = environment("detector.ui", "detector.render")
 
 

@@ -27,7 +27,7 @@ def write_downloads(batch: Batch, folder: Path, language: str) -> list[str]:
     }
     written = []
     for name, text in texts.items():
-        if text:
+        if text:  # no clips without a score
             (folder / name).write_text(text, encoding="utf-8", newline="")
             written.append(folder / name)
     if reports:

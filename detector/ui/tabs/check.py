@@ -84,7 +84,7 @@ def _choices(detectors: Detectors, file: gr.File) -> tuple[QuestionForm, gr.Butt
         )
         people = gr.Slider(1, 16, 8, step=1, label=mark("People to follow at most"))
         heat = gr.Checkbox(True, label=mark("Show where the model looked"))
-        names = list(detectors)
+        names = list(detectors)  # shown only where there is a choice
         model = gr.Dropdown(names, value=names[0], label=mark("Model"), visible=len(names) > 1)
     analyse = gr.Button(mark("Analyse"), variant="primary", elem_id="analyse")
     part = Part(start, end, of_video, track, info, plan)

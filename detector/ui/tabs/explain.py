@@ -132,6 +132,7 @@ def build_panel() -> Panel:
                 tries = gr.Button(mark("Test robustness"), elem_id="copies-start", scale=3)
                 stop = gr.Button(mark("Cancel"), elem_id="copies-cancel", scale=1)
             steady = gr.HTML(elem_id="steadiness", elem_classes="report")
+            # Built in any case: its events name components that must exist.
             with gr.Column(visible=narrator_of() is not None):
                 greeting(gr.HTML, retold, elem_classes="report")
                 retell_button = gr.Button(mark("Retell the findings"), elem_id="retelling-start")

@@ -14,5 +14,5 @@ from detector.ui.handlers import Detectors
 def build_model(detectors: Detectors) -> None:
     """Add the contents of each model's card to the page that is being built."""
     for detector in detectors.values():
-        card = detector.describe()
+        card = detector.describe()  # once: it does not change while the server runs
         greeting(gr.HTML, partial(model_page, card), elem_classes=["report", "model"])

@@ -41,6 +41,7 @@ def compare(
     detectors: Detectors, video: str, report: str, rerun: bool
 ) -> Generator[Step | Verification | ReportError | VideoError, None, None]:
     """The steps of a second analysis, then what came of the comparison, or why there is none."""
+    # One byte more, so that a report that is too long is recognised as such.
     text, path = Path(report).read_bytes()[: MAX_BYTES + 1], Path(video)
     everyone = list(detectors.values())
 
