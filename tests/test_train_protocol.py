@@ -50,6 +50,22 @@ def test_the_threshold_keeps_its_promise_on_videos_that_it_never_saw() -> None:
     assert 0.03 < np.mean(rates) < 0.056
 
 
+def test_an_upload_may_raise_false_alarms_to_eight_in_a_hundred_and_decides_where_it_does() -> None:
+    """Scores after the upload are 2 higher, so the limit of the untouched copies hardly matters."""
+    rates = []
+    for seed in range(100):
+        seen = videos(240, seed=seed)
+        fake = (seen["label"] == "FAKE").to_numpy(float)
+        logits = np.stack([seen["logit"], seen["logit"] + 2], axis=1)
+        rules = fit_rules(fake, logits, ScoringRules())
+        real = videos(400, seed=1000 + seed).query("label == 'REAL'")["logit"].to_numpy()
+        called = [(calibrate(real + more, rules) >= rules.threshold).mean() for more in (0, 2)]
+        rates.append(called)
+    plain, uploaded = np.mean(rates, axis=0)
+    assert plain < 0.02
+    assert 0.055 < uploaded < 0.086
+
+
 def test_a_source_with_strange_scores_shows_in_its_own_errors() -> None:
     """Were it in the fit, its threshold would have moved, and nobody would be called fake."""
     table = videos()

@@ -30,8 +30,8 @@ from train.metrics import (
 
 Floats = NDArray[np.float64]
 
-FALSE_ALARMS = 0.05
-"""Of real videos so many may be called fake, as they are and, counted apart, after an upload."""
+FALSE_ALARMS = (0.05, 0.08)
+"""Of real videos so many may be called fake: as they are and, counted apart, after an upload."""
 MISSES = 0.20
 """Of fake videos, so many may be called "no sign"; what lies between is undecided."""
 FOLDS = 5
@@ -43,19 +43,22 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     """`rules` with temperature, bias, threshold and undecided range from labelled videos.
 
     fake    (N,)    in {0, 1}
-    logits  (N, K)  of K copies of each video, NaN where one gave no score
+    logits  (N, K)  of each video in the first K of `COPIES`, NaN where one gave no score
 
-    The threshold is the smallest at which, in each copy, (n + 1) * FALSE_ALARMS - 1 of n real
-    scores lie above it: then the expected rate on new videos like these is at most FALSE_ALARMS
-    (conformal risk control, Angelopoulos et al. 2022, arXiv 2208.02814), where a plain quantile
-    exceeds it.
+    The threshold is the smallest at which, in each copy, (n + 1) * limit - 1 of n real scores lie
+    above it: then the expected rate on new videos like these is at most the copy's limit in
+    `FALSE_ALARMS` (conformal risk control, Angelopoulos et al. 2022, arXiv 2208.02814), where a
+    plain quantile exceeds it.
     """
     labels = np.repeat(fake, logits.shape[1])
     scored = np.isfinite(logits.ravel())
     temperature, bias = fit_calibration(labels[scored], logits.ravel()[scored])
     fitted = replace(rules, temperature=temperature, bias=bias)
     # The stricter of the copies: the limit is kept for each of them.
-    edge = max(_edge(column[(fake == 0) & np.isfinite(column)]) for column in logits.T)
+    edge = max(
+        _edge(column[(fake == 0) & np.isfinite(column)], limit)
+        for column, limit in zip(logits.T, FALSE_ALARMS, strict=False)
+    )
     # Rounded up, so that the score at the edge stays below it.
     p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
     # Not below one half, and not so high that no video reaches it.
@@ -72,10 +75,10 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     )
 
 
-def _edge(real: Floats) -> float:
-    """The highest log-odds that are not called fake, of (n,) real ones."""
+def _edge(real: Floats, limit: float) -> float:
+    """The highest log-odds that are not called fake, of (n,) real ones, `limit` of which may be."""
     # At 5 %, below 39 real videos none is allowed above it.
-    allowed = max(int(np.floor((len(real) + 1) * FALSE_ALARMS - 1)), 0)
+    allowed = max(int(np.floor((len(real) + 1) * limit - 1)), 0)
     return float(np.sort(real)[len(real) - 1 - allowed])
 
 
