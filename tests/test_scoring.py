@@ -73,6 +73,15 @@ def test_a_swap_of_three_clips_is_heard_in_a_video_of_any_length() -> None:
         assert person(logits).verdict is Verdict.FAKE, count
 
 
+@pytest.mark.parametrize("count", [4, 12, 48, 200])
+def test_the_chance_of_a_high_run_does_not_grow_with_the_number_of_clips(count: int) -> None:
+    """Logits of one real person; without the correction nearly all of the longest exceed 1."""
+    random = np.random.default_rng(count)
+    logits = random.normal(size=(2000, count))
+    high = pool_logits(logits, np.ones_like(logits), 1.0, spread=1.0)
+    assert 0.0 <= (high > 1.0).mean() < 0.06
+
+
 def test_one_odd_clip_does_not_condemn_a_long_video() -> None:
     logits = [-4.0] * 75
     logits[30] = 4.0

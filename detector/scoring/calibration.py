@@ -33,8 +33,10 @@ class ScoringRules:
     calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
     the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
     (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
-    `share` of the clips, the most suspicious ones, are pooled to a person. `disagreement` is the
-    difference between the probabilities with and without time from which neither is used.
+    `share` of the clips, the most suspicious ones, are pooled to a person; `spread` is the standard
+    deviation of the logits of one real person's clips, by which the highest of many runs exceeds
+    their mean by chance. `disagreement` is the difference between the probabilities with and
+    without time from which neither is used.
     """
 
     # Temperature 1 and bias 0 leave the logits as they are; a trained card replaces both.
@@ -51,6 +53,7 @@ class ScoringRules:
     min_sharpness: float = 0.0
     min_frontal: float = 0.0
     share: float = 0.25  # small, so that a short swap is not diluted; see train/LOG.md, "Pooling"
+    spread: float = 0.0  # cards without it: the highest run counts as it is
     disagreement: float = 0.6
 
     def __post_init__(self) -> None:
@@ -67,6 +70,7 @@ class ScoringRules:
             ),
             "min_faces must be at least 1": self.min_faces >= 1,
             "share must lie above 0 and not above 1": 0 < self.share <= 1,
+            "spread must not be below 0": self.spread >= 0,
         }
         for rule, kept in checks.items():
             if not kept:
@@ -109,7 +113,7 @@ def calibrate(logits: Floats | FloatArray | float, rules: ScoringRules) -> Float
     return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))
 
 
-def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
+def pool_logits(logits: Floats, weights: Floats, share: float, *, spread: float = 0.0) -> Floats:
     """The logit of a person from those of its clips; pooled over its most suspicious part.
 
     A mean would dilute a swap of two seconds in a minute. So it is the weighted mean of the
@@ -117,8 +121,14 @@ def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
     quarter of a long video is long as well. Few clips are no special case: up to 1 / share of
     them, the highest counts alone.
 
+    The more runs there are, the higher the highest is by chance, and real videos that are long or
+    sampled densely would be called fake. So the run counts less what the maximum of as many means
+    of noise is expected to be at most, sd * sqrt(2 ln m) for m independent ones (Boucheron, Lugosi
+    & Massart 2013, Concentration Inequalities, theorem 2.5).
+
     logits   (..., n)  clips in the order of time
     weights  (..., n)  > 0
+    spread   standard deviation of the logits of one real person's clips
     returns  (...)
 
     Raises ValueError without a clip: no evidence is not "real".
@@ -133,16 +143,19 @@ def pool_logits(logits: Floats, weights: Floats, share: float) -> Floats:
     width = min(STRETCH, count)  # a video may have fewer clips
     runs = np.lib.stride_tricks.sliding_window_view(logits * weights, width, axis=-1).sum(-1)
     runs /= np.lib.stride_tricks.sliding_window_view(weights, width, axis=-1).sum(-1)
-    return np.asarray(np.maximum(pooled, runs.max(-1)))
+    # Runs overlap; count / width of them are independent, and so are the logits in each.
+    chance = spread / math.sqrt(width) * math.sqrt(2 * math.log(count / width))
+    return np.asarray(np.maximum(pooled, runs.max(-1) - chance))
 
 
-def pool_shares(logits: Floats, weights: Floats, share: float) -> Floats:
+def pool_shares(logits: Floats, weights: Floats, share: float, *, spread: float = 0.0) -> Floats:
     """How much each of (n,) clips moves the pooled logit: what `pool_logits` multiplies it by."""
     # Numerical derivative. Pooling is piecewise linear, so it is exact but for rounding while the
     # order of the clips stays.
     nudge = 1e-6 * np.eye(len(logits))
-    moved = pool_logits(logits + nudge, np.broadcast_to(weights, nudge.shape), share)
-    return np.asarray((moved - pool_logits(logits, weights, share)) / 1e-6)
+    every = np.broadcast_to(weights, nudge.shape)
+    moved = pool_logits(logits + nudge, every, share, spread=spread)
+    return np.asarray((moved - pool_logits(logits, weights, share, spread=spread)) / 1e-6)
 
 
 def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool) -> Status:
