@@ -33,9 +33,9 @@ class ScoringRules:
     calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
     the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
     (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
-    `share` of the clips, the most suspicious ones, are pooled to a person; `spread` is the standard
-    deviation of the logits of one real person's clips, by which the highest of many runs exceeds
-    their mean by chance. `disagreement` is the difference between the probabilities with and
+    `share` of the clips, the most suspicious ones, are pooled to a person; `spread` is how much
+    the logits of one real person's clips deviate, so that the highest of many runs exceeds their
+    mean by chance. `disagreement` is the difference between the probabilities with and
     without time from which neither is used.
     """
 
