@@ -69,7 +69,7 @@ fi
 # The LSTM, on the motion of early maps in labelled clips as they are.
 size=(); [ "$quick" = "--quick" ] || size=(--size 192)
 python -m train.fit --shards "$shards" --out "$run" --stage clips "${size[@]}" \
-  --motion 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 --clips "$pairs" \
+  --motion 1 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 --clips "$pairs" \
   --steps 300 --pairs 8 --rate 1e-3 --judge-every 300 --seed 5
 
 python -m train.evaluate --run "$run" --shards "$shards" "${look[@]}" \
