@@ -106,11 +106,11 @@ def test_a_teacher_that_is_not_there_is_named(
     assert "none.safetensors does not exist" in capsys.readouterr().err
 
 
-def test_near_the_end_of_its_minutes_a_run_is_judged_only_once_more() -> None:
+def test_near_the_end_of_its_minutes_a_run_is_validated_only_once_more() -> None:
     class Running:
         config = FitConfig(minutes=1.0, judge_every=10)
         step, progress = 20, 0.5
 
-    assert run.due(Running())  # type: ignore[arg-type]
+    assert run.validation_due(Running())  # type: ignore[arg-type]
     Running.progress = 0.9
-    assert not run.due(Running())  # type: ignore[arg-type]
+    assert not run.validation_due(Running())  # type: ignore[arg-type]

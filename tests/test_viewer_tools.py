@@ -61,7 +61,9 @@ def test_a_slow_video_takes_its_time(page: Page) -> None:
 
 def test_zooming_to_the_face_brings_it_to_the_middle_and_enlarges_it(page: Page) -> None:
     stage, box = part(page, "stage"), page.locator("#viewer .box").first
+    page.evaluate(f"{VIDEO}.pause()")  # playing, it would leave the moment
     part(page, "timeline").press("Home")  # there is a face at every judged moment
+    page.wait_for_function(f"!{VIDEO}.seeking")
     expect(box).to_be_visible()
     small = box.bounding_box()
     part(page, "zoom").select_option("face")

@@ -163,7 +163,7 @@ def wire_panel(
     state = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
     explaining = panel.explain_button.click(
-        events.explain_frame, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy
+        events.explain_shown_frame, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy
     )
     trying = panel.tries.click(events.copies, state, [panel.steady, *state], **QUIET, **heavy)
     retelling_run = panel.retell_button.click(
@@ -188,7 +188,7 @@ class PanelEvents:
         self.panel = panel
         self.files = files
 
-    def explain_frame(
+    def explain_shown_frame(
         self, answered: Answered | None, method: str, of: str, person: float, second: float
     ) -> Iterator[str]:
         """The frame that the viewer shows, of the person who is chosen there."""
