@@ -207,7 +207,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     plan = SMOKE
     if not given.smoke:
-        plan = Plan(given.backbone, tuple(given.frames), given.rounds, given.long_rounds)
+        plan = Plan(
+            given.backbone,
+            frames=tuple(given.frames),
+            rounds=given.rounds,
+            long_rounds=given.long_rounds,
+        )
     results = run(plan)
     if not given.smoke:
         results["aims"] = aims(results)
