@@ -149,8 +149,9 @@ def test_a_frame_like_its_neighbours_adds_nothing() -> None:
 
 def test_what_a_clip_adds_is_its_share_of_the_pooled_logit() -> None:
     logits, weights = np.array([3.0, -1.0, 2.0, 0.0, 1.0]), np.ones(5)
-    shares = pool_shares(logits, weights, 0.4)
+    rules = ScoringRules(share=0.4)
+    shares = pool_shares(logits, weights, rules)
     assert shares.sum() == pytest.approx(1, abs=1e-6)
     assert float(shares @ logits) == pytest.approx(
-        float(pool_logits(logits, weights, 0.4)), abs=1e-5
+        float(pool_logits(logits, weights, rules)), abs=1e-5
     )

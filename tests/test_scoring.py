@@ -63,7 +63,9 @@ def person(logits: list[float], rules: ScoringRules = RULES) -> Person:
 
 def pooled(logits: list[float], weights: list[float] | None = None, share: float = 0.25) -> float:
     values = np.array(logits, np.float64)
-    return float(pool_logits(values, np.array(weights or np.ones(len(values))), share))
+    return float(
+        pool_logits(values, np.array(weights or np.ones(len(values))), ScoringRules(share=share))
+    )
 
 
 def test_a_swap_of_three_clips_is_heard_in_a_video_of_any_length() -> None:
@@ -78,7 +80,7 @@ def test_the_chance_of_a_high_run_does_not_grow_with_the_number_of_clips(count: 
     """Logits of one real person; without the correction nearly all of the longest exceed 1."""
     random = np.random.default_rng(count)
     logits = random.normal(size=(2000, count))
-    high = pool_logits(logits, np.ones_like(logits), 1.0, spread=1.0)
+    high = pool_logits(logits, np.ones_like(logits), ScoringRules(share=1.0, spread=1.0))
     assert 0.0 <= (high > 1.0).mean() < 0.06
 
 

@@ -108,7 +108,7 @@ def pooled(people: dict[int, list[ScoredClip]], rules: ScoringRules) -> dict[str
         }
         for name, values in logits.items():
             for share in SHARES:
-                logit = float(pool_logits(values, weights, share, spread=rules.spread))
+                logit = float(pool_logits(values, weights, replace(rules, share=share)))
                 # The most suspicious person, as `judge_video` takes.
                 found[f"{name} {share}"] = max(found.get(f"{name} {share}", -np.inf), logit)
     return found

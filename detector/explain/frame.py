@@ -124,6 +124,6 @@ def _strength(person: Person, score: FaceScore, rules: ScoringRules, of: str) ->
         return score.fake
     kept = [clip for clip in person.clips if clip.weight > 0]
     logits, weights = (np.array([getattr(c, name) for c in kept]) for name in ("logit", "weight"))
-    shares = pool_shares(logits, weights, rules.share, spread=rules.spread)
+    shares = pool_shares(logits, weights, rules)
     here = [clip.start <= score.second <= clip.end for clip in kept]
     return float(shares[here].sum()) * (person.fake or 0.0)

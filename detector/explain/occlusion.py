@@ -171,9 +171,4 @@ def _without(clip: ScoredClip, at: int, person: Person, explainer: Explainer) ->
     start = float(clip.seconds[0])
     logits = np.array([logit if part.start == start else part.logit for part in kept])
     weights = np.array([part.weight for part in kept])
-    return float(
-        calibrate(
-            pool_logits(logits, weights, explainer.rules.share, spread=explainer.rules.spread),
-            explainer.rules,
-        )
-    )
+    return float(calibrate(pool_logits(logits, weights, explainer.rules), explainer.rules))

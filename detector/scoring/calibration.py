@@ -113,22 +113,21 @@ def calibrate(logits: Floats | FloatArray | float, rules: ScoringRules) -> Float
     return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))
 
 
-def pool_logits(logits: Floats, weights: Floats, share: float, *, spread: float = 0.0) -> Floats:
+def pool_logits(logits: Floats, weights: Floats, rules: ScoringRules) -> Floats:
     """The logit of a person from those of its clips; pooled over its most suspicious part.
 
     A mean would dilute a swap of two seconds in a minute. So it is the weighted mean of the
-    highest `share` of the clips or, if that is more, of the strongest run of three neighbours: a
-    quarter of a long video is long as well. Few clips are no special case: up to 1 / share of
-    them, the highest counts alone.
+    highest `rules.share` of the clips or, if that is more, of the strongest run of three
+    neighbours: a quarter of a long video is long as well. Few clips are no special case: up to
+    1 / share of them, the highest counts alone.
 
     The more runs there are, the higher the highest is by chance, and real videos that are long or
     sampled densely would be called fake. So the run counts less what the maximum of as many means
     of noise is expected to be at most, sd * sqrt(2 ln m) for m independent ones (Boucheron, Lugosi
-    & Massart 2013, Concentration Inequalities, theorem 2.5).
+    & Massart 2013, Concentration Inequalities, theorem 2.5), with `rules.spread` for one clip's.
 
     logits   (..., n)  clips in the order of time
     weights  (..., n)  > 0
-    spread   standard deviation of the logits of one real person's clips
     returns  (...)
 
     Raises ValueError without a clip: no evidence is not "real".
@@ -137,25 +136,24 @@ def pool_logits(logits: Floats, weights: Floats, share: float, *, spread: float 
     if count == 0:
         raise ValueError("there is no usable clip to pool")
     # Stable: of equal logits always the same clips are taken, on every machine.
-    top = np.argsort(logits, axis=-1, kind="stable")[..., -math.ceil(share * count) :]
+    top = np.argsort(logits, axis=-1, kind="stable")[..., -math.ceil(rules.share * count) :]
     chosen = np.take_along_axis(weights, top, axis=-1)
     pooled = (np.take_along_axis(logits, top, axis=-1) * chosen).sum(-1) / chosen.sum(-1)
     width = min(STRETCH, count)  # a video may have fewer clips
     runs = np.lib.stride_tricks.sliding_window_view(logits * weights, width, axis=-1).sum(-1)
     runs /= np.lib.stride_tricks.sliding_window_view(weights, width, axis=-1).sum(-1)
     # Runs overlap; count / width of them are independent, and so are the logits in each.
-    chance = spread / math.sqrt(width) * math.sqrt(2 * math.log(count / width))
+    chance = rules.spread / math.sqrt(width) * math.sqrt(2 * math.log(count / width))
     return np.asarray(np.maximum(pooled, runs.max(-1) - chance))
 
 
-def pool_shares(logits: Floats, weights: Floats, share: float, *, spread: float = 0.0) -> Floats:
+def pool_shares(logits: Floats, weights: Floats, rules: ScoringRules) -> Floats:
     """How much each of (n,) clips moves the pooled logit: what `pool_logits` multiplies it by."""
     # Numerical derivative. Pooling is piecewise linear, so it is exact but for rounding while the
     # order of the clips stays.
     nudge = 1e-6 * np.eye(len(logits))
-    every = np.broadcast_to(weights, nudge.shape)
-    moved = pool_logits(logits + nudge, every, share, spread=spread)
-    return np.asarray((moved - pool_logits(logits, weights, share, spread=spread)) / 1e-6)
+    moved = pool_logits(logits + nudge, np.broadcast_to(weights, nudge.shape), rules)
+    return np.asarray((moved - pool_logits(logits, weights, rules)) / 1e-6)
 
 
 def status_of(qualities: Sequence[Quality], rules: ScoringRules, *, still: bool) -> Status:

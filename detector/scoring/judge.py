@@ -115,8 +115,8 @@ def interval_of(
     # (clips,), broadcast to (RESAMPLES, clips) below.
     unmoved = np.array([clip.logit for clip in clips], np.float64)
     logits = np.take_along_axis(unmoved + shifts, drawn, axis=1)
-    pooled = calibrate(pool_logits(logits, weights[drawn], rules.share, spread=rules.spread), rules)
-    own = calibrate(pool_logits(unmoved, weights, rules.share, spread=rules.spread), rules)
+    pooled = calibrate(pool_logits(logits, weights[drawn], rules), rules)
+    own = calibrate(pool_logits(unmoved, weights, rules), rules)
     low, high = np.percentile(pooled, (2.5, 97.5))
     # The interval always contains the score itself, which a percentile interval need not.
     return float(min(low, own)), float(max(high, own))
@@ -147,11 +147,11 @@ def judge_person(
     logits = np.array([clip.logit for clip in clips], np.float64)
     # What single frames give, pooled in the same way, so that only time makes the difference.
     stills = np.array([np.mean(clip.still_logits) for clip in clips], np.float64)
-    fake = float(calibrate(pool_logits(logits, weights, rules.share, spread=rules.spread), rules))
-    frame = float(calibrate(pool_logits(stills, weights, rules.share, spread=rules.spread), rules))
+    fake = float(calibrate(pool_logits(logits, weights, rules), rules))
+    frame = float(calibrate(pool_logits(stills, weights, rules), rules))
     strengths = {}
     if heat_of == "video":
-        shares = pool_shares(logits, weights, rules.share, spread=rules.spread)
+        shares = pool_shares(logits, weights, rules)
         # By identity: a clip has arrays, which cannot be hashed.
         strengths = {id(clip): share * fake for clip, share in zip(clips, shares, strict=True)}
     scores = [score for clip in all_clips for score in _face_scores(clip, rules, strengths)]

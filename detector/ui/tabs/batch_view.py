@@ -9,8 +9,8 @@ import gradio as gr
 
 from detector.language import mark
 from detector.ui.events import QuestionForm
+from detector.ui.tabs.given import QUIET
 
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # The file is chosen by then, so that this is what a visitor's own click would do.
 ANALYSE = """() => {
   scrollTo({top: 0});
