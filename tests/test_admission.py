@@ -57,7 +57,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_everyone_knows_their_place_and_it_only_gets_better(pool: ThreadPoolExecutor) -> None:
+def test_queue_positions_are_reported_and_only_decrease(pool: ThreadPoolExecutor) -> None:
     standin, admission = Standin(), Admission()
     served = Served(standin, admission)
     first = Visit(pool, served, "slow.mp4")
@@ -91,7 +91,7 @@ def test_only_one_is_served_at_a_time(pool: ThreadPoolExecutor) -> None:
     assert (most, len(line)) == (1, 0)
 
 
-def test_who_leaves_the_line_makes_room(pool: ThreadPoolExecutor) -> None:
+def test_leaving_the_queue_moves_the_others_up(pool: ThreadPoolExecutor) -> None:
     admission = Admission()
     served = Served(Standin(), admission)
     first = Visit(pool, served, "slow.mp4")
@@ -108,7 +108,7 @@ def test_who_leaves_the_line_makes_room(pool: ThreadPoolExecutor) -> None:
     assert stays.result.result(timeout=10).video.name == "b.mp4"
 
 
-def test_a_full_line_says_so_at_once(pool: ThreadPoolExecutor) -> None:
+def test_a_full_queue_refuses_at_once(pool: ThreadPoolExecutor) -> None:
     admission = Admission(Terms(longest_line=2))
     served = Served(Standin(), admission)
     visits = [Visit(pool, served, "slow.mp4")]
@@ -134,7 +134,7 @@ def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
     assert second.result.result(timeout=10).video.name == "next.mp4"
 
 
-def test_who_has_a_report_gets_its_video_whatever_the_line(tmp_path: Path) -> None:
+def test_the_video_of_a_finished_report_does_not_wait_in_the_queue(tmp_path: Path) -> None:
     served = Served(Standin(), Admission(Terms(burst=1)))
     report = served.analyze("a.mp4")
     with pytest.raises(VideoError):
@@ -168,11 +168,11 @@ def test_a_bucket_empties_and_fills_again(monkeypatch: pytest.MonkeyPatch) -> No
         ("testclient", "testclient"),
     ],
 )
-def test_an_address_is_a_visitor_and_so_is_a_network_of_ipv6(address: str, visitor: str) -> None:
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network(address: str, visitor: str) -> None:
     assert visitor_of({"type": "http", "client": (address, 1234)}) == visitor
 
 
-def test_who_is_signed_in_is_known_by_name() -> None:
+def test_a_signed_in_user_is_identified_by_name() -> None:
     profile = {"oauth_info": {"userinfo": {"preferred_username": "ann"}}}
     scope = {"type": "http", "client": ("203.0.113.9", 1), "session": profile}
     assert visitor_of(scope) == "user ann"
@@ -222,7 +222,7 @@ def test_each_address_behind_the_proxy_has_its_own_share(cache: None, tmp_path: 
         assert ask(bob, tmp_path, "mine.mp4")["status"] == "ok"
 
 
-def test_a_stranger_cannot_take_another_address(
+def test_a_client_cannot_claim_another_address(
     cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is no proxy of ours may forward what they like; it is not read."""
@@ -261,7 +261,7 @@ def test_no_upload_fills_the_disk(cache: None, monkeypatch: pytest.MonkeyPatch) 
     assert answer.json()["detail"].startswith("This machine's disk is full")
 
 
-def test_a_caller_sees_the_place_in_line(cache: None, tmp_path: Path) -> None:
+def test_a_client_receives_its_queue_position(cache: None, tmp_path: Path) -> None:
     with serving({"tiny": Standin()}, LIMITS) as url:
         slow = (tmp_path / "slow.mp4", tmp_path / "b.mp4")
         for path in slow:
@@ -275,7 +275,7 @@ def test_a_caller_sees_the_place_in_line(cache: None, tmp_path: Path) -> None:
         assert waiting.result(timeout=20)["status"] == "ok"
 
 
-def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
+def test_a_disconnected_client_frees_the_worker(cache: None, tmp_path: Path) -> None:
     """No cancel is sent: the connection is simply gone."""
     with serving({"tiny": Standin()}, LIMITS) as url:
         address, event = call_analysis(url, "slow.mp4", b"slow")
@@ -284,7 +284,7 @@ def test_who_hangs_up_frees_the_worker(cache: None, tmp_path: Path) -> None:
         assert ask(visitor(url, "203.0.113.2"), tmp_path, "next.mp4")["status"] == "ok"
 
 
-def test_the_visitor_is_known_in_the_thread_of_the_job() -> None:
+def test_the_client_is_identified_in_the_thread_of_the_job() -> None:
     """`run_job` hands its context on; without it everyone would share one bucket."""
     from detector.service.event_log import request_id
 

@@ -62,7 +62,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     }
 
 
-def test_a_video_is_answered_in_the_published_schema(client: Client, talking: Path) -> None:
+def test_a_report_follows_the_published_schema(client: Client, talking: Path) -> None:
     answer = ask(client, talking)
     assert not faults(answer, SCHEMA)
     assert answer["status"] == "ok"
@@ -76,7 +76,7 @@ def test_a_video_alone_is_enough(client: Client, talking: Path) -> None:
     assert answer["video"]["frames_sampled"] >= 20
 
 
-def test_the_full_answer_brings_video_page_and_table(client: Client, talking: Path) -> None:
+def test_the_full_endpoint_returns_video_page_and_table(client: Client, talking: Path) -> None:
     answer, video, page, table = client.predict(
         video=handle_file(talking), n_frames=8, api_name="/analyze_video_full"
     )
@@ -97,7 +97,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_every_bad_file_has_its_own_typed_answer(client: Client, tmp_path: Path, name: str) -> None:
+def test_every_bad_file_has_its_own_status(client: Client, tmp_path: Path, name: str) -> None:
     content, status = BAD[name]
     (tmp_path / name).write_bytes(content)
     answer = ask(client, tmp_path / name)
@@ -106,22 +106,24 @@ def test_every_bad_file_has_its_own_typed_answer(client: Client, tmp_path: Path,
     assert answer["headline"].endswith(".")
 
 
-def test_a_truncated_video_is_answered(client: Client, talking: Path, tmp_path: Path) -> None:
+def test_a_truncated_video_is_analysed(client: Client, talking: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(talking.read_bytes()[: talking.stat().st_size // 2])
     assert ask(client, cut)["status"] in {"unreadable", "ok"}
 
 
-def test_a_video_over_the_length_limit_is_told_so(client: Client, tmp_path: Path) -> None:
+def test_a_video_over_the_length_limit_is_refused_with_the_limit(
+    client: Client, tmp_path: Path
+) -> None:
     clip = write_clip(tmp_path / "long.mp4", plain(40), fps=1)
     assert ask(client, clip)["status"] == "too_long"
 
 
-def test_no_face_and_too_many_faces_are_said(client: Client, tmp_path: Path) -> None:
+def test_no_face_and_too_many_faces_are_reported(client: Client, tmp_path: Path) -> None:
     assert ask(client, write_clip(tmp_path / "none.mp4", plain(12)))["status"] == "no_face"
 
 
-def test_the_full_endpoint_answers_bad_files_too(client: Client, tmp_path: Path) -> None:
+def test_the_full_endpoint_reports_bad_files_too(client: Client, tmp_path: Path) -> None:
     bad = tmp_path / "text.mp4"
     bad.write_text("no video")
     answer, *files = client.predict(video=handle_file(bad), api_name="/analyze_video_full")
@@ -137,7 +139,7 @@ def test_the_evidence_is_located_by_the_method_that_is_named(client: Client, tal
     assert any(moment["regions"] for moment in answer["faces"][0]["moments"])
 
 
-def test_only_the_part_that_is_named_is_looked_at(client: Client, talking: Path) -> None:
+def test_only_the_requested_part_is_analysed(client: Client, talking: Path) -> None:
     person = ask(client, talking, start=0.4, end=1.2)["faces"][0]
     assert all(0.4 <= frame["t"] <= 1.2 for frame in person["frames"])
     for wrong, said in (({"start": 2, "end": 1}, "after start"), ({"start": -1}, "0 or more")):
@@ -145,7 +147,7 @@ def test_only_the_part_that_is_named_is_looked_at(client: Client, talking: Path)
             ask(client, talking, **wrong)
 
 
-def test_the_video_track_that_is_named_is_judged(client: Client, tmp_path: Path) -> None:
+def test_the_requested_video_track_is_analysed(client: Client, tmp_path: Path) -> None:
     path = two_tracks(tmp_path / "two.mkv", default=0)
     assert ask(client, path)["source"]["track"] == 1
     assert ask(client, path, track=2)["source"]["track"] == 2
@@ -172,7 +174,7 @@ def test_a_person_without_a_score_is_not_explained(client: Client, talking: Path
         client.predict(video=handle_file(talking), person=7, api_name="/explain_frame")
 
 
-def test_worse_copies_are_judged_on_request(client: Client, talking: Path) -> None:
+def test_degraded_copies_are_scored_on_request(client: Client, talking: Path) -> None:
     answer = client.predict(video=handle_file(talking), n_frames=8, api_name="/robustness")
     assert not faults(answer, SCHEMA)
     assert answer["status"] == "ok", answer["headline"]
@@ -185,7 +187,7 @@ def test_worse_copies_are_judged_on_request(client: Client, talking: Path) -> No
 
 
 @pytest.mark.parametrize("endpoint", ["/explain_frame", "/robustness"])
-def test_what_gives_no_score_is_answered_as_by_an_analysis(
+def test_without_a_score_robustness_returns_the_same_as_an_analysis(
     client: Client, tmp_path: Path, endpoint: str
 ) -> None:
     (tmp_path / "text.mp4").write_text("no video")
@@ -253,7 +255,7 @@ def test_what_is_no_report_is_refused(client: Client, talking: Path, tmp_path: P
         verify(client, talking, tmp_path / "report.json")
 
 
-def test_limits_say_what_is_enforced(client: Client) -> None:
+def test_limits_list_what_is_enforced(client: Client) -> None:
     limits = client.predict(api_name="/limits")
     assert limits["max_bytes"] == LIMITS.max_bytes
     assert limits["max_seconds"] == LIMITS.max_seconds
@@ -286,7 +288,7 @@ def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint:
     assert "p_fake" not in answer
 
 
-def test_two_uploads_of_one_file_lie_apart(url: str, talking: Path) -> None:
+def test_two_uploads_of_one_file_are_stored_separately(url: str, talking: Path) -> None:
     """Whoever deletes theirs, or leaves, takes nothing from the other."""
     files = {"files": (talking.name, talking.read_bytes())}
     sent = [httpx.post(f"{url}gradio_api/upload", files=files).json()[0] for _ in range(2)]
@@ -294,7 +296,9 @@ def test_two_uploads_of_one_file_lie_apart(url: str, talking: Path) -> None:
     assert [Path(path).read_bytes() for path in sent] == [talking.read_bytes()] * 2
 
 
-def test_visitors_get_their_own_answers(url: str, talking: Path, tmp_path: Path) -> None:
+def test_concurrent_clients_receive_their_own_reports(
+    url: str, talking: Path, tmp_path: Path
+) -> None:
     faceless = write_clip(tmp_path / "none.mp4", plain(12))
 
     def visit(index: int) -> tuple[str, str]:
@@ -328,7 +332,7 @@ def test_a_cancelled_job_frees_the_worker(url: str, tmp_path: Path) -> None:
     assert ask(client, write_clip(tmp_path / "none.mp4", plain(8)))["status"] == "no_face"
 
 
-def test_nothing_of_an_answer_is_left_behind(
+def test_no_file_remains_after_a_request(
     client: Client, talking: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Gradio serves lies in its own cache, which it empties; our folders are gone at once."""

@@ -74,7 +74,7 @@ def save(page: Page, ending: str, folder: Path) -> Path:
     return path
 
 
-def test_a_stranger_finds_the_altered_person_keeps_the_report_and_leaves_nothing(
+def test_a_first_visit_finds_the_altered_person_downloads_the_report_and_leaves_no_file(
     page: Page, service: Service, tmp_path: Path
 ) -> None:
     """The whole visit of somebody who has never seen the page."""
@@ -189,7 +189,7 @@ def test_the_timeline_grows_while_scoring_goes_on(page: Page, long: Path) -> Non
     expect(page.locator("#answer")).to_be_hidden()
 
 
-def test_cancel_in_the_page_lets_go_within_two_seconds(
+def test_cancel_in_the_page_stops_within_two_seconds(
     page: Page, service: Service, long: Path
 ) -> None:
     def cancelled() -> float:
@@ -205,7 +205,7 @@ def test_cancel_in_the_page_lets_go_within_two_seconds(
     expect(page.locator("#cancel")).to_be_hidden()
 
 
-def test_cancel_while_pictures_are_drawn_keeps_the_answer(
+def test_cancel_while_videos_are_rendered_keeps_the_report(
     page: Page, service: Service, long: Path
 ) -> None:
     def cancelled() -> float:
@@ -233,7 +233,7 @@ def cancel_during(page: Page, stage: str) -> float:
     return begun
 
 
-def test_cancel_by_a_program_lets_go_within_two_seconds(service: Service, long: Path) -> None:
+def test_cancel_by_an_api_client_stops_within_two_seconds(service: Service, long: Path) -> None:
     client = Client(service.url, verbose=False)
 
     def cancelled() -> float:

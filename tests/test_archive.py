@@ -64,7 +64,7 @@ def names(*sources: str | Path, column: str = "path") -> list[str]:
     return [video.name for video in list_videos(map(str, sources), column=column)]
 
 
-def test_a_folder_gives_its_videos_and_nothing_hidden(tmp_path: Path) -> None:
+def test_a_folder_lists_its_videos_and_no_hidden_files(tmp_path: Path) -> None:
     touch(tmp_path, "b.mp4", "a/c.MOV", "notes.txt", "._b.mp4", ".cache/d.mp4")
     assert names(tmp_path) == ["c.MOV", "b.mp4"]
 
@@ -95,7 +95,7 @@ def test_a_source_that_is_not_there_is_named(source: str) -> None:
         list(list_videos([source]))
 
 
-def test_a_table_without_the_column_says_which_it_has(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_with_those_present(tmp_path: Path) -> None:
     pq.write_table(pa.table({"file": ["a.mp4"]}), tmp_path / "t.parquet")
     with pytest.raises(ValueError, match="no column path; it has file"):
         names(tmp_path / "t.parquet")
@@ -111,13 +111,13 @@ def test_a_row_is_the_same_in_a_batch_and_in_an_archive() -> None:
     assert [*heads, "uri", "bytes", "modified"] == SCHEMA.names
 
 
-def test_only_an_answer_has_a_probability() -> None:
+def test_only_scored_videos_have_a_probability() -> None:
     row = row_of(reports.no_face(), "hills.mp4")
     assert (row.status, row.p_fake, row.p_low, row.band) == ("no_face", None, None, None)
     assert row_of(reports.two_people(), "a.mp4").p_fake is not None
 
 
-def test_a_killed_run_keeps_every_row_that_it_received(tmp_path: Path) -> None:
+def test_a_killed_run_keeps_every_finished_row(tmp_path: Path) -> None:
     """It is killed by leaving it: nothing is flushed, and its last line is cut short."""
     store = Store.open(str(tmp_path), ABOUT)
     for number in range(3):
@@ -131,7 +131,7 @@ def test_a_killed_run_keeps_every_row_that_it_received(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("journal-*"))
 
 
-def test_a_run_killed_while_it_writes_parquet_leaves_no_row_twice(tmp_path: Path) -> None:
+def test_a_run_killed_while_writing_parquet_duplicates_no_row(tmp_path: Path) -> None:
     store = Store.open(str(tmp_path), ABOUT)
     store.add(record(0))
     (journal,) = tmp_path.glob("journal-*")
@@ -148,7 +148,7 @@ def test_rows_made_in_another_way_are_not_mixed(tmp_path: Path) -> None:
         Store.open(str(tmp_path), ABOUT | {"settings": {"frames": 100}})
 
 
-def test_rows_lie_in_a_folder_per_verdict(tmp_path: Path) -> None:
+def test_rows_are_partitioned_by_verdict(tmp_path: Path) -> None:
     store = Store.open(str(tmp_path), ABOUT)
     store.add(record(0))
     store.add(record_of(row_of(reports.two_people(), "fake.mp4"), entry(1)))
@@ -158,7 +158,7 @@ def test_rows_lie_in_a_folder_per_verdict(tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows(tmp_path)] == ["none", "fake"]
 
 
-def test_what_was_given_up_can_be_tried_again(tmp_path: Path) -> None:
+def test_failed_files_can_be_retried(tmp_path: Path) -> None:
     store = Store.open(str(tmp_path), ABOUT)
     store.add(record(0))
     store.add(record(1, Status.UNSAFE))
@@ -178,7 +178,7 @@ def job(weights: Path) -> Job:
     return Job(Settings(frames=8, heat=False), str(weights / "tiny.safetensors"), sha256)
 
 
-def test_known_content_is_not_analysed_again(
+def test_duplicate_content_is_not_analysed_again(
     job: Job, talking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also under another name: the hash of its bytes decides."""
@@ -270,7 +270,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("cluster")
-def test_dead_workers_and_poisoned_files_cost_no_other_video(job: Job, tmp_path: Path) -> None:
+def test_crashed_workers_and_crashing_files_affect_no_other_video(job: Job, tmp_path: Path) -> None:
     special = ["poison.mp4", "once.mp4", "broken.mp4"]
     touch(tmp_path / "in", *special, *(f"{number:03d}.mp4" for number in range(197)))
     store = Store.open(str(tmp_path / "out"), ABOUT)

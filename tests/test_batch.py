@@ -30,7 +30,7 @@ def test_one_file_is_at_work_and_the_others_wait() -> None:
     assert (batch.current, batch.waiting) == (0, 1)
 
 
-def test_each_file_gets_its_own_answer() -> None:
+def test_each_file_has_its_own_result() -> None:
     batch = Batch.of(["a.mp4", "b.mp4"]).started().answered(VideoError("a.mp4 is empty."))
     batch = batch.started().answered(reports.calm())
     assert [name for name, _ in batch.answers] == ["a.mp4", "b.mp4"]
@@ -69,7 +69,7 @@ def test_pictures_of_faces_are_kept_as_jpeg_and_come_back_where_they_were() -> N
             assert np.abs(other.crop.astype(int) - one.crop).mean() < 12
 
 
-def test_two_files_of_one_name_are_told_apart_wherever_they_are_named() -> None:
+def test_files_of_the_same_name_are_distinguished_in_every_output() -> None:
     batch = Batch.of(["x/a.mp4", "y/A.mp4", "z/a (2).mp4"])
     for _item in batch.items:
         batch = batch.started().answered(reports.calm())
@@ -81,7 +81,7 @@ def test_two_files_of_one_name_are_told_apart_wherever_they_are_named() -> None:
     assert batch.named("A (2).mp4") is batch.items[1]
 
 
-def test_the_order_of_risk_is_manipulated_undecided_no_sign_no_answer() -> None:
+def test_the_order_of_risk_is_manipulated_undecided_no_sign_no_score() -> None:
     calm = reports.calm()
 
     def judged(verdict: Verdict, fake: float) -> Report:
@@ -105,7 +105,7 @@ def test_too_many_files_are_refused_in_a_sentence() -> None:
         Batch.of([f"{k}.mp4" for k in range(MAX_FILES + 1)])
 
 
-def test_every_answer_of_the_json_is_in_the_published_schema() -> None:
+def test_every_result_in_the_json_follows_the_published_schema() -> None:
     answers = [("a.mp4", reports.two_people()), ("b.mp4", VideoError("Empty.", Status.EMPTY))]
     for document in json.loads(batch_json(answers)):
         assert not faults(document, SCHEMA)

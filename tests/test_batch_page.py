@@ -62,7 +62,7 @@ def download(page: Page, place: str, name: str) -> bytes:
     return Path(got.value.path()).read_bytes()
 
 
-def test_a_row_opens_into_the_whole_answer_about_its_file(finished: Page) -> None:
+def test_a_row_opens_the_full_report_of_its_file(finished: Page) -> None:
     finished.locator("#batch-table").get_by_text("last.mp4").click()
     row = finished.locator("#batch-row")
     expect(row.locator("h2").first).to_contain_text("last.mp4", timeout=20_000)
@@ -85,7 +85,7 @@ def test_an_opened_file_is_analysed_alone_with_the_viewer_on_one_click(finished:
     expect(finished.locator("#batch-row h2").first).to_contain_text("last.mp4")
 
 
-def test_an_answer_is_opened_by_keys_alone(finished: Page) -> None:
+def test_a_report_is_opened_by_keyboard_alone(finished: Page) -> None:
     finished.locator("#batch-queue").get_by_role("button").nth(1).focus()
     finished.keyboard.press("Enter")
     head = finished.locator("#batch-row h2").first
@@ -97,7 +97,7 @@ def test_an_answer_is_opened_by_keys_alone(finished: Page) -> None:
     expect(finished.locator("#batch-view")).to_be_hidden()
 
 
-def test_the_order_of_risk_puts_files_without_an_answer_last(finished: Page) -> None:
+def test_the_order_of_risk_puts_files_without_a_score_last(finished: Page) -> None:
     given = [row[0] for row in cells(finished)]
     assert given == ["none.mp4", "clip.mp4", "clip (2).mp4", "last.mp4"]
     finished.locator("#batch-order").get_by_text("Most suspicious first").click()
@@ -109,7 +109,7 @@ def test_the_order_of_risk_puts_files_without_an_answer_last(finished: Page) -> 
     expect(table.first).to_have_text("none.mp4", timeout=10_000)
 
 
-def test_one_archive_holds_every_report_under_a_name_of_its_own(finished: Page) -> None:
+def test_one_archive_contains_every_report_under_a_unique_name(finished: Page) -> None:
     archive = ZipFile(io.BytesIO(download(finished, "#batch-files", "zip")))
     names = archive.namelist()
     assert len(set(names)) == len(names)
@@ -144,7 +144,7 @@ def label(page: Page, text: str, folder: Path) -> None:
     page.set_input_files("#batch-labels input[type=file]", path)
 
 
-def test_labels_give_auc_curve_and_confusion_matrix(finished: Page, tmp_path: Path) -> None:
+def test_labels_yield_auc_curve_and_confusion_matrix(finished: Page, tmp_path: Path) -> None:
     known = "file,label\nfakes/last.mp4,FAKE\nclip.mp4,REAL\nelsewhere.mp4,REAL\n"
     label(finished, known, tmp_path)
     found = finished.locator("#batch-measured")

@@ -35,7 +35,7 @@ def test_a_repeated_video_shows_every_frame_again_and_later(tmp_path: Path) -> N
     np.testing.assert_allclose([frame.second for frame in frames], np.arange(36) / 30, atol=1e-4)
 
 
-def test_the_baseline_scores_and_explains_every_frame_and_looks_at_it_once(
+def test_the_baseline_scores_explains_and_detects_each_frame_once(
     short: Path, weights: Path
 ) -> None:
     """A baseline that works twice, or answers less, would flatter ours."""
@@ -59,13 +59,13 @@ def test_the_baselines_network_is_ours(weights: Path) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-def test_an_answer_that_explains_nobody_is_not_timed(tmp_path: Path, weights: Path) -> None:
+def test_a_run_without_heat_maps_is_not_timed(tmp_path: Path, weights: Path) -> None:
     empty = write_clip(tmp_path / "empty.mp4", plain(8))
     with pytest.raises(RuntimeError, match="0 of 8 frames"):
         whole.checked(Detector.load(weights, "cpu").analyze(empty, Settings(8)))
 
 
-def test_faces_are_detected_where_the_comparison_says_they_are(
+def test_faces_are_detected_in_the_frames_of_the_comparison(
     weights: Path, talking: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both ways detecting alike would show that sparse detection changes nothing."""

@@ -51,14 +51,14 @@ def test_the_runs_of_a_page_are_the_boxes_of_the_drawn_video(
             assert live[1] == drawn.found
 
 
-def test_nobody_seen_is_no_box() -> None:
+def test_no_face_means_no_box() -> None:
     nobody = reports.person(1, [0.0], lambda _: 0.5)
     path = BoxPath(nobody, [0.0, 0.5])
     path.faces, path.seconds = [], []
     assert path.runs() == []
 
 
-def test_a_box_does_not_glide_across_the_picture_while_nobody_looked() -> None:
+def test_a_box_is_not_interpolated_across_frames_without_detection() -> None:
     """Two seconds apart in two places: the way between is not known."""
     scores = reports.person(1, [0.2, 2.2], lambda _: 0.5).scores
     here, there = Box(0, 0, 50, 60), Box(200, 0, 250, 60)

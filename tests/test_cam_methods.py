@@ -68,7 +68,7 @@ def test_eigen_cam_is_the_library_s_up_to_the_sign_that_it_leaves_open(tiny: Cnn
         )
 
 
-def test_hires_cam_and_grad_cam_agree_where_the_head_sees_a_mean(tiny: CnnLstm) -> None:
+def test_hires_cam_and_grad_cam_agree_where_the_head_pools_by_mean(tiny: CnnLstm) -> None:
     shown = seen(tiny, clips(1, 3))
     first, second = (heat_maps(tiny, shown, name, "frame") for name in ("grad_cam", "hires_cam"))
     torch.testing.assert_close(first, second)
@@ -87,7 +87,7 @@ def test_no_map_is_scaled_by_itself(tiny: CnnLstm, method: str, of: str) -> None
     assert len({round(float(peak), 6) for peak in peaks.flatten()}) > 1
 
 
-def test_a_louder_head_gives_a_hotter_map(tiny: CnnLstm) -> None:
+def test_a_head_with_larger_weights_yields_a_hotter_map(tiny: CnnLstm) -> None:
     shown = seen(tiny, clips(1, 2))
     before = heat_maps(tiny, shown, "layer_cam", "frame")
     tiny.still.weight.data *= 4
@@ -106,7 +106,7 @@ def test_padding_changes_no_map(tiny: CnnLstm, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_nothing_is_left_on_a_network_that_visitors_share(tiny: CnnLstm, method: str) -> None:
+def test_no_hook_or_gradient_remains_on_a_shared_network(tiny: CnnLstm, method: str) -> None:
     heat_maps(tiny, seen(tiny, clips(1, 2)), method, "video")
     assert all(parameter.grad is None for parameter in tiny.parameters())
     assert not any(part._forward_hooks for part in tiny.modules())

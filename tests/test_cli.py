@@ -28,14 +28,14 @@ def bad(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_face_is_answered(weights: Path, talking: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_face_gets_a_score(weights: Path, talking: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(weights, talking) == 0
     out = capsys.readouterr().out
     assert str(talking) in out
     assert "Person 1" in out
 
 
-def test_all_outputs_land_where_they_were_asked_for(
+def test_all_outputs_are_written_to_the_given_paths(
     weights: Path, talking: Path, tmp_path: Path
 ) -> None:
     names = {"--json": "r.json", "--html": "r.html", "--video": "r.mp4", "--csv": "r.csv"}
@@ -60,7 +60,7 @@ def test_a_bad_file_among_good_ones_costs_only_itself(
     assert "bad.mp4" in capsys.readouterr().out
 
 
-def test_every_kind_of_bad_file_says_what_to_do(
+def test_every_kind_of_bad_file_is_reported_with_a_next_step(
     weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """From one call: none of them loses the others."""
@@ -87,7 +87,7 @@ def test_every_kind_of_bad_file_says_what_to_do(
     assert all(answer["p_fake"] is None for answer in answers)
 
 
-def test_a_folder_gives_a_table(
+def test_a_folder_is_printed_as_a_table(
     weights: Path, talking: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_clip(talking.parent / "none.mp4", plain(20))
@@ -154,7 +154,7 @@ def test_a_report_is_verified_and_a_tampered_one_is_not(
     assert "verdict: " in out
 
 
-def test_what_is_no_report_is_said(
+def test_a_file_that_is_no_report_is_an_error(
     weights: Path, talking: Path, bad: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert run(weights, talking, "--verify", bad) == 6
@@ -181,7 +181,7 @@ def test_numbers_out_of_range_are_refused_as_typing_errors(
     assert "must lie between" in capsys.readouterr().err
 
 
-def test_progress_is_not_mixed_into_the_answer(
+def test_progress_is_not_mixed_into_the_output(
     weights: Path, talking: Path, capsys: pytest.CaptureFixture
 ) -> None:
     run(weights, talking)

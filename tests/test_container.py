@@ -88,14 +88,16 @@ def test_every_source_that_is_copied_is_there_and_admitted() -> None:
         assert source == "." or source in admitted(), source
 
 
-def test_the_image_holds_what_the_service_needs_and_no_more() -> None:
+def test_the_image_contains_what_the_service_needs_and_no_more() -> None:
     needed = {"app.py", "detector", "requirements.txt", "requirements.lock", "examples", "weights"}
     assert set(admitted()) == needed | {"LICENSE"}
     for path in needed - {"weights"}:  # weights come with a release
         assert (ROOT / path).exists(), path
 
 
-def test_health_is_asked_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_health_check_requests_the_address_that_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The command is run as it stands, against the service's own answer to what it opens."""
     from starlette.testclient import TestClient
 
@@ -130,7 +132,7 @@ def test_one_port_everywhere(service: dict[str, Any]) -> None:
     assert service["ports"] == [f"127.0.0.1:{port()}:{port()}"]
 
 
-def test_all_that_is_written_lies_on_a_temporary_file_system(service: dict[str, Any]) -> None:
+def test_every_written_file_is_on_a_temporary_file_system(service: dict[str, Any]) -> None:
     environment = dict(pair.split("=", 1) for rest in said("ENV") for pair in rest.split())
     (mount,) = service["tmpfs"]
     folder, _, options = mount.partition(":")

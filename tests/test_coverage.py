@@ -46,12 +46,12 @@ def test_the_number_of_frames_grows_with_the_length_up_to_a_bound() -> None:
     assert counts[1] < counts[2] < PRESETS["standard"].most == counts[-1]
 
 
-def test_a_number_that_is_asked_for_is_kept_and_looked_at_once() -> None:
+def test_a_requested_number_of_frames_is_exact_and_sampled_once() -> None:
     assert frames_for(Settings(frames=20), TWO_MINUTES) == 20
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_no_stretch_as_long_as_the_presets_step_is_missed(preset: str) -> None:
+def test_no_segment_as_long_as_the_sampling_interval_is_missed(preset: str) -> None:
     """Up to the length at which the preset's bound is reached."""
     step = PRESETS[preset].every
     video = replace(reports.VIDEO, seconds=60.0, frames=1500)
@@ -74,7 +74,7 @@ def test_the_chance_is_that_of_a_random_place() -> None:
     assert chance_missed(runs, 10.0, insert=1.5) == pytest.approx(1 - np.mean(hits), abs=0.01)
 
 
-def test_a_run_in_which_no_face_was_judged_hides_as_much_as_a_gap() -> None:
+def test_a_run_without_a_scored_face_counts_as_a_gap() -> None:
     seen, blind = [Run(5.0, 5.2)], [Run(5.0, 5.2, judged=False)]
     assert chance_missed(blind, 10.0) == 1.0 > chance_missed(seen, 10.0)
 
@@ -91,7 +91,7 @@ def test_the_gaps_and_the_runs_make_up_the_video() -> None:
     assert gaps_between(runs, 6.0) == [(0.0, 1.0), (2.0, 4.0), (4.5, 6.0)]
 
 
-def test_what_was_not_seen_widens_the_interval_upwards_only() -> None:
+def test_unsampled_time_widens_the_interval_upwards_only() -> None:
     assert widened((0.03, 0.09), 0.0) == (0.03, 0.09)
     low, high = widened((0.03, 0.09), 0.93)
     assert low == 0.03
@@ -106,30 +106,30 @@ def suspicious(at: float, logit: float) -> list[Run]:
     return heated(runs, [one], ScoringRules(undecided=(0.55, 0.65), threshold=0.6))
 
 
-def test_the_second_look_goes_to_both_sides_of_what_is_suspicious() -> None:
+def test_the_second_pass_samples_both_sides_of_a_suspicious_clip() -> None:
     ranges = further_ranges(suspicious(25.0, 3.0), TWO_MINUTES, 100, gaps_too=False)
     assert [stretch.start for stretch in ranges] == pytest.approx([20.2, 25.2], abs=0.05)
     assert all(stretch.end - stretch.start < 5.0 for stretch in ranges)
 
 
-def test_calm_clips_are_not_looked_at_again() -> None:
+def test_clips_with_low_scores_are_not_sampled_again() -> None:
     assert further_ranges(suspicious(25.0, -3.0), TWO_MINUTES, 100, gaps_too=True)[:1] == []
 
 
-def test_the_second_look_keeps_to_its_number_of_frames() -> None:
+def test_the_second_pass_stays_within_its_number_of_frames() -> None:
     runs = [replace(run, hot=0.9) for run in suspicious(25.0, 3.0)]
     ranges = further_ranges(runs, TWO_MINUTES, 30, gaps_too=False)
     assert 0 < sum(stretch.frames for stretch in ranges) <= 30
 
 
-def test_somebody_who_is_clearly_manipulated_is_in_no_doubt() -> None:
+def test_a_clearly_manipulated_person_needs_no_second_pass() -> None:
     runs = [Run(5.0 * k, 5.0 * k + 0.2) for k in range(12)]
     clips = tuple(ClipScore(run.start, run.end, 4.0, 1.0) for run in runs)
     sure = replace(reports.calm().people[0], clips=clips, interval=(0.9, 0.99))
     assert all(run.hot == 0 for run in heated(runs, [sure], ScoringRules()))
 
 
-def test_second_looks_never_show_a_frame_twice() -> None:
+def test_the_second_pass_samples_no_frame_twice() -> None:
     seconds = np.arange(1500) / 25
     first = plan_sampling(seconds, [first_range(Settings(), replace(TWO_MINUTES, seconds=60.0))])
     seen = [float(second) for clip in first for second in seconds[clip]]
@@ -140,17 +140,17 @@ def test_second_looks_never_show_a_frame_twice() -> None:
     assert not set(seen) & set(more)
 
 
-def test_the_headline_says_how_little_was_looked_at() -> None:
+def test_the_headline_states_how_little_was_analysed() -> None:
     sparse = reports.sparse()
     calm = replace(sparse, people=reports.calm().people, verdict=reports.Verdict.NO_SIGN)
     assert "in the 1.0 s of 2:00 that were looked at" in headline(calm)
 
 
-def test_the_headline_says_in_which_part_of_the_video() -> None:
+def test_the_headline_names_the_part_of_the_video() -> None:
     assert "of 12.0 s, most clearly at" in headline(reports.two_people())
 
 
-def test_the_coverage_is_said_with_its_chance() -> None:
+def test_coverage_is_stated_with_its_chance() -> None:
     seen = coverage_of(reports.sparse())
     assert seen is not None
     assert seen.seconds == pytest.approx(24 / 25)

@@ -42,7 +42,7 @@ def test_the_result_is_square_rgb_uint8_whatever_the_box() -> None:
 
 
 @pytest.mark.parametrize("size", [64, 150, 224, 400])
-def test_points_land_where_the_mapping_says(size: int) -> None:
+def test_crops_map_points_as_the_transform_does(size: int) -> None:
     """Light and landmark take the same way, shrinking and growing, off whole pixels too."""
     crop = CropSettings(size=size, margin=0.3)
     box = Box(121.3, 88.6, 251.9, 280.2)
@@ -69,7 +69,7 @@ def test_a_box_gliding_by_a_tenth_of_a_pixel_glides_in_the_crop() -> None:
     assert steps == pytest.approx(np.full(9, expected), abs=0.1)
 
 
-def test_shrinking_a_fine_chequer_gives_grey_not_stripes() -> None:
+def test_shrinking_a_fine_chequer_yields_grey_not_stripes() -> None:
     chequer = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)
     crop = cut_face(np.repeat(chequer[..., None], 3, 2), Box(0, 0, 630, 630), WHOLE)
     assert np.abs(crop.astype(int) - 127).max() <= 4
@@ -89,13 +89,13 @@ def test_a_plain_picture_stays_plain_over_every_border() -> None:
         assert (cut_face(image, box, CropSettings()) == image[0, 0]).all()
 
 
-def test_a_small_picture_gives_the_same_view_as_a_large_one() -> None:
+def test_a_small_image_yields_the_same_crop_as_a_large_one() -> None:
     small = cut_face(portrait(256), Box(80, 30, 150, 110), CropSettings())
     large = cut_face(portrait(512), Box(160, 60, 300, 220), CropSettings())
     assert np.abs(small.astype(int) - large.astype(int)).mean() < 4
 
 
-def test_the_same_box_gives_the_same_bytes_and_leaves_the_picture_alone() -> None:
+def test_the_same_box_yields_the_same_bytes_and_leaves_the_image_unchanged() -> None:
     image, box = noise(200, 200), Box(33.3, 20.1, 120.7, 99.9)
     before = image.copy()
     first = cut_face(image, box, CropSettings())

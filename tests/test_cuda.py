@@ -77,7 +77,7 @@ def test_where_memory_is_short_fewer_crops_go_at_once(
     assert memory.sizes[-2:] == [2, 2]  # it is remembered
 
 
-def test_memory_that_holds_not_one_crop_is_an_error(
+def test_memory_too_small_for_one_crop_is_an_error(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "_encode_batch", SmallMemory(network._encode_batch, most=0))

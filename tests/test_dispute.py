@@ -31,7 +31,7 @@ def keys_of(value: Any) -> set[str]:
     return set()
 
 
-def test_it_says_which_model_judged_which_file_how_and_with_which_scores() -> None:
+def test_it_names_model_file_settings_and_scores() -> None:
     report = reports.two_people()
     told = dispute_json(report)
     assert told["model"]["sha256"] == report.model.sha256
@@ -45,7 +45,7 @@ def test_it_says_which_model_judged_which_file_how_and_with_which_scores() -> No
 
 
 @pytest.mark.parametrize("make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys())
-def test_every_answer_can_be_disputed_without_name_place_or_picture(make: Any) -> None:
+def test_every_result_can_be_disputed_without_file_name_path_or_image(make: Any) -> None:
     report = make()
     report = replace(report, video=replace(report.video, name="private holiday.mp4"))
     told = json.dumps(dispute_json(report))
@@ -65,7 +65,7 @@ def form(answered: Page) -> Locator:  # noqa: F811
 
 @in_browser
 @pytest.mark.browser
-def test_what_is_saved_holds_the_visitor_s_word_and_nothing_is_sent(
+def test_the_saved_file_contains_the_visitor_s_claim_and_nothing_is_sent(
     answered: Page,  # noqa: F811
     form: Locator,
 ) -> None:
@@ -84,7 +84,7 @@ def test_what_is_saved_holds_the_visitor_s_word_and_nothing_is_sent(
 
 @in_browser
 @pytest.mark.browser
-def test_nothing_is_saved_before_the_visitor_said_what_is_true(form: Locator) -> None:
+def test_nothing_is_saved_before_a_claim_is_chosen(form: Locator) -> None:
     form.locator("form").evaluate("(one) => one.reset()")
     assert form.locator("form").evaluate("(one) => one.checkValidity()") is False
 

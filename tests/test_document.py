@@ -111,7 +111,7 @@ def test_the_schema_check_itself_notices_a_fault() -> None:
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.OK])
-def test_no_score_is_given_unless_the_status_is_ok(status: Status) -> None:
+def test_no_score_is_shown_unless_the_status_is_ok(status: Status) -> None:
     """Even if the record still carries a number."""
     report = replace(reports.calm(), status=status)
     report = replace(report, people=(replace(report.people[0], status=status),))
@@ -163,7 +163,7 @@ def test_a_hostile_file_name_stays_one_cell() -> None:
     assert {row["file"] for row in csv.DictReader(io.StringIO(text))} == {"'" + HOSTILE}
 
 
-def test_a_batch_table_holds_answers_and_failures_side_by_side() -> None:
+def test_a_batch_table_contains_results_and_failures() -> None:
     rows = [
         summary_row(reports.two_people(), "good.mp4"),
         summary_row(VideoError("The file is empty.", Status.EMPTY), "bad.mp4"),
@@ -206,7 +206,7 @@ class Page(HTMLParser):
 
 
 @every_kind
-def test_the_page_is_well_formed_and_asks_for_nothing(make: Callable[[], Report]) -> None:
+def test_the_page_is_well_formed_and_requests_nothing(make: Callable[[], Report]) -> None:
     text = to_html(make())
     page = Page(text)
     assert page.open == []
@@ -238,7 +238,7 @@ def test_hostile_text_from_file_and_card_is_shown_as_text() -> None:
     assert HOSTILE in page.text
 
 
-def test_the_page_shows_answer_numbers_moments_limits_and_model() -> None:
+def test_the_page_shows_verdict_numbers_moments_limits_and_model() -> None:
     report = reports.two_people()
     page = Page(to_html(report))
     plain = page.text.replace("\N{NO-BREAK SPACE}", " ")
@@ -254,7 +254,7 @@ def test_the_page_shows_answer_numbers_moments_limits_and_model() -> None:
 
 
 @pytest.mark.parametrize("kind", ["no face", "untrained", "too blurred"])
-def test_a_page_without_an_answer_shows_no_percentage_of_a_score(kind: str) -> None:
+def test_a_page_without_a_score_shows_no_percentage(kind: str) -> None:
     report = reports.EVERY_KIND[kind]()
     page = Page(to_html(report))
     assert "No answer" in page.text

@@ -159,7 +159,7 @@ def test_without_a_place_for_exports_the_engine_works_all_the_same(
     assert brightness(2.0)(np.full((1, 8, 8, 3), 10, np.uint8))[0] == 20.0
 
 
-def test_where_the_weights_cannot_be_written_exports_lie_with_temporary_files(
+def test_if_the_weights_folder_is_read_only_exports_are_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "WEIGHTS", tmp_path / "absent")
@@ -197,7 +197,7 @@ def test_threads_may_share_an_engine() -> None:
     assert [float(each[0][0]) for each in found] == pytest.approx([2.0 * v for v in values])
 
 
-def test_nobody_is_told_that_openvino_was_imported() -> None:
+def test_importing_openvino_sends_no_telemetry() -> None:
     """The library's own import reports to its maker, by a package named openvino_telemetry."""
     code = (
         "import sys; from detector.engine import available; assert available('cpu');"

@@ -40,7 +40,7 @@ def engine_of(folder: Path) -> str:
     return str(Detector.load(folder / "tiny.safetensors", "cpu").describe()["engine"])
 
 
-def test_it_is_used_where_it_is_asked_for_and_named_as_what_computes(
+def test_the_int8_engine_runs_on_request_and_is_named_in_the_report(
     folder: Path, talking: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not engine_of(folder).endswith("int8")
@@ -73,7 +73,7 @@ def test_where_there_is_none_the_network_runs_in_float32(
     assert engine_of(folder).startswith("OpenVINO")
 
 
-def test_the_command_says_what_it_needs(
+def test_the_command_names_what_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(quantise.importlib.util, "find_spec", lambda _: None)

@@ -9,7 +9,7 @@ from detector.language import in_language, lazy
 from detector.records import Status
 
 
-def test_an_error_from_another_process_is_told_in_the_reader_s_language() -> None:
+def test_an_error_from_another_process_is_translated() -> None:
     error = VideoError(
         lazy(
             "This took longer than the {minutes} minutes that one job may take here.", minutes="5"

@@ -37,7 +37,7 @@ def moment_of(report: Report) -> Moment:
     return moment
 
 
-def test_it_says_what_the_analysis_says_of_the_same_frame(
+def test_the_explanation_of_a_frame_matches_the_analysis(
     suspicious: Detector, talking: Path, answer: Report
 ) -> None:
     for expected in answer.people[0].moments[:1]:
@@ -53,7 +53,7 @@ def test_it_says_what_the_analysis_says_of_the_same_frame(
 
 @pytest.mark.parametrize("of", HEAT_TARGETS)
 @pytest.mark.parametrize("method", HEAT_METHODS)
-def test_every_judged_frame_can_be_asked_about_by_every_method(
+def test_every_scored_frame_can_be_explained_by_every_method(
     suspicious: Detector, talking: Path, answer: Report, method: str, of: str
 ) -> None:
     second = answer.people[0].scores[-1].second
@@ -97,7 +97,7 @@ def test_another_file_is_refused(suspicious: Detector, answer: Report, tmp_path:
         suspicious.explain_frame(tmp_path / "gone.mp4", answer, FrameQuestion(1, 0.5))
 
 
-def test_whoever_has_no_score_cannot_be_explained(
+def test_a_person_without_a_score_cannot_be_explained(
     suspicious: Detector, talking: Path, answer: Report
 ) -> None:
     with pytest.raises(ValueError, match="Person 9 has no score"):

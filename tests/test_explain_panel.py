@@ -66,7 +66,7 @@ def explain(page: Page) -> None:
     expect(page.locator("#closeup .closeup")).to_be_visible(timeout=60_000)
 
 
-def test_nothing_is_explained_before_it_is_asked_for(answered: Page, asked: Asked) -> None:
+def test_nothing_is_explained_before_a_request(answered: Page, asked: Asked) -> None:
     expect(answered.locator("#closeup")).to_be_empty()
     assert asked.closer == 0
 
@@ -83,7 +83,7 @@ def test_the_frame_in_the_viewer_is_the_one_that_is_explained(answered: Page) ->
     expect(answered.locator("#closeup .key")).to_contain_text("share on real faces")
 
 
-def test_the_bars_have_a_table_that_says_the_same(answered: Page) -> None:
+def test_the_bars_have_a_table_of_the_same_values(answered: Page) -> None:
     answered.get_by_text("The same as a table").click()
     rows = answered.locator("#closeup tbody tr")
     expect(rows).to_have_count(8)
@@ -92,7 +92,7 @@ def test_the_bars_have_a_table_that_says_the_same(answered: Page) -> None:
     assert answered.locator("#closeup .regions").get_attribute("aria-hidden") == "true"
 
 
-def test_the_other_question_and_another_method_are_named_in_the_answer(answered: Page) -> None:
+def test_the_target_and_the_method_are_named_in_the_explanation(answered: Page) -> None:
     answered.get_by_label("What this frame adds to the video").check()
     answered.locator("#heat-method input").click()
     answered.get_by_role("option", name="LayerCAM").click()
@@ -112,7 +112,7 @@ def test_worse_copies_are_tried_on_request_with_chart_and_table(answered: Page) 
     expect(steady).to_contain_text("Re-encoded (H.264, CRF 32)")
 
 
-def test_the_downloads_tell_what_was_tried_as_well(answered: Page) -> None:
+def test_the_downloads_include_what_was_tested_as_well(answered: Page) -> None:
     """Also in the history, where it stays one result."""
     link = answered.locator("#downloads a[href*='-report.json']").first
     tried = None

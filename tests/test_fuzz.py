@@ -16,7 +16,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "fuzz.jsonl"
 
 
-def test_hostile_files_are_answered_or_refused_and_nothing_else_happens(log: Path) -> None:
+def test_hostile_files_are_analysed_or_refused_without_side_effects(log: Path) -> None:
     rows = run(COUNT, log, log.with_suffix(".kept"))
     found = figures(rows)
     assert found["crashes_of_the_service"] == 0, found["by_status"]

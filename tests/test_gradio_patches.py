@@ -71,7 +71,7 @@ def test_a_file_reaches_an_event_by_its_path_and_leaves_no_other_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_video_is_looked_at_with_ffmpeg(
+def test_no_video_is_opened_by_the_ffmpeg_of_gradio(
     parts: list[gr.blocks.Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also on a machine where it is installed, which a Space is."""

@@ -97,7 +97,7 @@ def written(cache: Path) -> set[Path]:
 
 @pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "app.py")])
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}])
-def test_a_file_of_the_server_is_not_looked_at(api: str, path: str, meta: dict[str, Any]) -> None:
+def test_a_file_of_the_server_is_not_opened(api: str, path: str, meta: dict[str, Any]) -> None:
     answer = ask(api, {"path": path, **meta}).text
     assert "event: error" in answer
     assert "p_fake" not in answer
@@ -147,7 +147,7 @@ def test_every_kind_of_address_is_refused(api: str, address: str, field: str) ->
     assert httpx.post(f"{api}/call/v2/analyze_video", json=named).status_code == 422
 
 
-def test_a_refusal_is_told_in_the_language_of_the_request(api: str) -> None:
+def test_a_refusal_is_in_the_language_of_the_request(api: str) -> None:
     body = {"data": [file_data("http://example.com/a.mp4")]}
     said = {
         language: httpx.post(
@@ -217,7 +217,7 @@ def test_the_file_route_fetches_no_address(api: str, stranger: tuple[str, list[s
     assert asked == []
 
 
-def test_an_upload_lands_in_the_cache_whatever_its_name_says(api: str, cache: Path) -> None:
+def test_an_upload_is_stored_in_the_cache_whatever_its_name(api: str, cache: Path) -> None:
     sent = send_file(api, "../../../../tmp/evil.mp4", b"evil")
     assert sent.name == "evil.mp4"
     assert sent.resolve().is_relative_to(cache.resolve())
@@ -231,7 +231,7 @@ def test_an_uploaded_page_runs_no_script(api: str) -> None:
     assert answer.headers["content-security-policy"].endswith("; sandbox")
 
 
-def test_parts_of_a_video_can_be_asked_for(api: str, talking: Path) -> None:
+def test_parts_of_a_video_can_be_requested(api: str, talking: Path) -> None:
     """A player seeks by them."""
     sent = send_file(api, "talking.mp4", talking.read_bytes())
     answer = httpx.get(f"{api}/file={sent}", headers={"range": "bytes=4-7"})
@@ -372,7 +372,7 @@ def test_no_upload_reaches_the_screen_recorder(api: str) -> None:
     assert httpx.post(f"{api}/process_recording", files=files).status_code == 404
 
 
-def test_every_answer_carries_the_security_headers(url: str) -> None:
+def test_every_response_has_the_security_headers(url: str) -> None:
     answers = [
         *(httpx.get(url + path) for path in ("", "healthz", "config", "nowhere", "theme.css")),
         httpx.get(f"{url}gradio_api/file=/etc/passwd"),
@@ -386,7 +386,7 @@ def test_every_answer_carries_the_security_headers(url: str) -> None:
             assert answer.headers[name].startswith(value), (answer.url, name)
 
 
-def test_the_page_may_be_embedded_by_spaces_and_by_nobody_else(url: str) -> None:
+def test_the_page_may_be_embedded_by_spaces_only(url: str) -> None:
     policy = httpx.get(url).headers["content-security-policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["frame-ancestors"] == "'self' https://huggingface.co https://*.hf.space"
@@ -424,7 +424,7 @@ def test_agents_send_a_small_file_within_the_call(url: str) -> None:
     assert "unreadable" in answer
 
 
-def test_the_service_says_that_it_is_well(url: str) -> None:
+def test_the_service_reports_that_it_is_healthy(url: str) -> None:
     alive, ready = httpx.get(f"{url}healthz"), httpx.get(f"{url}readyz")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})

@@ -48,7 +48,7 @@ def ask(url: str, folder: Path, name: str, **more: Any) -> dict[str, Any]:
     return answer
 
 
-def test_the_log_tells_each_job_by_its_request_and_names_neither_file_nor_visitor(
+def test_the_log_identifies_jobs_by_request_and_names_neither_file_nor_visitor(
     tmp_path: Path, lines: io.StringIO
 ) -> None:
     with serving({"tiny": Standin()}, LIMITS) as url:
@@ -68,13 +68,13 @@ def test_the_log_tells_each_job_by_its_request_and_names_neither_file_nor_visito
         assert secret not in lines.getvalue()
 
 
-def test_every_answer_carries_a_number_of_its_own() -> None:
+def test_every_response_has_a_unique_id() -> None:
     with serving({"tiny": Standin()}, LIMITS) as url:
         numbers = {httpx.get(url + path).headers["x-request-id"] for path in ("", "healthz", "x")}
     assert len(numbers) == 3
 
 
-def test_metrics_are_off_unless_asked_for() -> None:
+def test_metrics_are_off_by_default() -> None:
     with serving({"tiny": Standin()}, LIMITS) as url:
         assert httpx.get(f"{url}metrics").status_code == 404
 

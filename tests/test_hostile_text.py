@@ -158,7 +158,7 @@ def test_json_is_plain_ascii_and_its_name_fit_to_be_shown(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES.values(), *PATHS.values()])
-def test_documents_lie_in_their_folder_under_tame_names(name: str, tmp_path: Path) -> None:
+def test_documents_are_stored_in_their_folder_under_safe_names(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "answer"
     folder.mkdir()
     paths = write_documents(named(name), folder)

@@ -82,19 +82,17 @@ def test_a_download_that_breaks_once_is_completed(tmp_path: Path) -> None:
     [{"revision": "f" * 40}, {"repo": "lab/gone"}],
     ids=["revision", "repository"],
 )
-def test_a_release_that_is_not_there_is_said_to_be_missing(
-    tmp_path: Path, missing: dict[str, str]
-) -> None:
+def test_a_missing_release_is_reported_as_missing(tmp_path: Path, missing: dict[str, str]) -> None:
     with serving({NAME: CONTENT}) as hub, pytest.raises(WeightsError, match=f"has no {NAME}"):
         fetch(source(hub.endpoint, **missing), NAME, SHA256, cache=tmp_path)
 
 
-def test_a_file_that_is_not_in_the_release_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_file_absent_from_the_release_is_reported_as_missing(tmp_path: Path) -> None:
     with serving({}) as hub, pytest.raises(WeightsError, match=f"has no {NAME}"):
         fetch(source(hub.endpoint), NAME, SHA256, cache=tmp_path)
 
 
-def test_without_a_network_the_answer_comes_soon_and_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_network_it_fails_fast_with_a_next_step(tmp_path: Path) -> None:
     """The library itself would try for 24 seconds."""
     start = time.monotonic()
     with pytest.raises(WeightsError, match=r"could not be reached\. Connect to the internet"):
@@ -102,7 +100,7 @@ def test_without_a_network_the_answer_comes_soon_and_says_what_to_do(tmp_path: P
     assert time.monotonic() - start < 10
 
 
-def test_a_hub_that_accepts_and_never_answers_does_not_hold_us(tmp_path: Path) -> None:
+def test_a_hub_that_never_responds_times_out(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

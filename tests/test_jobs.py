@@ -52,7 +52,7 @@ def test_closing_stops_the_work_and_waits_for_it() -> None:
     assert stopped.is_set()
 
 
-def test_silent_work_can_be_closed_soon() -> None:
+def test_work_without_progress_can_be_closed_soon() -> None:
     """The generator keeps yielding while nothing is told, since it is only closed at a yield."""
 
     def work(_: OnProgress, should_stop: ShouldStop) -> None:
@@ -100,7 +100,7 @@ def test_the_bar_never_goes_back_whatever_the_stages_and_totals_do() -> None:
     assert 0.9 < bar[-1] < 1
 
 
-def test_an_answer_without_second_looks_moves_on_to_the_end() -> None:
+def test_without_a_second_pass_progress_runs_to_the_end() -> None:
     bar = shares((CHECKING, 0, 1), (LOOKING, 20, 20), (EXPLAINING, 0, 1))
     assert bar == sorted(set(bar))
 

@@ -47,7 +47,7 @@ def fixed() -> Iterator[str]:
 
 
 @in_every_language
-def test_the_catalogue_says_all_that_the_code_says_and_nothing_else(language: str) -> None:
+def test_the_catalogue_has_exactly_the_messages_of_the_code(language: str) -> None:
     """`python .ci/catalogues.py update`, and translate what is named here."""
     assert list(CATALOGUES["faults"](language, CATALOGUES["extracted"]())) == []
 
@@ -59,7 +59,7 @@ def test_text_from_outside_is_never_translated(language: str) -> None:
             assert _("Model: {model}.", model=name).count(name) == 1
 
 
-def test_a_parameter_that_is_a_message_speaks_the_same_language() -> None:
+def test_a_parameter_that_is_a_message_is_translated_too() -> None:
     outer = lazy("The evidence lies in {parts}.", parts=lazy("the nose"))
     with in_language("de"):
         assert str(outer) == "Die Anzeichen liegen hier: die Nase."
@@ -70,7 +70,7 @@ def test_a_template_can_reach_nothing_but_its_parameters() -> None:
     assert str(Message("{name.__class__} {name}", {"name": "x"})) == "{name.__class__} x"
 
 
-def test_a_language_is_spoken_within_its_block_alone() -> None:
+def test_a_language_is_active_within_its_block_alone() -> None:
     with pytest.raises(ZeroDivisionError), in_language("hi"):
         raise ZeroDivisionError
     assert active_language() == "en"
@@ -95,7 +95,7 @@ def test_numbers_are_the_same_in_every_language(language: str) -> None:
 
 
 @every_kind
-def test_all_that_a_report_says_by_itself_is_a_message(make: Callable[[], Report]) -> None:
+def test_every_text_of_a_report_is_a_message(make: Callable[[], Report]) -> None:
     report = make()
     model, video = report.model, report.video
     known = (model.id, model.architecture, model.revision, model.sha256, model.trained_on)
@@ -105,7 +105,7 @@ def test_all_that_a_report_says_by_itself_is_a_message(make: Callable[[], Report
 
 
 @every_kind
-def test_all_that_the_viewer_says_by_itself_is_a_message(make: Callable[[], Report]) -> None:
+def test_every_text_of_the_viewer_is_a_message(make: Callable[[], Report]) -> None:
     with marked():
         data = viewer_data(make(), Path("clip.mp4"))
     told = [data.headline, *(part.text for part in data.stretches), *data.charts]
@@ -114,7 +114,7 @@ def test_all_that_the_viewer_says_by_itself_is_a_message(make: Callable[[], Repo
     assert unmarked("<p>".join(told)) == []
 
 
-def test_all_that_the_model_tab_says_by_itself_is_a_message() -> None:
+def test_every_text_of_the_model_tab_is_a_message() -> None:
     filled = card(metrics=FULL, trained_on="")
     with marked():
         page, untrained = model_page(filled), model_page({"id": "tiny", "trained": False})
@@ -123,7 +123,7 @@ def test_all_that_the_model_tab_says_by_itself_is_a_message() -> None:
 
 
 @in_every_language
-def test_what_is_wrong_with_a_file_is_told_around_its_name(language: str) -> None:
+def test_an_error_about_a_file_is_translated_around_its_name(language: str) -> None:
     """Also where a process of its own found it: what it says is rendered here."""
     for name in ("under my {roof}.v2.mp4", "No score", "yes", "<b>", "{person}", "{most}"):
         error = VideoError(
@@ -158,7 +158,7 @@ def test_finding_no_sign_is_called_no_proof_in_every_language() -> None:
         ("de;q=x,,;q=1", "de"),
     ],
 )
-def test_the_browser_s_first_known_wish_is_taken(accept: str, language: str) -> None:
+def test_the_first_supported_language_of_the_browser_is_used(accept: str, language: str) -> None:
     assert preferred(accept) == language
 
 

@@ -58,7 +58,7 @@ def test_nothing_overlaps_or_sticks_out(shaped: Page, width: int) -> None:
             assert apart, f"{one} lies over {other}"
 
 
-def test_verdict_and_video_stand_side_by_side_above_the_fold(shaped: Page) -> None:
+def test_verdict_and_video_are_side_by_side_above_the_fold(shaped: Page) -> None:
     shaped.set_viewport_size({"width": 1280, "height": 800})
     shaped.wait_for_timeout(300)
     verdict, stage, *_ = shaped.evaluate(PARTS)
@@ -67,7 +67,7 @@ def test_verdict_and_video_stand_side_by_side_above_the_fold(shaped: Page) -> No
     assert stage[2] < 500
 
 
-def test_another_file_puts_the_answer_aside(shaped: Page, talking: Path) -> None:
+def test_choosing_another_file_hides_the_report(shaped: Page, talking: Path) -> None:
     """Else the old verdict would stand beside the new video."""
     shaped.locator("#asked button").first.click()
     shaped.locator("#upload").get_by_label("Clear").click()

@@ -79,7 +79,7 @@ def test_a_browser_that_is_late_on_a_busy_machine_goes_on() -> None:
     assert slow.take(DARK, slow.latest + 10.0).scores == ()
 
 
-def test_a_camera_is_told_that_its_time_is_up_before_it_is_refused() -> None:
+def test_a_camera_session_shows_that_its_time_is_up_before_it_is_refused() -> None:
     """However late that is; whoever starts it again after a pause begins anew."""
     late = after(WINDOW).scored(reports.calm(), 90.0, now=200.0)
     told = told_over(after(1, stream=late))
@@ -94,7 +94,7 @@ def test_every_picture_of_a_window_is_in_one_clip() -> None:
     assert [shot for clip in clips_of(shots) for shot in clip] == list(shots)
 
 
-def test_a_face_before_the_camera_is_judged_like_one_in_a_video(detector: Detector) -> None:
+def test_a_face_before_the_camera_is_scored_like_one_in_a_video(detector: Detector) -> None:
     pictures = map(to_jpeg, moving_portrait(WINDOW))
     shots = tuple(Shot(0.25 * k, picture) for k, picture in enumerate(pictures))
     report = detector.analyze_clips(clips_of(shots), Settings(frames=WINDOW, heat=False))
@@ -103,12 +103,14 @@ def test_a_face_before_the_camera_is_judged_like_one_in_a_video(detector: Detect
     assert [person.id for person in report.people] == [1]
 
 
-def test_nobody_before_the_camera_gets_no_score(detector: Detector) -> None:
+def test_a_camera_picture_without_a_face_has_no_score(detector: Detector) -> None:
     report = detector.analyze_clips(clips_of(after(WINDOW).shots))
     assert (report.status, report.fake) == (Status.NO_FACE, None)
 
 
 @pytest.mark.parametrize("picture", [b"", b"no picture", DARK[:200]])
-def test_what_is_no_picture_is_answered_like_a_bad_file(detector: Detector, picture: bytes) -> None:
+def test_an_invalid_camera_picture_is_reported_like_a_bad_file(
+    detector: Detector, picture: bytes
+) -> None:
     with pytest.raises(VideoError):
         detector.analyze_clips([[Shot(0.0, DARK), Shot(0.25, picture)]])

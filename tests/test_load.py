@@ -12,7 +12,9 @@ from tests.load.accounts import Books, balance
 from tests.load.visitors import Outcome
 
 
-def test_a_small_crowd_is_served_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_concurrent_clients_are_served_and_no_request_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     few = ["--jobs", "16", "--visitors", "4", "--waiting", "1", "--rounds", "1"]
     code = main(few)
     results = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -36,7 +38,7 @@ ROWS = [
         {"ok": 2, "empty": 1, "cancelled": 1},  # done before it was noticed that nobody waits
     ],
 )
-def test_books_that_agree_have_no_fault(ended: dict[str, int]) -> None:
+def test_matching_counts_have_no_fault(ended: dict[str, int]) -> None:
     books = Books(Counter(ended), Counter(busy=2))
     assert balance(ROWS, books)["faults"] == []
 
@@ -56,7 +58,7 @@ def test_a_job_lost_or_done_twice_is_a_fault(ended: dict[str, int], busy: int) -
     assert balance(ROWS, Books(Counter(ended), Counter(busy=busy)))["faults"]
 
 
-def test_a_wrong_answer_is_a_fault_however_the_books_agree() -> None:
+def test_a_wrong_report_is_a_fault_although_the_counts_match() -> None:
     other = Outcome(1, "good", "ok", False, 1.0, turned_away=2)
     books = Books(Counter(ok=1, empty=1, cancelled=2), Counter(busy=2))
     assert balance([other, *ROWS[1:]], books)["faults"] == ["answers to somebody else's file: 1"]

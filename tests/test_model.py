@@ -57,7 +57,7 @@ def test_only_what_changes_reaches_the_lstm(tiny: CnnLstm) -> None:
 
 
 @torch.no_grad()
-def test_a_frame_by_itself_does_not_hear_its_neighbours(tiny: CnnLstm) -> None:
+def test_the_score_of_a_single_frame_is_independent_of_its_neighbours(tiny: CnnLstm) -> None:
     clip = clips(1)
     changed = clip.clone()
     changed[:, 0] = 1 - changed[:, 0]
@@ -131,7 +131,7 @@ def test_folding_takes_every_norm_and_leaves_the_maps_as_they_were(backbone: str
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-5 * float(before.abs().max()))
 
 
-def test_folding_is_refused_where_norms_still_learn() -> None:
+def test_folding_is_refused_while_norms_are_in_training_mode() -> None:
     with pytest.raises(ValueError, match="eval mode"):
         fold_norms(CnnLstm(TINY).train().encoder, torch.zeros(1, 3, 32, 32))
 
@@ -145,7 +145,7 @@ def test_motion_reaches_the_lstm_in_its_order(moving: CnnLstm) -> None:
 
 
 @torch.no_grad()
-def test_frames_that_stand_still_are_another_motion_than_frames_that_move(moving: CnnLstm) -> None:
+def test_still_frames_have_another_motion_input_than_moving_ones(moving: CnnLstm) -> None:
     clip = clips(1)
     frozen = clip[:, :1].expand_as(clip)
     added = [out.clip - out.still.mean(1) for out in (moving(clip), moving(frozen))]
@@ -153,7 +153,7 @@ def test_frames_that_stand_still_are_another_motion_than_frames_that_move(moving
 
 
 @torch.no_grad()
-def test_one_frame_shows_no_motion_and_is_judged_by_itself(moving: CnnLstm) -> None:
+def test_one_frame_has_no_motion_and_is_scored_by_itself(moving: CnnLstm) -> None:
     """Alone, and in a batch beside a longer clip."""
     alone = moving(clips(1, frames=1))
     torch.testing.assert_close(alone.clip, alone.still[:, 0])
@@ -168,7 +168,7 @@ def test_a_moving_clip_scores_the_same_alone_and_padded(moving: CnnLstm) -> None
     torch.testing.assert_close(padded.clip[1], moving(batch[1:, :4]).clip[0])
 
 
-def test_a_vision_transformer_gives_maps_of_its_patches() -> None:
+def test_a_vision_transformer_returns_maps_of_its_patches() -> None:
     config = ModelConfig(backbone="test_vit", size=32, hidden=8, depths=(1, 3))
     model = CnnLstm(config).eval()
     with torch.no_grad():
@@ -179,7 +179,7 @@ def test_a_vision_transformer_gives_maps_of_its_patches() -> None:
 
 
 @torch.no_grad()
-def test_a_change_that_is_not_known_adds_nothing(moving: CnnLstm) -> None:
+def test_an_unknown_change_adds_zero(moving: CnnLstm) -> None:
     """As of pictures seconds apart; the clip beside it is judged as ever."""
     batch = clips(2)
     features = moving.describe(moving.encode_with_early(batch.flatten(0, 1)), (2, 6))

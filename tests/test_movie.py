@@ -69,7 +69,9 @@ def test_a_box_moves_with_the_face_between_two_samples(tmp_path: Path) -> None:
         assert left_edge(shown[second]) == pytest.approx(40 + 100 * second, abs=3)
 
 
-def test_no_box_is_invented_where_nobody_looked_for_more_than_four_seconds(tmp_path: Path) -> None:
+def test_no_box_is_interpolated_over_more_than_four_seconds_without_detection(
+    tmp_path: Path,
+) -> None:
     path = clip(tmp_path, 150)
     report = report_of(path, moving_face([0.0, 0.2, 4.8, 5.0]), [0.0, 0.2, 4.8, 5.0])
     shown = annotated(path, report, tmp_path / "out.mp4")
@@ -79,7 +81,7 @@ def test_no_box_is_invented_where_nobody_looked_for_more_than_four_seconds(tmp_p
     assert (shown[2.4][-40:, :120] < 90).any(), "a note says that nobody looked"
 
 
-def test_no_box_is_drawn_across_a_moment_that_showed_nobody(tmp_path: Path) -> None:
+def test_no_box_is_interpolated_across_a_frame_without_a_face(tmp_path: Path) -> None:
     path = clip(tmp_path, 60)
     report = report_of(path, moving_face([0.0, 0.2, 1.6, 1.8]), [0.0, 0.2, 0.9, 1.6, 1.8])
     shown = annotated(path, report, tmp_path / "out.mp4")
@@ -91,7 +93,7 @@ def test_no_box_is_drawn_across_a_moment_that_showed_nobody(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("second", "note"), [(0.9, "Not sampled here"), (2.0, "No face found"), (0.1, None)]
 )
-def test_a_frame_without_a_box_says_why(
+def test_a_frame_without_a_box_states_the_reason(
     monkeypatch: pytest.MonkeyPatch, second: float, note: str | None
 ) -> None:
     """Shortly after a face was seen, "no face" would be a lie: nobody looked there."""
@@ -103,7 +105,7 @@ def test_a_frame_without_a_box_says_why(
     assert notes == ([note] if note else [])
 
 
-def test_heat_is_shown_near_its_own_frame_only_and_only_if_wanted(tmp_path: Path) -> None:
+def test_heat_is_drawn_near_its_own_frame_only_and_only_on_request(tmp_path: Path) -> None:
     path = clip(tmp_path)
     report = report_of(path, moving_face([0.0, 0.8], heat=True), [0.0, 0.8])
     warm = annotated(path, report, tmp_path / "warm.mp4", heat=True)

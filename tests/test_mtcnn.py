@@ -91,14 +91,14 @@ def test_landmarks_are_named_from_the_left_of_the_picture(finder: FaceFinder) ->
     assert face.landmarks.dtype == np.float32
 
 
-def test_faces_too_small_for_the_first_look_are_found_by_the_second() -> None:
+def test_faces_too_small_for_the_first_pass_are_found_by_the_second() -> None:
     """A head of 120 pixels has a face of about 45, or 22 once the picture is shrunk."""
     image = stage((300, 300, 120), (800, 300, 120))
     assert FaceFinder(retry=False).find([image]) == [[]]
     assert [len(faces) for faces in FaceFinder().find([image, image])] == [2, 2]
 
 
-def test_the_closer_look_is_taken_at_the_first_picture_of_a_call(finder: FaceFinder) -> None:
+def test_the_high_resolution_pass_runs_on_the_first_picture_of_a_call(finder: FaceFinder) -> None:
     """So a video without faces costs one closer look per call, not one per picture."""
     (empty,), small = plain(1, (1280, 720)), stage((300, 300, 120))
     assert finder.find([empty, small]) == [[], []]

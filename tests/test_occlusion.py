@@ -117,13 +117,13 @@ def test_one_frame_of_three_moves_its_clip_by_a_third() -> None:
     assert of_clip == pytest.approx(own / T)
 
 
-def test_a_moment_costs_at_most_five_looks() -> None:
+def test_a_moment_costs_at_most_five_network_passes() -> None:
     reader = MouthReader()
     explained("mouth", network=reader)
     assert 0 < reader.asked - 1 <= 5  # one was asked by the test itself
 
 
-def test_a_calm_frame_is_asked_nothing() -> None:
+def test_a_frame_with_a_low_score_is_not_occluded() -> None:
     class Calm(MouthReader):
         def encode(self, crops: Sequence[Image]) -> Tensor:
             return super().encode(crops) - 20
@@ -136,7 +136,7 @@ def test_a_calm_frame_is_asked_nothing() -> None:
 
 
 @pytest.mark.parametrize("points", FACELESS.values(), ids=FACELESS.keys())
-def test_a_face_without_regions_is_judged_all_the_same(points: np.ndarray) -> None:
+def test_a_face_without_regions_is_scored_all_the_same(points: np.ndarray) -> None:
     person = explained("mouth", landmarks=points * SIDE)
     assert person.fake is not None
     assert (first(person).regions, first(person).localised) == ((), None)

@@ -124,7 +124,7 @@ def test_heat_is_shown_where_it_is_and_grows_with_it() -> None:
     assert strong[130:170, 80:130].mean() > 10 * strong[:40].mean()
 
 
-def test_heat_above_the_scale_looks_like_the_scales_end() -> None:
+def test_heat_above_the_scale_is_drawn_as_its_maximum() -> None:
     crop = face_crop()
     np.testing.assert_array_equal(
         blend_heat(crop, np.full((7, 7), 9.0, np.float32), 1.0),
@@ -132,7 +132,7 @@ def test_heat_above_the_scale_looks_like_the_scales_end() -> None:
     )
 
 
-def test_heat_on_a_frame_stays_in_the_square_that_the_network_saw() -> None:
+def test_heat_on_a_frame_stays_inside_the_network_s_crop() -> None:
     image = grey()
     box = Box(200, 100, 280, 200)
     touched = changed(image, heat_on_frame(image, box, 0.3, np.ones((7, 7), np.float32), 1.0))

@@ -134,7 +134,7 @@ def test_both_videos_can_be_played(answered: Page) -> None:
         assert answered.evaluate(f"{video}.videoWidth") == 480
 
 
-def test_the_viewer_begins_at_the_most_suspicious_moment(answered: Page) -> None:
+def test_the_viewer_starts_at_the_moment_of_the_highest_score(answered: Page) -> None:
     peak = answered.locator("#findings button").first.get_attribute("data-second")
     assert now(answered) == pytest.approx(float(peak or "nan"), abs=0.05)
     expect(part(answered, "which")).to_contain_text("Person 1")
@@ -196,7 +196,7 @@ def test_pointing_at_the_timeline_shows_the_frame_there(answered: Page) -> None:
     expect(part(answered, "peek")).to_be_hidden()
 
 
-def test_keys_walk_through_the_judged_frames(answered: Page) -> None:
+def test_arrow_keys_step_through_the_scored_frames(answered: Page) -> None:
     part(answered, "timeline").focus()
     seconds = []
     for key in ("Home", "ArrowRight", "ArrowRight", "ArrowLeft", "End"):
@@ -210,7 +210,7 @@ def test_keys_walk_through_the_judged_frames(answered: Page) -> None:
     assert "%" in told
 
 
-def test_n_goes_to_the_suspicious_moment(answered: Page) -> None:
+def test_n_seeks_to_the_suspicious_moment(answered: Page) -> None:
     stretch = part(answered, "stretches").locator("button").first
     start, end = (float(stretch.get_attribute(f"data-{k}") or "nan") for k in ("start", "end"))
     part(answered, "timeline").focus()
@@ -220,7 +220,7 @@ def test_n_goes_to_the_suspicious_moment(answered: Page) -> None:
     expect(stretch).to_have_class(re.compile("here"))
 
 
-def test_a_suspicious_stretch_is_a_button(answered: Page) -> None:
+def test_a_suspicious_segment_is_a_button(answered: Page) -> None:
     part(answered, "timeline").focus()
     answered.keyboard.press("End")
     stretch = part(answered, "stretches").locator("button").first
@@ -238,7 +238,7 @@ def test_the_box_of_a_person_can_be_switched_off(answered: Page) -> None:
     expect(part(answered, "boxes").locator(".box")).to_have_count(1)
 
 
-def test_the_inspector_holds_the_face_and_its_heat(answered: Page) -> None:
+def test_the_inspector_shows_the_face_and_its_heat(answered: Page) -> None:
     part(answered, "timeline").focus()
     answered.keyboard.press("Home")
     now(answered)
@@ -271,7 +271,7 @@ def test_all_downloads_are_offered(answered: Page) -> None:
         expect(answered.locator("#downloads")).to_contain_text(name[-4:])
 
 
-def test_the_numbers_stand_in_a_table_too(answered: Page) -> None:
+def test_the_numbers_are_in_a_table_too(answered: Page) -> None:
     answered.get_by_text("Every judged frame").click()
     table = answered.locator("#numbers table")
     expect(table).to_be_visible()
@@ -307,7 +307,7 @@ def test_the_examples_are_pictures_with_words_that_keys_reach(browser: Browser, 
     page.close()
 
 
-def test_a_bad_file_is_answered_in_the_page(browser: Browser, url: str, tmp_path: Path) -> None:
+def test_a_bad_file_is_reported_in_the_page(browser: Browser, url: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("this is no video")
     page = visit(browser, url)
@@ -319,7 +319,7 @@ def test_a_bad_file_is_answered_in_the_page(browser: Browser, url: str, tmp_path
     page.close()
 
 
-def test_no_face_is_said_without_a_number(browser: Browser, url: str, tmp_path: Path) -> None:
+def test_no_face_is_reported_without_a_number(browser: Browser, url: str, tmp_path: Path) -> None:
     page = visit(browser, url)
     upload(page, write_clip(tmp_path / "none.mp4", plain(12)))
     page.click("#analyse")
@@ -328,7 +328,7 @@ def test_no_face_is_said_without_a_number(browser: Browser, url: str, tmp_path: 
     page.close()
 
 
-def test_nothing_chosen_is_told(browser: Browser, url: str) -> None:
+def test_a_missing_file_is_reported(browser: Browser, url: str) -> None:
     page = visit(browser, url)
     page.click("#analyse")
     expect(page.get_by_text("Choose a video or a picture first.")).to_be_visible(timeout=10_000)
@@ -356,7 +356,7 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(browser: Browser, u
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [320, 390, 1280])
-def test_the_words_under_the_ruler_stand_side_by_side_in_one_row(
+def test_the_labels_under_the_ruler_are_in_one_row(
     browser: Browser, language: str, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 600})

@@ -53,7 +53,7 @@ def labels(page: gr.Blocks) -> Iterator[Any]:
             yield from (name for name, _value in block.choices)
 
 
-def test_every_label_is_looked_up_in_the_visitor_s_language(built: gr.Blocks) -> None:
+def test_every_label_is_translated_to_the_visitor_s_language(built: gr.Blocks) -> None:
     """A label that no catalogue has, or that is not marked, fails here. Names of parameters, for
     programs, are lower case."""
     names = {"curl", "Python", "MCP", "Run"}
@@ -69,9 +69,7 @@ def test_the_browser_has_every_label_in_every_language(built: gr.Blocks, languag
     assert known[language]["Analyse all"] == catalogue(language).gettext("Analyse all")
 
 
-def test_all_that_stands_on_the_page_at_first_is_a_message(
-    built: gr.Blocks, detector: Detector
-) -> None:
+def test_every_text_of_the_initial_page_is_a_message(built: gr.Blocks, detector: Detector) -> None:
     info = detector.info
     known = (info.id, info.sha256, info.sha256[:8], info.trained_on, "float32", "AUC")
     renders = [render for block in components(built) if (render := render_of(block))]
@@ -80,7 +78,7 @@ def test_all_that_stands_on_the_page_at_first_is_a_message(
         assert [text for render in renders for text in unmarked(render(), *known)] == []
 
 
-def test_all_that_the_page_says_of_its_work_is_a_message() -> None:
+def test_every_text_about_progress_is_a_message() -> None:
     report, step = reports.two_people(), Step(STARTING, 3, 20, 4.0)
     done = Batch.of(["/x/No score", "/x/yes", "/x/b"]).started().answered(report).started()
     done = done.answered(BAD).started()
@@ -108,7 +106,7 @@ def test_all_that_the_page_says_of_its_work_is_a_message() -> None:
 
 
 @pytest.mark.parametrize("name", ["No score", "yes", "<b>", "{person}", "Undecided", "No"])
-def test_a_file_s_name_looks_the_same_in_every_language_and_place(name: str) -> None:
+def test_a_file_name_is_never_translated(name: str) -> None:
     """In the queue, in the table, in the history and in the words about it."""
     error = VideoError(lazy("{file} contains only sound. Send a file with a picture.", file=name))
     done = Batch.of([f"/x/{name}"]).started().answered(error)
@@ -148,7 +146,7 @@ def test_a_language_is_offered_whole_or_not_at_all(browser: Browser, url: str) -
 
 @pytest.mark.browser
 @in_a_browser[1]
-def test_a_visitor_chooses_another_language_and_keeps_it(browser: Browser, url: str) -> None:
+def test_a_chosen_language_is_kept(browser: Browser, url: str) -> None:
     page = visit(browser, url, "fr-FR")
     page.get_by_label("Language").select_option("zh")
     expect(page.locator("#analyse")).to_have_text("分析", timeout=30_000)

@@ -25,7 +25,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("settings", [{"frames": 20}, {"preset": "quick"}])
-def test_every_frame_lies_in_the_part_that_was_asked_for(
+def test_every_frame_is_within_the_requested_part(
     detector: Detector, long: Path, settings: dict[str, object]
 ) -> None:
     part = Settings(**settings, start=2.0, end=5.0, heat=False)  # type: ignore[arg-type]
@@ -41,7 +41,9 @@ def test_every_frame_lies_in_the_part_that_was_asked_for(
     assert seen.longest_gap < 3.0
 
 
-def test_a_part_looks_as_the_same_seconds_of_the_whole_do(detector: Detector, long: Path) -> None:
+def test_a_part_has_the_same_frames_as_those_seconds_of_the_whole(
+    detector: Detector, long: Path
+) -> None:
     """The pictures are those of the file: their times do not begin anew."""
     part = detector.analyze(long, Settings(frames=8, start=3.0, end=3.3, heat=False))
     assert part.sampled_seconds == tuple(k / 25 for k in range(75, 83))

@@ -29,7 +29,7 @@ def page(detector: Detector, browser: Browser, cache: Path) -> Iterator[Page]:
         yield visit(browser, url)
 
 
-def test_the_plan_says_length_frames_and_limit_before_anything_is_asked(
+def test_the_plan_shows_length_frames_and_limit_before_the_analysis(
     page: Page, talking: Path
 ) -> None:
     upload(page, talking)
@@ -44,7 +44,7 @@ def test_the_plan_says_length_frames_and_limit_before_anything_is_asked(
     expect(plan).to_contain_text(f"{closer} frames")
 
 
-def test_the_time_that_it_takes_is_told_once_it_is_known(page: Page, talking: Path) -> None:
+def test_the_expected_duration_is_shown_once_it_is_known(page: Page, talking: Path) -> None:
     upload(page, talking)
     expect(page.locator("#plan")).not_to_contain_text("About")
     page.click("#analyse")
@@ -54,7 +54,7 @@ def test_the_time_that_it_takes_is_told_once_it_is_known(page: Page, talking: Pa
     expect(page.locator("#plan")).to_contain_text(re.compile(r"About \d+\.\d s on this machine"))
 
 
-def test_only_the_part_that_was_chosen_is_looked_at(page: Page, talking: Path) -> None:
+def test_only_the_chosen_part_is_analysed(page: Page, talking: Path) -> None:
     upload(page, talking)
     page.get_by_text("Options").first.click()
     page.locator("#from textarea, #from input").first.fill("0:00.4")
@@ -73,9 +73,7 @@ def test_what_is_no_moment_is_refused_with_how_to_write_it(page: Page, talking: 
     expect(page.get_by_text("write it as 83.5 or 1:23.5")).to_be_visible()
 
 
-def test_a_file_with_two_tracks_lets_one_be_chosen(
-    page: Page, talking: Path, tmp_path: Path
-) -> None:
+def test_a_file_with_two_tracks_offers_a_choice(page: Page, talking: Path, tmp_path: Path) -> None:
     upload(page, talking)
     expect(page.locator("#plan")).to_contain_text("s long")
     expect(page.locator("#track")).to_be_hidden()
@@ -88,9 +86,7 @@ def test_a_file_with_two_tracks_lets_one_be_chosen(
     expect(page.locator("#verdict .answer")).to_contain_text("No face", timeout=60_000)
 
 
-def test_a_file_that_cannot_be_used_is_said_before_it_is_asked_about(
-    page: Page, tmp_path: Path
-) -> None:
+def test_an_unusable_file_is_reported_before_the_analysis(page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"this is no video, whatever its name says")
     page.set_input_files("#upload input[type=file]", broken)
@@ -151,6 +147,6 @@ def test_the_pace_is_that_of_the_last_analyses_of_this_model() -> None:
     assert pace.seconds("fast", 10) == pytest.approx(3.0)
 
 
-def test_a_second_look_is_part_of_the_plan_only_where_the_length_decides() -> None:
+def test_a_second_pass_is_planned_only_by_presets() -> None:
     assert frames_again(Settings(), 20) > 0
     assert frames_again(Settings(frames=20), 20) == 0

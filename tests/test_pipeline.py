@@ -44,7 +44,7 @@ def test_a_face_gets_a_score_that_is_a_probability(report: Report) -> None:
     assert report.frames_with_face == 10
 
 
-def test_every_looked_at_frame_is_scored_at_its_presentation_time(
+def test_every_sampled_frame_is_scored_at_its_presentation_time(
     report: Report, talking: Path
 ) -> None:
     seconds = [score.second for score in report.people[0].scores]
@@ -71,7 +71,7 @@ def test_heat_can_be_left_out(detector: Detector, talking: Path) -> None:
     assert all(score.heat is None for score in report.people[0].scores)
 
 
-def test_scores_do_not_depend_on_whether_heat_is_wanted(
+def test_scores_do_not_depend_on_whether_heat_is_computed(
     detector: Detector, talking: Path, report: Report
 ) -> None:
     plainly = detector.analyze(talking, Settings(frames=10, heat=False))
@@ -80,7 +80,7 @@ def test_scores_do_not_depend_on_whether_heat_is_wanted(
     np.testing.assert_allclose(without, with_heat, atol=1e-5)
 
 
-def test_the_same_file_gets_the_same_answer_twice(
+def test_the_same_file_gets_the_same_report_twice(
     detector: Detector, talking: Path, report: Report
 ) -> None:
     again = detector.analyze(talking, QUICK)
@@ -88,7 +88,7 @@ def test_the_same_file_gets_the_same_answer_twice(
     assert again.video.sha256 == report.video.sha256
 
 
-def test_two_people_are_two_answers(detector: Detector, tmp_path: Path) -> None:
+def test_two_people_have_two_scores(detector: Detector, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "two.mp4", two_people(30))
     report = detector.analyze(clip, QUICK)
     assert [person.id for person in report.people] == [1, 2]
@@ -97,7 +97,7 @@ def test_two_people_are_two_answers(detector: Detector, tmp_path: Path) -> None:
     assert report.fake == max(person.fake or 0 for person in report.people)
 
 
-def test_no_face_is_an_answer_without_a_score(detector: Detector, tmp_path: Path) -> None:
+def test_no_face_is_a_report_without_a_score(detector: Detector, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "empty.mp4", plain(30))
     report = detector.analyze(clip, QUICK)
     assert report.status is Status.NO_FACE
@@ -105,7 +105,7 @@ def test_no_face_is_an_answer_without_a_score(detector: Detector, tmp_path: Path
     assert report.verdict is None
 
 
-def test_a_face_too_small_to_judge_gets_no_score(detector: Detector, tmp_path: Path) -> None:
+def test_a_face_too_small_to_score_gets_no_score(detector: Detector, tmp_path: Path) -> None:
     image = np.full((360, 480, 3), 90, np.uint8)
     image[100:160, 200:260] = portrait(60)
     clip = write_clip(tmp_path / "tiny.mp4", [image] * 30)
@@ -114,14 +114,14 @@ def test_a_face_too_small_to_judge_gets_no_score(detector: Detector, tmp_path: P
     assert report.fake is None
 
 
-def test_more_faces_than_asked_for_is_said(detector: Detector, tmp_path: Path) -> None:
+def test_more_faces_than_requested_is_a_warning(detector: Detector, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "two.mp4", two_people(12))
     report = detector.analyze(clip, Settings(frames=8, max_faces=1))
     assert Warn.MANY_FACES in report.warnings
     assert len(report.people) == 1
 
 
-def test_forty_faces_are_answered_for_the_largest(detector: Detector, tmp_path: Path) -> None:
+def test_of_forty_faces_the_largest_are_scored(detector: Detector, tmp_path: Path) -> None:
     face = portrait(260)
     image = np.tile(face, (5, 8, 1))
     clip = write_clip(tmp_path / "crowd.mp4", [image] * 10)
@@ -155,7 +155,7 @@ def test_a_picture_is_one_frame(detector: Detector, tmp_path: Path) -> None:
     assert Warn.STILL_IMAGE in report.warnings
 
 
-def test_without_weights_people_are_found_and_nobody_is_scored(talking: Path) -> None:
+def test_without_weights_people_are_found_but_not_scored(talking: Path) -> None:
     report = Detector(None, "cpu").analyze(talking, QUICK)
     assert report.status is Status.UNTRAINED
     assert report.fake is None
@@ -182,7 +182,7 @@ def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
     assert faces[-1] == (10, 10)
 
 
-def test_second_looks_are_told_as_such_and_the_bar_does_not_fall_back(
+def test_the_second_pass_is_named_and_progress_never_decreases(
     detector: Detector, talking: Path
 ) -> None:
     """Their number is not known before: a total that grows would take the bar back."""
@@ -244,7 +244,7 @@ def test_frames_are_let_go_while_the_video_is_read(detector: Detector, tmp_path:
     assert len(report.people[0].moments) <= 6
 
 
-def test_the_answer_so_far_grows_towards_the_answer(detector: Detector, talking: Path) -> None:
+def test_partial_results_converge_to_the_report(detector: Detector, talking: Path) -> None:
     parts: list[Report] = []
     whole = detector.analyze(talking, Settings(frames=30), on_partial=parts.append)
     counts = [part.frames_sampled for part in parts]

@@ -37,7 +37,7 @@ def url(detector: Detector, cache: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("title", SNIPPETS)
-def test_a_snippet_of_the_page_runs_as_it_stands(url: str, tmp_path: Path, title: str) -> None:
+def test_a_snippet_of_the_page_runs_unchanged(url: str, tmp_path: Path, title: str) -> None:
     name, _ = SNIPPETS[title]
     if name.endswith(".sh") and shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
@@ -93,7 +93,7 @@ def uploaded(url: str, path: Path) -> str:
     return str(place)
 
 
-def test_an_agent_is_told_how_a_file_is_sent(url: str) -> None:
+def test_the_tool_description_explains_how_to_upload_a_file(url: str) -> None:
     tools, _ = asyncio.run(session(url))
     for tool in tools:
         asked = tool.inputSchema["properties"]
@@ -137,7 +137,7 @@ def told(answer: CallToolResult | None) -> dict[str, Any]:
     return report
 
 
-def test_an_agent_gets_the_same_report_as_everybody(
+def test_an_mcp_client_gets_the_same_report_as_the_api(
     url: str, detector: Detector, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", plain(12))

@@ -57,7 +57,7 @@ def test_a_face_enlarged_from_few_pixels_is_not_sharp() -> None:
     assert quality_of(enlarged, head(enlarged)).sharpness < sharp / 5
 
 
-def test_a_face_looking_into_the_camera_is_frontal() -> None:
+def test_a_face_towards_the_camera_is_frontal() -> None:
     assert frontal(FACING) == pytest.approx(1.0)
 
 

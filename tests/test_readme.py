@@ -51,7 +51,7 @@ def test_the_python_example_runs(
     assert capsys.readouterr().out.startswith("ok ")
 
 
-def test_the_version_is_said_once() -> None:
+def test_the_version_is_written_once() -> None:
     assert f"version = {{{APP_VERSION}}}" in README
 
 

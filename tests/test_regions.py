@@ -30,7 +30,7 @@ def test_every_pixel_belongs_to_one_region() -> None:
     assert all(mask.any() for mask in masks.values())
 
 
-def test_regions_lie_as_in_a_face() -> None:
+def test_regions_are_placed_as_in_a_face() -> None:
     heights = {name: middle(mask)[1] for name, mask in region_masks(POINTS, 1.0).items()}
     order = ["forehead", "brows", "eyes", "nose", "mouth"]
     assert sorted(order, key=lambda name: heights[name]) == order
@@ -126,7 +126,7 @@ def test_what_both_agree_on_is_named_with_its_numbers() -> None:
     assert all(part in text for part in ("the mouth", "41 %", "6 %", "8 %"))
 
 
-def test_nothing_is_said_where_nothing_was_tried() -> None:
+def test_untested_regions_have_no_text() -> None:
     assert region_text(moment(RegionShare("nose", 0.3, 0.1), localised=None)) is None
 
 

@@ -59,7 +59,7 @@ def words(report: Report) -> str:
     return robustness_text(report.robustness)
 
 
-def test_how_far_the_score_moves_is_told_with_every_copy() -> None:
+def test_the_change_of_the_score_is_stated_for_every_copy() -> None:
     report = tried(Wavering(reencoded=0.85, downscaled=0.77, blurred=0.3), given(0.9))
     found = report.robustness
     assert found is not None
@@ -91,7 +91,7 @@ def test_a_copy_without_a_score_is_no_change_of_it() -> None:
     assert "no score" in to_html(report)
 
 
-def test_a_close_look_is_not_repeated_but_like_is_compared_with_like() -> None:
+def test_copies_skip_the_second_pass_and_are_compared_with_a_score_without_it() -> None:
     detector = Wavering(0.8, reencoded=0.8, downscaled=0.8, blurred=0.8)
     found = tried(detector, given(0.9, frames=300)).robustness
     assert found is not None
@@ -100,14 +100,14 @@ def test_a_close_look_is_not_repeated_but_like_is_compared_with_like() -> None:
     assert not any(settings.heat for settings in detector.asked)
 
 
-def test_the_drawing_has_a_table_that_says_the_same() -> None:
+def test_the_chart_has_a_table_of_the_same_values() -> None:
     html = to_html(tried(Wavering(reencoded=0.85, downscaled=0.7, blurred=0.3), given(0.9)))
     for text in ("Worse copies", "As given", "Half the size", "-60", "-5", "No sign found"):
         assert text in html
 
 
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
-def test_how_far_it_moves_is_told_in_every_language(language: str) -> None:
+def test_the_change_is_stated_in_every_language(language: str) -> None:
     report = tried(Wavering(reencoded=0.2, downscaled=0.3, blurred=0.3), given(0.9))
     with in_language(language):
         said = words(report)
@@ -128,7 +128,7 @@ def test_a_worse_copy_has_the_same_shape_and_less_detail(kind: str) -> None:
     assert detail(worse) < 0.95 * detail(clip)
 
 
-def test_a_real_video_is_judged_again_with_progress_up_to_the_end(
+def test_a_real_video_is_rescored_with_progress_up_to_the_end(
     detector: Detector, talking: Path, report: Report
 ) -> None:
     told: list[tuple[int, int]] = []

@@ -156,7 +156,7 @@ def test_damage_is_noted_across_the_border(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("blow", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
-def test_a_crash_in_the_middle_is_an_answer_and_the_next_file_is_read(
+def test_a_crash_while_decoding_is_an_error_and_the_next_file_is_read(
     long: Path, blow: signal.Signals
 ) -> None:
     frames = ISOLATED.read_all(long)
@@ -202,7 +202,7 @@ def test_a_file_that_takes_too_much_memory_is_stopped(tmp_path: Path) -> None:
     assert ISOLATED.probe(path).width == 5000
 
 
-def test_a_reading_that_is_given_up_leaves_no_process_and_nothing_open(long: Path) -> None:
+def test_an_abandoned_reading_leaves_no_process_and_no_open_file(long: Path) -> None:
     ISOLATED.probe(long)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
@@ -213,7 +213,7 @@ def test_a_reading_that_is_given_up_leaves_no_process_and_nothing_open(long: Pat
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_frames_that_nobody_fetches_are_not_decoded_ahead(long: Path) -> None:
+def test_unfetched_frames_are_not_decoded_ahead(long: Path) -> None:
     """Otherwise a long video would fill the memory."""
     frames = ISOLATED.read_all(long)
     next(frames)
@@ -234,9 +234,7 @@ def test_frames_that_nobody_fetches_are_not_decoded_ahead(long: Path) -> None:
     assert len(list(frames)) == 199
 
 
-def test_cancelling_ends_even_a_process_that_does_not_answer(
-    detector: Detector, long: Path
-) -> None:
+def test_cancelling_ends_even_an_unresponsive_process(detector: Detector, long: Path) -> None:
     stop = threading.Event()
 
     def on_progress(stage: str, done: int, total: int) -> None:
@@ -256,7 +254,7 @@ def test_cancelling_ends_even_a_process_that_does_not_answer(
 # The server and its end
 
 
-def test_a_server_that_died_is_replaced(long: Path) -> None:
+def test_a_crashed_server_is_replaced(long: Path) -> None:
     ISOLATED.probe(long)
     old = server().process.pid
     os.kill(old, signal.SIGKILL)
@@ -320,7 +318,7 @@ def test_nothing_outlives_the_program(long: Path, end: str) -> None:
     assert soon(lambda: all(gone(pid) for pid in pids))
 
 
-def test_a_server_that_is_killed_takes_its_children_along(long: Path) -> None:
+def test_killing_the_server_ends_its_children(long: Path) -> None:
     frames = ISOLATED.read_all(long)
     next(frames)
     (pid,) = readers()
@@ -400,7 +398,7 @@ def test_a_confined_process_reads_its_file_and_makes_none(deeds: dict[str, objec
         (FILTERED, ("deletes a file",)),
     ],
 )
-def test_what_is_said_to_be_in_force_is(
+def test_every_reported_limit_is_in_force(
     deeds: dict[str, object], promise: str, deeds_kept_from: tuple[str, ...]
 ) -> None:
     if promise not in deeds["in force"]:  # type: ignore[operator]
@@ -408,7 +406,7 @@ def test_what_is_said_to_be_in_force_is(
     assert not any(deeds[deed] for deed in deeds_kept_from)
 
 
-def test_the_service_tells_what_confines_it(detector: Detector) -> None:
+def test_the_service_reports_what_confines_it(detector: Detector) -> None:
     told = Endpoints({"tiny": detector}, Limits()).model_info()["models"][0]["decoding"]
     assert told == protections()
     assert "no new files" in told
@@ -476,7 +474,7 @@ def test_a_message_that_never_ends_is_not_waited_for(told: tuple[Job, Connection
     assert error.value.status is Status.UNSAFE
 
 
-def test_a_true_frame_passes_where_lies_do_not(told: tuple[Job, Connection]) -> None:
+def test_a_valid_frame_passes_and_forged_ones_are_refused(told: tuple[Job, Connection]) -> None:
     job, process = told
     process.send_bytes(json.dumps(FRAME).encode())
     said = DecodeNotes(tone_mapped=True)

@@ -68,7 +68,7 @@ def pooled(logits: list[float], weights: list[float] | None = None, share: float
     )
 
 
-def test_a_swap_of_three_clips_is_heard_in_a_video_of_any_length() -> None:
+def test_a_swap_of_three_clips_raises_the_score_in_a_video_of_any_length() -> None:
     for count in (4, 12, 40, 75):
         logits = [-4.0] * count
         logits[-3:] = [4.0] * 3
@@ -90,7 +90,7 @@ def test_one_odd_clip_does_not_condemn_a_long_video() -> None:
     assert person(logits).verdict is Verdict.NO_SIGN
 
 
-def test_of_a_few_clips_the_most_suspicious_speaks() -> None:
+def test_of_a_few_clips_the_highest_decides() -> None:
     assert pooled([3.0]) == 3.0
     assert pooled([-1.0, 3.0]) == 3.0
     assert pooled([-1.0, 3.0, 0.0, 2.0]) == 3.0
@@ -136,7 +136,7 @@ def test_each_probability_has_its_word(fake: float, word: str) -> None:
     ("logit", "verdict"),
     [(3.0, Verdict.FAKE), (-3.0, Verdict.NO_SIGN), (0.1, Verdict.UNDECIDED)],
 )
-def test_around_the_threshold_the_answer_is_undecided(logit: float, verdict: Verdict) -> None:
+def test_around_the_threshold_the_verdict_is_undecided(logit: float, verdict: Verdict) -> None:
     judged = person([logit] * 3)
     assert judged.verdict is verdict
     assert (Warn.NEAR_THRESHOLD in judged.warnings) == (verdict is Verdict.UNDECIDED)
@@ -160,7 +160,9 @@ def test_a_threshold_of_the_user_s_own_takes_the_undecided_range_along() -> None
         (TURNED, Status.TOO_FEW_FACES, Warn.PROFILE_FACES),
     ],
 )
-def test_what_cannot_be_seen_is_not_judged(quality: Quality, status: Status, warning: Warn) -> None:
+def test_faces_of_low_quality_are_not_scored(
+    quality: Quality, status: Status, warning: Warn
+) -> None:
     """However sure the network is of itself."""
     judged = judge_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
     assert judged.status is status
@@ -177,11 +179,11 @@ def test_three_clear_faces_are_too_few_and_four_are_enough() -> None:
     assert judge_person(1, [clip(3.0, frames=4)], RULES).status is Status.OK
 
 
-def test_a_person_without_a_clip_is_not_judged() -> None:
+def test_a_person_without_a_clip_is_not_scored() -> None:
     assert judge_person(1, [], RULES).status is Status.TOO_FEW_FACES
 
 
-def test_a_still_picture_is_judged_from_its_one_frame_and_says_so() -> None:
+def test_a_still_picture_is_scored_from_its_one_frame_with_a_warning() -> None:
     judged = judge_person(1, [clip(3.0, frames=1)], RULES, still=True)
     assert judged.status is Status.OK
     assert judged.verdict is Verdict.FAKE
@@ -189,12 +191,12 @@ def test_a_still_picture_is_judged_from_its_one_frame_and_says_so() -> None:
     assert judged.warnings == (Warn.STILL_IMAGE,)
 
 
-def test_a_blurred_still_picture_is_not_judged() -> None:
+def test_a_blurred_still_picture_is_not_scored() -> None:
     judged = judge_person(1, [clip(3.0, frames=1, quality=BLURRED)], RULES, still=True)
     assert judged.status is Status.TOO_BLURRED
 
 
-def test_unusable_clips_have_no_voice() -> None:
+def test_unusable_clips_do_not_affect_the_score() -> None:
     calm, wild = clip(-3.0, frames=8), clip(9.0, start=2.0, quality=BLURRED)
     judged = judge_person(1, [calm, wild], RULES)
     assert judged.fake == pytest.approx(float(calibrate(-3.0, RULES)))
@@ -209,11 +211,11 @@ def test_time_and_single_frames_that_contradict_each_other_are_not_believed() ->
     assert judged.warnings == (Warn.TIME_AND_FRAME_DISAGREE,)
 
 
-def test_time_may_add_to_what_frames_say() -> None:
+def test_the_temporal_score_is_added_to_that_of_frames() -> None:
     assert judge_person(1, [clip(3.0, still=0.5, frames=8)], RULES).verdict is Verdict.FAKE
 
 
-def test_the_interval_holds_the_score_and_is_the_same_each_time() -> None:
+def test_the_interval_contains_the_score_and_is_deterministic() -> None:
     judged = person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0])
     assert judged.interval is not None
     assert judged.fake is not None
@@ -222,7 +224,7 @@ def test_the_interval_holds_the_score_and_is_the_same_each_time() -> None:
     assert person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0]).interval == judged.interval
 
 
-def test_clips_that_agree_give_a_narrow_interval_and_such_that_quarrel_a_wide_one() -> None:
+def test_consistent_clips_have_a_narrow_interval_and_inconsistent_ones_a_wide_one() -> None:
     def width(logits: list[float]) -> float:
         low, high = person(logits).interval or (0, 0)
         return high - low
@@ -296,11 +298,11 @@ def test_the_video_is_as_fake_as_its_most_suspicious_person() -> None:
     assert judge_video([calm], RULES).verdict is Verdict.NO_SIGN
 
 
-def test_a_doubt_about_one_person_outweighs_the_calm_of_another() -> None:
+def test_one_undecided_person_makes_a_video_undecided() -> None:
     assert judge_video([person([-3.0] * 3), person([0.0] * 3)], RULES).verdict is Verdict.UNDECIDED
 
 
-def test_without_a_face_or_a_judged_person_there_is_no_number() -> None:
+def test_without_a_face_or_a_scored_person_there_is_no_number() -> None:
     nobody = judge_video([], RULES)
     assert (nobody.status, nobody.verdict) == (Status.NO_FACE, None)
     small = judge_person(1, [clip(9.0, quality=SMALL)], RULES)
@@ -308,14 +310,14 @@ def test_without_a_face_or_a_judged_person_there_is_no_number() -> None:
     assert (unseen.status, unseen.fake, unseen.band) == (Status.FACE_TOO_SMALL, None, None)
 
 
-def test_whoever_could_not_be_judged_leaves_a_warning_on_the_video() -> None:
+def test_a_person_without_a_score_is_a_warning_on_the_video() -> None:
     small = judge_person(2, [clip(9.0, quality=SMALL, frames=8)], RULES)
     answer = judge_video([person([-3.0] * 3), small], RULES)
     assert answer.verdict is Verdict.NO_SIGN
     assert Warn.SMALL_FACES in answer.warnings
 
 
-def test_an_uncalibrated_model_says_so() -> None:
+def test_an_uncalibrated_model_is_a_warning() -> None:
     rules = ScoringRules()
     assert Warn.NOT_CALIBRATED in judge_video([person([3.0] * 3, rules)], rules).warnings
     assert Warn.NOT_CALIBRATED not in judge_video([person([3.0] * 3)], RULES).warnings
@@ -330,7 +332,7 @@ def drawn(face: FaceScore, scale: float) -> float:
     return float(face.heat.max()) / scale
 
 
-def test_a_calm_face_stays_cool_beside_a_suspicious_one() -> None:
+def test_a_low_scoring_face_stays_cool_beside_a_high_scoring_one() -> None:
     """Even if its raw map is the stronger of the two."""
     calm, fake = scores(-3.0, heat=5.0), scores(3.0, heat=3.0)
     scale = heat_scale([*calm, *fake])
@@ -338,7 +340,7 @@ def test_a_calm_face_stays_cool_beside_a_suspicious_one() -> None:
     assert drawn(calm[0], scale) < 0.15
 
 
-def test_a_calm_video_is_not_blown_up_to_full_contrast() -> None:
+def test_a_low_scoring_video_is_not_stretched_to_full_contrast() -> None:
     calm = scores(-3.0, heat=5.0)
     assert drawn(calm[0], heat_scale(calm)) == pytest.approx(calm[0].fake, rel=1e-3)
 

@@ -32,7 +32,7 @@ def sent(path: Path) -> dict[str, Any]:
     return {"path": str(path), "url": f"/file={path}", "meta": {"_type": "gradio.FileData"}}
 
 
-def test_a_visit_loses_its_own_files_only(files: list[Path]) -> None:
+def test_clearing_a_visit_deletes_its_own_files_only(files: list[Path]) -> None:
     ledger = Ledger()
     ledger.note("mine", [sent(files[0]), None, "text"])
     ledger.note("yours", [sent(files[1])])
@@ -41,7 +41,7 @@ def test_a_visit_loses_its_own_files_only(files: list[Path]) -> None:
     assert not files[0].parent.exists()
 
 
-def test_a_file_that_two_visitors_gave_goes_with_the_last_of_them(files: list[Path]) -> None:
+def test_a_file_shared_by_two_visits_is_deleted_with_the_last(files: list[Path]) -> None:
     ledger = Ledger()
     for session in ("mine", "yours"):
         ledger.note(session, sent(files[0]))
@@ -70,7 +70,7 @@ def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:
     assert set(paths_in(value)) == {files[0], files[1]}
 
 
-def test_an_answer_is_put_aside_for_another_file_and_not_for_its_own(
+def test_a_report_is_hidden_for_another_file_and_not_for_its_own(
     detector: Detector, tmp_path: Path
 ) -> None:
     """A slow browser tells of the chosen file only once the answer about it is there."""

@@ -26,7 +26,7 @@ def test_a_file_without_a_face_can_still_declare_that_it_was_generated() -> None
     assert report.fake is None
 
 
-def test_a_signal_stands_in_sentences_json_table_and_page() -> None:
+def test_a_signal_appears_in_sentences_json_table_and_page() -> None:
     report = reports.declared()
     assert "Signed by <b>No score</b>." in [one.text for one in sentences(report)]
     answer = to_json(report)
@@ -55,14 +55,14 @@ def test_only_what_points_at_manipulation_joins_the_headline(status: SignalStatu
     assert headline(quiet) == headline(reports.no_face())
 
 
-def test_a_report_from_before_signals_still_holds() -> None:
+def test_a_report_without_signals_is_still_verified() -> None:
     answer = to_json(reports.two_people())
     older = {key: value for key, value in answer.items() if key != "signals"}
     claims = read_claims(json.dumps({**older, "schema_version": "1.1"}))
     assert compared(Verification(True, True), claims, answer).ok
 
 
-def test_a_report_whose_signals_were_removed_does_not_hold() -> None:
+def test_a_report_whose_signals_were_removed_is_not_verified() -> None:
     answer = to_json(reports.declared())
     claims = read_claims(json.dumps({**answer, "signals": []}))
     assert not compared(Verification(True, True), claims, answer).ok

@@ -93,7 +93,7 @@ def too_long(path: Path) -> Path:
         (too_long, Status.TOO_LONG, "at most 0 minutes are accepted"),
     ],
 )
-def test_a_file_that_cannot_be_judged_is_told_why_and_what_to_do(
+def test_an_unusable_file_is_reported_with_reason_and_next_step(
     browser: Browser,
     url: str,
     tmp_path: Path,
@@ -129,7 +129,7 @@ def occupied(address: str, folder: Path) -> Iterator[None]:
         job.cancel()
 
 
-def test_when_too_many_wait_the_next_one_is_told_to_come_back(
+def test_a_full_queue_shows_when_to_try_again(
     browser: Browser, cache: Path, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "mine.mp4", plain(2))
@@ -140,7 +140,7 @@ def test_when_too_many_wait_the_next_one_is_told_to_come_back(
         is_told(browser, address, clip, Status.BUSY, "people are waiting already")
 
 
-def test_who_has_used_up_their_share_is_told_for_how_long(
+def test_a_used_up_quota_shows_the_waiting_time(
     browser: Browser, cache: Path, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "mine.mp4", plain(2))

@@ -111,7 +111,7 @@ def test_heavy_packages_stay_where_they_belong(package: str) -> None:
 INSIDE_GRADIO = ("state_holder", "constructor_args", ".fns", ".blocks.", "processing_utils")
 
 
-def test_what_is_taken_from_inside_gradio_stands_in_one_place() -> None:
+def test_gradio_internals_are_used_in_one_module() -> None:
     """`LocalContext`, which tells whose request runs, is the one exception."""
     for path in modules("detector/ui"):
         if name_of(path) != "ui.gradio_patches":
@@ -132,5 +132,5 @@ def test_no_module_of_the_product_is_long() -> None:
         assert lines <= 300, f"{name_of(path)} has {lines} lines; 300 are enough"
 
 
-def test_the_front_door_stays_thin() -> None:
+def test_the_app_module_stays_short() -> None:
     assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 40

@@ -51,7 +51,7 @@ def test_the_same_report_always_reads_the_same(make: Callable[[], Report]) -> No
     assert sentences(make()) == sentences(make())
 
 
-def test_no_sign_is_said_not_to_be_proof() -> None:
+def test_no_sign_is_stated_not_to_be_proof() -> None:
     text = headline(reports.calm())
     assert "No sign of manipulation" in text
     assert "not proof that the video is genuine" in text
@@ -64,12 +64,12 @@ def test_a_manipulated_video_names_the_person_the_strength_and_the_moment() -> N
     assert "0:04.5" in text
 
 
-def test_a_still_picture_is_not_given_a_moment() -> None:
+def test_a_still_picture_has_no_moment() -> None:
     assert "0:00" not in said(reports.still_image())
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.OK])
-def test_without_an_answer_no_number_is_given(status: Status) -> None:
+def test_without_a_score_no_number_is_shown(status: Status) -> None:
     """A score left over in the record must not leak into the words."""
     report = replace(reports.calm(), status=status, verdict=Verdict.UNDECIDED)
     assert headline(report).startswith("No answer: ")
@@ -92,7 +92,7 @@ def test_an_unknown_band_is_refused() -> None:
         band_text("certain")
 
 
-def test_a_suspicious_stretch_is_told_with_start_end_peak_and_person() -> None:
+def test_a_suspicious_segment_is_described_with_start_end_peak_and_person() -> None:
     found = [s for s in sentences(reports.two_people()) if "looks manipulated from" in s.text]
     assert len(found) == 1
     assert found[0].person == 1
@@ -101,12 +101,12 @@ def test_a_suspicious_stretch_is_told_with_start_end_peak_and_person() -> None:
     assert "99 %" in found[0].text
 
 
-def test_a_stretch_without_a_judged_face_is_told() -> None:
+def test_a_period_without_a_scored_face_is_described() -> None:
     assert "No face could be judged from 0:08.0" in said(reports.two_people())
     assert "No face could be judged" not in said(reports.calm())
 
 
-def test_each_warning_is_said_once() -> None:
+def test_each_warning_appears_once() -> None:
     report = reports.undecided()
     one = replace(report.people[0], warnings=report.warnings)
     texts = [sentence.text for sentence in sentences(replace(report, people=(one,)))]
@@ -119,13 +119,13 @@ def test_an_uncalibrated_score_is_not_called_a_probability() -> None:
     assert "probability" in sentences(reports.calm())[0].text
 
 
-def test_heat_maps_are_mentioned_only_if_they_were_asked_for() -> None:
+def test_heat_maps_are_mentioned_only_if_they_were_computed() -> None:
     report = reports.calm()
     assert "Heat maps" in said(report)
     assert "Heat maps" not in said(replace(report, settings=Settings(heat=False)))
 
 
-def test_the_threshold_in_force_is_the_one_asked_for() -> None:
+def test_the_threshold_in_force_is_the_requested_one() -> None:
     report = replace(reports.calm(), settings=Settings(threshold=0.73))
     assert report.threshold == pytest.approx(0.73)
     assert "73 %" in sentences(report)[0].text

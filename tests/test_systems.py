@@ -41,7 +41,7 @@ print(json.dumps([report.status, report.frames_sampled, detector.describe()]))
 
 
 @pytest.mark.parametrize("system", [WITHOUT, MACOS], ids=["without fcntl and resource", "macOS"])
-def test_a_system_without_confinement_analyses_and_says_what_is_missing(
+def test_a_system_without_confinement_analyses_and_reports_what_is_missing(
     system: str, weights: Path, talking: Path
 ) -> None:
     done = python(system + ANALYSE, weights / "tiny.safetensors", talking)
@@ -68,7 +68,7 @@ def test_linux_has_no_fallbacks(detector: object) -> None:
     assert detector.describe()["fallbacks"] == []  # type: ignore[attr-defined]
 
 
-def test_a_folder_that_is_held_is_not_free(tmp_path: Path) -> None:
+def test_a_locked_folder_is_not_free(tmp_path: Path) -> None:
     held = folder_lock.lock(tmp_path / "running")
     with pytest.raises(BlockingIOError):
         folder_lock.lock(tmp_path / "running")

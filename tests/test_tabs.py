@@ -58,7 +58,7 @@ def give(page: Page, place: str, *paths: Path) -> None:
         expect(page.locator(place)).to_contain_text(path.stem, timeout=20_000)
 
 
-def test_a_batch_answers_every_file_whatever_happens_to_one(
+def test_a_batch_reports_every_file_whatever_happens_to_one(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:
     bad, stumble = tmp_path / "bad.mp4", tmp_path / "stumble.mp4"
@@ -115,7 +115,7 @@ def test_cancelling_a_batch_keeps_what_is_done(page: Page, talking: Path, tmp_pa
     expect(page.locator("#batch-files")).to_contain_text("results")
 
 
-def test_a_tampered_report_is_told_in_the_page(
+def test_a_tampered_report_is_shown_in_the_page(
     page: Page, report: Report, talking: Path, tmp_path: Path
 ) -> None:
     document = to_json(report)
@@ -136,7 +136,7 @@ def test_a_tampered_report_is_told_in_the_page(
     expect(answer.get_by_text("Certified <b>genuine</b>.")).to_be_visible()
 
 
-def test_what_is_no_report_is_answered_with_a_next_step(
+def test_a_file_that_is_no_report_is_refused_with_a_next_step(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other.json").write_text('{"hello": "world"}')
@@ -214,7 +214,7 @@ def test_leaving_the_page_deletes_what_was_sent(browser: Browser, url: str, talk
         time.sleep(0.2)
 
 
-def test_the_model_tab_says_what_the_card_says(page: Page, detector: Detector) -> None:
+def test_the_model_tab_shows_the_values_of_the_card(page: Page, detector: Detector) -> None:
     open_tab(page, "Model")
     expect(page.get_by_text(detector.info.sha256)).to_be_visible()
 
@@ -281,7 +281,7 @@ class Slow(Detector):
         return super().run(request, hooks)
 
 
-def test_on_a_slow_machine_the_camera_s_answers_are_fewer_and_its_time_is_as_long(
+def test_on_a_slow_machine_camera_updates_are_rarer_and_the_session_is_as_long(
     camera: Browser, detector: Detector, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would start over for ever if slow answers were counted as pauses of the camera."""
@@ -332,7 +332,7 @@ def test_a_recording_becomes_the_file_and_the_camera_is_closed(camera: Browser, 
     page.close()
 
 
-def test_a_german_visitor_reads_german_and_a_program_english(
+def test_a_german_browser_gets_german_and_an_api_client_english(
     browser: Browser, url: str, talking: Path, tmp_path: Path
 ) -> None:
     context = browser.new_context(locale="de-DE")
@@ -355,9 +355,7 @@ def test_a_german_visitor_reads_german_and_a_program_english(
     assert answer["headline"].isascii()
 
 
-def test_a_german_visitor_gets_viewer_keys_and_history_in_german(
-    browser: Browser, url: str, talking: Path
-) -> None:
+def test_viewer_keys_and_history_are_translated(browser: Browser, url: str, talking: Path) -> None:
     context = browser.new_context(locale="de-DE")
     page = context.new_page()
     page.goto(url)

@@ -75,7 +75,7 @@ def test_it_is_swept_on_schedule(storage: Storage, monkeypatch: pytest.MonkeyPat
         time.sleep(0.02)
 
 
-def test_a_run_that_was_killed_is_cleaned_up_by_the_next_and_a_living_one_is_not(
+def test_files_of_a_killed_run_are_removed_by_the_next_and_those_of_a_running_one_are_not(
     tmp_path: Path,
 ) -> None:
     code = (
@@ -103,7 +103,7 @@ def adopt(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     storage.adopt()
 
 
-def test_all_temporary_files_of_a_run_lie_in_its_folder(
+def test_all_temporary_files_of_a_run_are_in_its_folder(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adopt(storage, monkeypatch)

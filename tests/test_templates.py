@@ -24,7 +24,7 @@ OUTSIDE = ("No score", "yes", "<b>", "Undecided", "{person}", "Person 2")
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_a_name_looks_the_same_in_every_language_and_place(name: str, language: str) -> None:
+def test_a_file_name_is_escaped_and_never_translated(name: str, language: str) -> None:
     plain = reports.declared()
     report = replace(
         plain,
@@ -56,7 +56,7 @@ def test_a_template_without_a_value_is_an_error_and_not_a_gap() -> None:
 
 
 @pytest.mark.parametrize("make", [answer_card, people, findings, moments, retelling, signals])
-def test_a_section_may_stand_in_another_template(make: Callable[[Report], str]) -> None:
+def test_a_section_may_be_included_by_another_template(make: Callable[[Report], str]) -> None:
     assert isinstance(make(reports.two_people()), Markup)
 
 

@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.json"]
 
 
-def test_a_dash_is_standard_output_and_the_answer_goes_elsewhere(
+def test_a_dash_is_standard_output_and_the_summary_goes_to_stderr(
     weights: Path, talking: Path, tmp_path: Path, capfdbinary: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -142,7 +142,7 @@ def command(weights: Path, *arguments: str | Path, **more: Any) -> subprocess.Po
     return subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
-def test_a_closed_pipe_and_a_poor_console_cost_no_answer(
+def test_a_closed_pipe_and_an_ascii_console_lose_no_result(
     weights: Path, talking: Path, tmp_path: Path
 ) -> None:
     """As `python -m detector folder | head -1` on an old Windows console."""
@@ -164,7 +164,7 @@ def test_a_closed_pipe_and_a_poor_console_cost_no_answer(
     assert names == ["b.mp4", "🎬.mp4"]
 
 
-def test_a_log_holds_one_line_for_each_file(weights: Path, talking: Path) -> None:
+def test_a_log_has_one_line_for_each_file(weights: Path, talking: Path) -> None:
     process = command(weights, talking)
     _, errors = process.communicate()
     assert b"\r" not in errors
@@ -178,7 +178,7 @@ def test_standard_input_is_a_file(weights: Path, talking: Path) -> None:
     assert json.loads(out)["video"]["name"] == "stdin"
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert APP_VERSION in capsys.readouterr().out
@@ -210,7 +210,7 @@ def test_what_a_folder_run_passes_over_is_listed(
     assert {"._a.mp4", "notes.txt", "again.mp4", "lost.mp4"} <= skipped
 
 
-def test_a_folder_for_all_outputs_holds_all_of_them(
+def test_a_folder_for_all_outputs_contains_all_of_them(
     weights: Path, twins: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -291,7 +291,7 @@ def test_an_output_that_fails_costs_no_other(
     assert rows_of(tmp_path / "t.csv")[0]["status"] == "ok"
 
 
-def test_labels_give_auc_and_who_was_called_what(
+def test_labels_yield_auc_and_a_confusion_matrix(
     weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     names = [f"{label}/{k}.mp4" for label in ("real", "fake") for k in range(2)]
@@ -323,14 +323,14 @@ def test_labels_give_auc_and_who_was_called_what(
         ("file,label\n", "names no files"),
     ],
 )
-def test_labels_that_say_nothing_are_refused(
+def test_empty_labels_are_refused(
     weights: Path, tmp_path: Path, text: str, reason: str, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "labels.csv").write_text(text)
     assert reason in refused(capsys, weights, "--labels", tmp_path / "labels.csv")
 
 
-def test_a_watched_folder_is_looked_at_as_files_come(
+def test_a_watched_folder_is_analysed_as_files_arrive(
     weights: Path, talking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out, turns = tmp_path / "in", tmp_path / "out", []
@@ -354,7 +354,7 @@ def test_a_watched_folder_is_looked_at_as_files_come(
     assert [row["file"] for row in rows_of(out / "results.csv")] == ["in/a.mp4", "in/b.mp4"]
 
 
-def test_each_answer_is_posted_to_the_webhook(
+def test_each_result_is_posted_to_the_webhook(
     weights: Path, talking: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     got: list[dict[str, Any]] = []

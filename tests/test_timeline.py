@@ -34,7 +34,7 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 @every_kind
 @pytest.mark.parametrize("width", [240, 390, 960])
-def test_every_report_becomes_a_drawing_whose_marks_lie_inside_it(
+def test_every_report_becomes_a_chart_with_all_marks_inside_it(
     make: Callable[[], Report], width: int
 ) -> None:
     root = parsed(make(), width)
@@ -46,7 +46,7 @@ def test_every_report_becomes_a_drawing_whose_marks_lie_inside_it(
 
 
 @every_kind
-def test_every_drawing_tells_a_screen_reader_what_it_shows(make: Callable[[], Report]) -> None:
+def test_every_chart_has_a_description_for_screen_readers(make: Callable[[], Report]) -> None:
     root = parsed(make())
     ids = {mark.get("id"): "".join(mark.itertext()) for mark in root.iter() if mark.get("id")}
     named = root.get("aria-labelledby", "").split()
@@ -82,7 +82,7 @@ def test_people_differ_by_dash_and_number_and_colour_is_kept_for_the_verdict() -
 @pytest.mark.parametrize(
     ("make", "numbered"), [(reports.two_people, {"1", "2"}), (reports.calm, set())]
 )
-def test_a_line_beside_others_carries_its_person_s_number(
+def test_one_of_several_lines_is_labelled_with_its_person(
     make: Callable[[], Report], numbered: set[str]
 ) -> None:
     marks = of_class(parsed(close_by(make())), "number")
@@ -105,7 +105,7 @@ def test_every_score_can_be_sought_by_its_second() -> None:
     assert drawn == {(one.id, s.second) for one in report.people for s in one.scores}
 
 
-def test_higher_scores_lie_higher_and_later_ones_further_right() -> None:
+def test_higher_scores_are_drawn_higher_and_later_ones_further_right() -> None:
     marks = of_class(parsed(reports.two_people()), "point")
     places = [
         (float(m.get("data-fake", 0)), float(c.get("cy", 0)), float(m.get("data-second", 0)),
@@ -119,7 +119,7 @@ def test_higher_scores_lie_higher_and_later_ones_further_right() -> None:
     assert [p[3] for p in by_second] == sorted(p[3] for p in by_second)
 
 
-def test_a_stretch_without_a_judged_face_is_grey_and_not_crossed_by_a_line() -> None:
+def test_a_period_without_a_scored_face_is_grey_and_not_crossed_by_a_line() -> None:
     root = parsed(close_by(reports.two_people()))
     (gap,) = of_class(root, "gap")
     start = float(gap.get("x", 0))
@@ -129,7 +129,7 @@ def test_a_stretch_without_a_judged_face_is_grey_and_not_crossed_by_a_line() -> 
         assert max(xs) <= start or min(xs) >= end
 
 
-def test_a_person_who_was_away_has_a_gap_of_their_own() -> None:
+def test_a_person_s_absence_is_a_gap_in_their_line() -> None:
     """Person 2 is missing from 1.5 to 3 s while Person 1 is judged; no line joins the ends."""
     lines = [
         line
@@ -140,7 +140,7 @@ def test_a_person_who_was_away_has_a_gap_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("apart", [0.4, 50.0])
-def test_lines_stop_where_nothing_was_looked_at(apart: float) -> None:
+def test_lines_stop_where_nothing_was_sampled(apart: float) -> None:
     """Three clips of eight frames: no line may claim what lies in between."""
     sampled = [round(k * apart + n / 25, 3) for k in range(3) for n in range(8)]
     one = reports.person(1, sampled, lambda _: 0.4)
@@ -151,7 +151,7 @@ def test_lines_stop_where_nothing_was_looked_at(apart: float) -> None:
     assert not [m for m in root.iter(f"{SVG}line") if m.get("stroke-dasharray")]
 
 
-def test_grey_is_what_was_looked_at_without_a_face_and_not_what_lies_between() -> None:
+def test_only_samples_without_a_face_are_grey() -> None:
     """Two looks in vain, ten seconds apart: two narrow bands, not one of ten seconds."""
     sampled = [round(start + k / 25, 3) for start in (1.0, 11.0) for k in range(5)]
     gaps = of_class(parsed(reports.report((), sampled)), "gap")
@@ -166,13 +166,13 @@ def test_the_threshold_is_drawn_where_it_is() -> None:
     assert "threshold 80 %" in texts(parsed(high))
 
 
-def test_suspicious_stretches_are_marked() -> None:
+def test_suspicious_segments_are_marked() -> None:
     (shown,) = of_class(parsed(reports.two_people()), "stretch")
     assert shown.get("data-second") == "3.000"
     assert "0:03.0" in "".join(shown.itertext())
 
 
-def test_a_page_can_tell_who_owns_each_line_and_where_a_second_lies() -> None:
+def test_a_chart_has_the_person_of_each_line_and_the_scale_of_seconds() -> None:
     """Its own chips are the legend, and its own script says what lies under the pointer."""
     root = parsed(reports.two_people(), interactive=True)
     for line in root.iter(f"{SVG}polyline"):
@@ -194,7 +194,7 @@ def test_ticks_are_few_and_all_different(seconds: float) -> None:
     assert len(set(ticks)) == len(ticks)
 
 
-def test_a_report_without_people_says_so() -> None:
+def test_a_chart_without_people_states_that() -> None:
     assert "No face was judged" in texts(parsed(reports.no_face()))
 
 

@@ -95,13 +95,13 @@ def test_one_person_is_one_track_over_the_whole_clip() -> None:
     assert np.diff(landmarks[..., 0], axis=0) == pytest.approx(np.ones((7, 5)), abs=1e-3)
 
 
-def test_where_looks_agree_only_first_and_last_are_looked_at() -> None:
+def test_where_detections_agree_only_first_and_last_frames_are_detected() -> None:
     film = Film(lambda k: [square(50 + k)])
     PeopleTracker().follow(film.frames(*range(8)), film.find)
     assert film.looked_at == [0, 7]
 
 
-def test_looks_are_at_most_half_a_second_apart() -> None:
+def test_detections_are_at_most_half_a_second_apart() -> None:
     film = Film(lambda k: [square(50)], fps=10.0)
     PeopleTracker().follow(film.frames(*range(23)), film.find)
     assert film.looked_at == [0, 5, 10, 15, 20, 22]
@@ -110,7 +110,7 @@ def test_looks_are_at_most_half_a_second_apart() -> None:
     assert slow.looked_at == [0, 1, 2, 3]
 
 
-def test_where_looks_disagree_every_frame_is_looked_at_once() -> None:
+def test_where_detections_disagree_every_frame_is_detected_once() -> None:
     film = Film(lambda k: [square(50)] if k < 3 else [square(50), square(200)])
     one, two = PeopleTracker().follow(film.frames(*range(8)), film.find)
     assert sorted(film.looked_at) == list(range(8))
@@ -118,7 +118,7 @@ def test_where_looks_disagree_every_frame_is_looked_at_once() -> None:
     assert two.indices == tuple(range(3, 8))
 
 
-def test_a_head_that_jumps_aside_is_looked_at_in_every_frame() -> None:
+def test_a_head_that_jumps_is_detected_in_every_frame() -> None:
     """A line between first and last would miss where it was."""
     film = Film(lambda k: [square(20 + 12 * k)])
     (track,) = PeopleTracker().follow(film.frames(*range(8)), film.find)
@@ -139,7 +139,7 @@ def test_a_face_away_for_a_second_leaves_a_gap() -> None:
     assert track.indices == (*range(5), *range(30, 40))
 
 
-def test_nobody_and_nothing() -> None:
+def test_no_frames_and_no_faces_yield_no_tracks() -> None:
     film = Film(lambda k: [])
     tracker = PeopleTracker()
     assert tracker.follow([], film.find) == []
@@ -164,7 +164,7 @@ def test_side_by_side_each_keeps_the_id_whatever_the_finder_s_order() -> None:
 
 
 @pytest.mark.parametrize("hidden", [(), (9, 10, 11)])
-def test_two_who_cross_keep_their_ids(hidden: tuple[int, ...]) -> None:
+def test_two_crossing_people_keep_their_ids(hidden: tuple[int, ...]) -> None:
     """Even where one is hidden behind the other for a few frames."""
 
     def script(k: int) -> list[Box]:
@@ -177,7 +177,7 @@ def test_two_who_cross_keep_their_ids(hidden: tuple[int, ...]) -> None:
     assert boxes_of(left)[[0, -1], 0] == pytest.approx([160, 65], abs=3)
 
 
-def test_two_who_change_places_between_two_looks_are_not_mixed_up() -> None:
+def test_people_who_swap_places_between_detections_are_not_confused() -> None:
     """The boxes of first and last look fit perfectly, and each to the wrong person."""
     film = Film(lambda k: [square(60 + 5 * k), square(95 - 5 * k)])
     tracks = PeopleTracker().follow(film.frames(*range(8)), film.find)
@@ -194,7 +194,7 @@ def test_ids_go_on_from_clip_to_clip() -> None:
         assert boxes_of(tracks[1])[0, 0] == pytest.approx(200)
 
 
-def test_someone_who_moved_by_less_than_a_face_is_the_same_person() -> None:
+def test_a_face_that_moved_by_less_than_its_size_is_the_same_person() -> None:
     film = Film(lambda k: [square(50 + k / 2)], looks=[head(0)])
     tracker = PeopleTracker()
     tracker.follow(film.frames(*range(8)), film.find)
@@ -207,7 +207,7 @@ def places(tracks: Sequence[ClipTrack]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("apart", [1.0, 20.0])
-def test_someone_elsewhere_in_the_next_clip_is_known_by_their_looks(apart: float) -> None:
+def test_a_person_elsewhere_in_the_next_clip_is_matched_by_appearance(apart: float) -> None:
     film = Film(lambda k: [square(20 if k < 8 else 230)], looks=[head(0)])
     tracker = PeopleTracker()
     assert places(tracker.follow(film.frames(*range(8)), film.find)) == {0: 20}
@@ -215,7 +215,7 @@ def test_someone_elsewhere_in_the_next_clip_is_known_by_their_looks(apart: float
     assert places(tracker.follow(film.frames(later, later + 1), film.find)) == {0: 230}
 
 
-def test_two_who_change_seats_between_two_clips_keep_their_ids() -> None:
+def test_two_people_who_swap_places_between_clips_keep_their_ids() -> None:
     film = Film(
         lambda k: [square(60), square(200)][:: 1 if k < 100 else -1], looks=[head(0), head(1)]
     )
@@ -224,7 +224,7 @@ def test_two_who_change_seats_between_two_clips_keep_their_ids() -> None:
     assert places(tracker.follow(film.frames(100, 101), film.find)) == {0: 200, 1: 60}
 
 
-def test_whoever_takes_the_seat_of_another_is_someone_new() -> None:
+def test_another_face_at_the_same_place_is_a_new_person() -> None:
     one = Film(lambda k: [square(100)], looks=[head(0)])
     other = Film(one.script, looks=[head(1)])
     tracker = PeopleTracker()
@@ -241,14 +241,14 @@ def test_twins_in_one_picture_are_two_and_keep_their_sides() -> None:
         assert places(tracks) == {0: 60 + start // 10, 1: 200}
 
 
-def test_a_twin_who_joins_is_a_second_person() -> None:
+def test_an_identical_face_that_appears_is_a_second_person() -> None:
     film = Film(lambda k: [square(60), square(200)][: 1 + (k >= 100)], looks=[head(0), head(0)])
     tracker = PeopleTracker()
     tracker.follow(film.frames(0, 1), film.find)
     assert places(tracker.follow(film.frames(100, 101), film.find)) == {0: 60, 1: 200}
 
 
-def test_two_who_are_shown_in_turns_stay_two_people() -> None:
+def test_two_people_shown_in_alternation_stay_two_people() -> None:
     """An interview: every cut shows the other one, in the other's place of the picture."""
     shots = [
         Film(lambda k: [square(100)], scene(name), looks=[head(number)])
@@ -262,7 +262,7 @@ def test_two_who_are_shown_in_turns_stay_two_people() -> None:
     assert ids == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_clip_between_two_others_finds_who_is_known_only_from_later() -> None:
+def test_a_middle_clip_is_matched_with_people_of_later_clips() -> None:
     film = Film(lambda k: [square(20 if k < 100 else 230)][: k >= 50], looks=[head(0)])
     tracker = PeopleTracker()
     for start in (0, 200, 60):
@@ -353,7 +353,7 @@ def test_forty_people_keep_forty_ids() -> None:
         assert all(len(track.indices) >= 7 for track in tracks)
 
 
-def test_a_real_face_is_followed_as_closely_as_looking_at_every_frame_would() -> None:
+def test_sparse_detection_follows_a_real_face_as_closely_as_detection_in_every_frame() -> None:
     finder = FaceFinder()
     frames = [Frame(k / 25, image) for k, image in enumerate(moving_portrait(12))]
     (track,) = PeopleTracker().follow(frames, finder.find)

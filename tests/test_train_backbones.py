@@ -35,7 +35,7 @@ def tiny_fit(shards: Path, out: Path, backbone: str, *more: str) -> int:
         ("vit_small_patch14_dinov2", "10"),
     ],
 )
-def test_a_step_of_each_family_gives_a_network_that_answers(
+def test_a_step_of_each_family_yields_a_working_network(
     shards: Path, tmp_path: Path, backbone: str, freeze: str
 ) -> None:
     size = ["--size", "56"] if backbone.startswith("vit") else []
@@ -53,7 +53,7 @@ def test_a_family_without_maps_is_refused_in_a_sentence(
     assert "Take a CNN" in told
 
 
-def test_stages_that_cannot_be_told_apart_are_not_frozen_by_guess(
+def test_indistinguishable_stages_are_not_frozen(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tiny_fit(shards, tmp_path, "densenet121", "--freeze", "2") == 2

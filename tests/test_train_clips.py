@@ -58,7 +58,7 @@ def test_a_broken_file_is_a_row_with_its_reason(shards: Path) -> None:
     assert broken["status"].iloc[0] != "ok"
 
 
-def test_every_face_of_a_video_says_how_well_it_can_be_judged(shards: Path) -> None:
+def test_every_face_of_a_video_has_a_quality(shards: Path) -> None:
     table, _ = read_shards(shards)
     video = table[table["kind"] == "video"]
     assert (video["size"] > 40).all()
@@ -68,9 +68,7 @@ def test_every_face_of_a_video_says_how_well_it_can_be_judged(shards: Path) -> N
 @pytest.mark.parametrize(
     ("pick", "expected"), [("first", [0, 1, 2]), ("consecutive", [4, 5, 6]), ("even", [0, 4, 8])]
 )
-def test_the_frames_that_were_asked_for_are_kept(
-    tmp_path: Path, pick: str, expected: list[int]
-) -> None:
+def test_the_requested_frames_are_kept(tmp_path: Path, pick: str, expected: list[int]) -> None:
     write_clip(tmp_path / "talk.mp4", moving_portrait(12))
     row = {"kind": "video", "path": str(tmp_path / "talk.mp4")}
     faces = prepare_row(row, FaceFinder(), PrepareConfig(frames=3, pick=pick))
@@ -92,7 +90,7 @@ def test_faces_are_written_as_a_video_too(
     assert np.abs(np.stack(read).astype(int) - images).mean() <= loss
 
 
-def test_landmarks_lie_on_the_stored_face(shards: Path) -> None:
+def test_landmarks_are_on_the_stored_face(shards: Path) -> None:
     table, pixels = read_shards(shards)
     video = table[(table["kind"] == "video") & (table["label"] == "REAL")]
     assert len(video) == 10
@@ -146,7 +144,7 @@ def test_a_split_without_faces_is_refused(shards: Path) -> None:
         Pairs(Faces(shards, "val"), ClipConfig(), 1)
 
 
-def test_a_fake_video_stands_beside_a_real_one_of_its_source(shards: Path, tmp_path: Path) -> None:
+def test_a_fake_video_is_paired_with_a_real_one_of_its_source(shards: Path, tmp_path: Path) -> None:
     """One camera and one codec for both; where the source has no real video, any will do."""
     table, pixels = read_shards(shards)
     video = table[table["kind"] == "video"].reset_index(drop=True)

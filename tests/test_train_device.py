@@ -130,7 +130,7 @@ def test_a_smaller_picture_than_the_largest_is_cut_the_same(
     assert np.abs(batch.clips[0, 0].permute(1, 2, 0).numpy() - cut[0].astype(float)).mean() < 0.7
 
 
-def test_redrawn_faces_lie_over_their_originals(train: Faces, pictures: Pictures) -> None:
+def test_redrawn_faces_overlap_their_originals(train: Faces, pictures: Pictures) -> None:
     config = ClipConfig(size=64, mix={"neural": 1.0}, altered=0.0)
     plan = Plans(train, config, 1)[0]
     drawn = plan.places[1]

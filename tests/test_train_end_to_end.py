@@ -58,7 +58,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
-def test_training_learns_what_is_plain_to_see(work: Path) -> None:
+def test_training_learns_an_obvious_difference(work: Path) -> None:
     results = json.loads((work / "results.json").read_text())
     assert results["crops"]["auc"] > 0.8
 
@@ -92,7 +92,7 @@ def test_the_product_scores_a_video_with_the_published_weights(work: Path, tmp_p
     assert report.model.trained_on == "Drawn faces."
 
 
-def test_the_card_tells_figures_settings_and_origin(work: Path) -> None:
+def test_the_card_has_figures_settings_and_origin(work: Path) -> None:
     card = json.loads((work / "weights" / "fast.json").read_text())
     assert card["metrics"]["crops"]["auc"] > 0.8
     assert card["data"]["stages"]["frames"]["steps"] == 40
@@ -125,7 +125,7 @@ def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
 
 
 @pytest.mark.parametrize("rate", ["0", "0.1"])
-def test_the_second_stage_moves_the_network_only_where_it_is_asked_to(
+def test_the_second_stage_changes_only_the_layers_to_be_trained(
     work: Path, tmp_path: Path, rate: str
 ) -> None:
     """With --cnn-rate the CNN learns on with the LSTM; without, it stays as stage one left it."""

@@ -86,7 +86,7 @@ def test_maps_are_compared_without_regard_to_scale() -> None:
 
 
 @pytest.mark.parametrize("kind", CONTROLS)
-def test_a_control_knows_nothing_of_the_picture(kind: str) -> None:
+def test_a_control_does_not_depend_on_the_picture(kind: str) -> None:
     drawn = control(kind, SIDE, np.random.default_rng(0))
     assert drawn.shape == (SIDE, SIDE)
     assert drawn.std() > 0
@@ -108,7 +108,7 @@ def rows(**changes: dict[str, float]) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def test_a_measure_that_a_control_wins_ranks_nobody() -> None:
+def test_a_measure_that_a_control_wins_ranks_no_method() -> None:
     results = rows(layer_cam={"iou": 0.4, "pointing": 0.4})
     assert informative(results) == list(HIGHER_IS_BETTER)
     results["centre"]["iou"] = results["centre"]["iou"] + 0.5
@@ -140,7 +140,7 @@ def test_a_method_that_ignores_the_weights_cannot_win() -> None:
     assert winner(rows(layer_cam=best | {"random_weights": 0.9})) == DEFAULT_METHOD
 
 
-def test_a_method_that_never_asks_for_the_score_cannot_win() -> None:
+def test_a_method_independent_of_the_score_cannot_win() -> None:
     best = dict.fromkeys([name for name, high in HIGHER_IS_BETTER.items() if high], 0.9)
     assert winner(rows(eigen_cam=best)) == DEFAULT_METHOD
 

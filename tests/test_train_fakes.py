@@ -62,7 +62,7 @@ def test_the_mask_of_a_clip_follows_the_face(real: RealClip) -> None:
     assert np.allclose(np.diff(centres), 2, atol=0.5)
 
 
-def test_a_temporal_fake_says_which_frames_it_touched(real: RealClip) -> None:
+def test_a_temporal_fake_lists_the_frames_that_it_changed(real: RealClip) -> None:
     for seed in range(8):
         fake = make_fake(real, "temporal", np.random.default_rng(seed))
         same = [np.array_equal(a, b) for a, b in zip(fake.images, real.images, strict=True)]

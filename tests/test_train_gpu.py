@@ -32,7 +32,7 @@ def test_the_whole_script_runs_on_two_cores(tmp_path: Path) -> None:
     assert Detector.load(out / "joined" / "accurate.safetensors", "cpu").info.trained
 
 
-def test_a_step_beyond_its_limit_is_asked_to_stop_and_may_store_what_it_has(
+def test_a_step_beyond_its_limit_is_terminated_and_may_save_its_state(
     tmp_path: Path,
 ) -> None:
     code = (
@@ -45,7 +45,7 @@ def test_a_step_beyond_its_limit_is_asked_to_stop_and_may_store_what_it_has(
     assert (tmp_path / "kept").exists()
 
 
-def test_a_step_that_does_not_listen_is_killed(
+def test_a_step_that_ignores_termination_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu, "GRACE", 0.5)
@@ -56,7 +56,9 @@ def test_a_step_that_does_not_listen_is_killed(
     assert time.monotonic() - began < 30
 
 
-def test_a_failed_step_says_how_and_nothing_begins_after_the_end(tmp_path: Path) -> None:
+def test_a_failed_step_reports_its_exit_code_and_no_step_starts_after_the_end(
+    tmp_path: Path,
+) -> None:
     end = time.monotonic() + 60
     failed = follow(Step("bad", ["-c", "raise SystemExit('no data')"], 30.0), tmp_path, end)
     assert (failed.end, failed.note) == ("failed (1)", "no data")

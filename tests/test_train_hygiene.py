@@ -49,12 +49,12 @@ def test_unreadable_and_short_videos_and_duplicates_are_marked_with_a_reason(tab
     assert row(table, "b")["status"].startswith("duplicate of")
 
 
-def test_the_table_stands_as_csv_and_excel_too(table: Path) -> None:
+def test_the_table_is_written_as_csv_and_excel_too(table: Path) -> None:
     assert len(pd.read_csv(table.with_suffix(".csv"))) == 4
     assert len(pd.read_excel(table.with_suffix(".xlsx"))) == 4
 
 
-def test_a_fake_whose_pictures_are_its_originals_is_known_for_its_sound(tmp_path: Path) -> None:
+def test_a_fake_with_original_pictures_is_an_audio_fake(tmp_path: Path) -> None:
     write_clip(tmp_path / "real.mp4", moving_portrait(12))
     write_clip(tmp_path / "sound.mp4", moving_portrait(12), audio=True)
     swapped = [np.ascontiguousarray(frame[:, ::-1]) for frame in moving_portrait(12)]

@@ -39,7 +39,7 @@ def test_a_person_keeps_the_split_when_others_are_added() -> None:
     assert after["split"][:50].tolist() == before["split"].tolist()
 
 
-def test_one_person_in_two_given_splits_is_refused() -> None:
+def test_one_person_in_two_splits_is_refused() -> None:
     table = table_of([("anna", ""), ("anna", "")]).assign(split=["train", "val"])
     with pytest.raises(ValueError, match="more than one split"):
         assign_splits(table)
@@ -54,7 +54,7 @@ def test_one_person_in_two_given_splits_is_refused() -> None:
         ("file,label\nb.mp4,REAL\n", "do not exist"),
     ],
 )
-def test_a_bad_list_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_bad_list_is_reported_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "a.mp4").touch()
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ValueError, match=reason):

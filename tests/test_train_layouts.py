@@ -72,7 +72,7 @@ def test_dfdc_takes_labels_from_metadata_and_people_from_originals(tmp_path: Pat
     assert rows["a.mp4"]["identity"] == rows["b.mp4"]["identity"]
 
 
-def test_deeperforensics_knows_person_actor_and_split(tmp_path: Path) -> None:
+def test_deeperforensics_has_person_actor_and_split(tmp_path: Path) -> None:
     folder = tree(
         tmp_path, "manipulated_videos/end_to_end/000_M101.mp4", "source_videos/M101/a/b/c.mp4"
     )
@@ -121,7 +121,7 @@ def test_celeb_df_is_read_as_others_store_it(tmp_path: Path, names: tuple[str, .
     assert table["identity"][0] == table["identity"][1] != table["target"][1]
 
 
-def test_frames_are_pictures_where_pictures_are_asked_for(tmp_path: Path) -> None:
+def test_frames_are_pictures_where_pictures_are_requested(tmp_path: Path) -> None:
     folder = tree(
         tmp_path,
         "Celeb-real/videos/id0_0000.mp4",
@@ -148,7 +148,7 @@ def test_a_name_in_many_folders_is_not_one_person(tmp_path: Path) -> None:
     assert table["split"].nunique() > 1
 
 
-def test_sorted_folders_may_lie_in_splits(tmp_path: Path) -> None:
+def test_sorted_folders_may_be_inside_splits(tmp_path: Path) -> None:
     names = ("train/real/a.mp4", "train/Fake/b.mp4", "valid/0_real/c.mp4", "test/1_fake/d.mp4")
     rows = by_name(read_source(tree(tmp_path, *names, "notes/e.mp4"), "video"))
     assert {name: row["split"] for name, row in rows.items()} == {
@@ -253,7 +253,7 @@ def test_df40_shares_its_people_with_the_sets_it_was_made_of(tmp_path: Path) -> 
     assert len(read_source(folder, "still")) == 6
 
 
-def test_fakeavceleb_judges_the_picture_and_knows_whose_face_was_taken(tmp_path: Path) -> None:
+def test_fakeavceleb_labels_the_picture_and_names_the_source_of_the_face(tmp_path: Path) -> None:
     fake = "FakeVideo-FakeAudio/African/men/id00076/00109_10_id00476_wavtolip.mp4"
     folder = tree(
         tmp_path,
@@ -321,7 +321,7 @@ def test_a_folder_of_frames_is_prepared_as_the_video_it_was(tmp_path: Path) -> N
     assert (measured["frames"], measured["status"]) == (12, "ok")
 
 
-def test_a_folder_that_nobody_knows_says_what_is_known(
+def test_an_unknown_folder_is_reported_with_the_known_layouts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tree(tmp_path, "clips/a.mp4")

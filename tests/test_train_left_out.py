@@ -56,7 +56,7 @@ def test_a_fold_that_does_not_exist_is_refused(faces: Faces, part: str) -> None:
         left_out.left_out(faces, part)
 
 
-def test_each_video_is_judged_by_the_run_that_lacked_its_source(
+def test_each_video_is_scored_by_the_run_trained_without_its_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shards = drawn_shards(tmp_path / "shards", clips=4, frames=2)

@@ -36,7 +36,7 @@ def test_a_split_that_is_none_is_refused(tmp_path: Path) -> None:
         listed(tmp_path, "file,label,split\na.mp4,REAL,holdout\n", "a.mp4")
 
 
-def test_whoever_has_no_name_is_somebody_else(tmp_path: Path) -> None:
+def test_an_unnamed_row_is_a_separate_person(tmp_path: Path) -> None:
     names = [f"c{k}.mp4" for k in range(40)]
     rows = "\n".join(f"{name},REAL," for name in names)
     table = assign_splits(listed(tmp_path, f"file,label,identity\n{rows}\n", *names))
@@ -75,7 +75,7 @@ def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:
         ("file,label\na.mp4,\n", "no label"),
     ],
 )
-def test_a_broken_list_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_broken_list_is_reported_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         listed(tmp_path, text, "a.mp4")
 
@@ -91,12 +91,12 @@ def test_paths_of_windows_are_found(tmp_path: Path) -> None:
     assert Path(table["path"][0]) == tmp_path / "clips" / "a.mp4"
 
 
-def test_yes_and_no_are_labels_in_a_column_that_asks(tmp_path: Path) -> None:
+def test_yes_and_no_are_labels_in_a_yes_no_column(tmp_path: Path) -> None:
     table = listed(tmp_path, "file,is_fake\na.mp4,0\nb.mp4,True\n", "a.mp4", "b.mp4")
     assert table["label"].tolist() == ["REAL", "FAKE"]
 
 
-def test_a_path_may_hold_a_colon(tmp_path: Path) -> None:
+def test_a_path_may_contain_a_colon(tmp_path: Path) -> None:
     folder = tree(tmp_path / "take 10:30", "real/a.mp4")
     assert split_of_source(str(folder), "video") == (folder, "video", "")
     assert split_of_source(f"{folder}:training", "video") == (folder, "video", "train")
@@ -138,7 +138,7 @@ def test_metadata_is_read_in_every_shape(tmp_path: Path, entries: object, mark: 
         ({"gone.mp4": {"label": "REAL"}}, "names no file that lies beside it"),
     ],
 )
-def test_metadata_that_says_nothing_is_refused(
+def test_empty_metadata_is_refused(
     tmp_path: Path, entries: object, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ValueError, match=reason):

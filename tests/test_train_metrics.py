@@ -21,7 +21,7 @@ def test_perfect_scores_have_no_equal_error_and_full_precision() -> None:
     assert metrics.tpr_at_fpr(fake, score, 0.0) == pytest.approx(1.0)
 
 
-def test_the_equal_error_rate_lies_where_both_errors_meet() -> None:
+def test_the_equal_error_rate_is_where_both_errors_meet() -> None:
     """One of four reals is above one of four fakes: a quarter either way."""
     fake = [0, 0, 0, 0, 1, 1, 1, 1]
     score = [1, 2, 3, 6, 5, 7, 8, 9]
@@ -34,7 +34,7 @@ def test_few_false_alarms_cost_found_fakes() -> None:
     assert metrics.tpr_at_fpr(fake, score, 0.5) == pytest.approx(1.0)
 
 
-def test_a_forecaster_who_is_always_sure_and_half_wrong_is_off_by_a_half() -> None:
+def test_certain_forecasts_that_are_half_wrong_have_an_error_of_a_half() -> None:
     assert metrics.calibration_error([0, 1], [1.0, 1.0]) == pytest.approx(0.5)
     assert metrics.calibration_error([0, 1], [0.0, 1.0]) == pytest.approx(0.0)
 
@@ -78,7 +78,7 @@ def test_one_real_face_in_twenty_is_called_fake_and_one_fake_in_five_gets_no_sig
     assert np.mean(p[labels == 1] < low) == pytest.approx(0.2, abs=0.01)
 
 
-def test_chance_alone_gives_few_forecasts_a_calibration_error() -> None:
+def test_few_forecasts_have_a_calibration_error_by_chance_alone() -> None:
     p = np.random.default_rng(0).random(4000)
     assert metrics.calibration_floor(p[:30]) > 0.1
     assert metrics.calibration_floor(p) < 0.03

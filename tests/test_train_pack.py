@@ -30,15 +30,13 @@ def arrived(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_no_part_is_larger_than_asked(arrived: Path) -> None:
+def test_no_part_is_larger_than_requested(arrived: Path) -> None:
     sizes = [path.stat().st_size for path in (arrived / "parts").iterdir()]
     assert len(sizes) > 3
     assert max(sizes) <= 0.35 * MEBI
 
 
-def test_every_clip_arrives_whole_and_up_to_the_frames_asked_for(
-    shards: Path, arrived: Path
-) -> None:
+def test_every_clip_is_packed_whole_up_to_the_requested_frames(shards: Path, arrived: Path) -> None:
     for split in ("train", "val"):
         before, after = Faces(shards, split), Faces(arrived / "shards", split)
         assert [len(rows) for rows in after.videos_real] == [5] * len(before.videos_real)
@@ -67,7 +65,7 @@ def test_redrawn_faces_keep_their_originals(shards: Path, arrived: Path) -> None
     assert np.abs(originals.astype(int) - expected).mean() < 5
 
 
-def test_of_too_little_room_every_group_gets_a_share(shards: Path) -> None:
+def test_a_limited_size_is_shared_among_all_groups(shards: Path) -> None:
     """Frames and further pictures of the same people are left out before whole clips are."""
     rows = pd.DataFrame(choose(*read_shards(shards), PackConfig(total=1.0)))
     assert sum(rows["image"].str.len()) < MEBI

@@ -62,7 +62,7 @@ def test_a_batch_of_unlike_settings_equals_one_picture_after_another(
     assert apart(batch(clip), expected).mean() > 1  # so the setting does something
 
 
-def test_the_stand_in_for_jpeg_takes_away_what_jpeg_does(clip: np.ndarray) -> None:
+def test_the_jpeg_approximation_removes_what_jpeg_removes(clip: np.ndarray) -> None:
     for quality in (45, 70, 95):
         real = augment.jpeg(clip[..., ::-1], quality)[..., ::-1]  # OpenCV takes BGR
         drawn = pixels.jpeg(batch(clip), [quality] * 3)
@@ -74,7 +74,7 @@ def detail(clip: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("crf", [20, 26, 32, 37])
-def test_the_stand_in_for_h264_takes_away_as_much_detail_as_the_codec(crf: int) -> None:
+def test_the_h264_approximation_removes_as_much_detail_as_the_codec(crf: int) -> None:
     """Within a factor of 2.5, of pictures coded one by one as training does with single frames."""
     clip = faces(3, 288, fake=False, seed=2)
     coded = np.concatenate([augment.coded_small(clip[k : k + 1], 1.0, crf) for k in range(3)])
@@ -96,7 +96,7 @@ def test_each_picture_goes_through_its_own_history(clip: np.ndarray) -> None:
     assert all((out[k] - before[k]).abs().mean() > 2 for k in (1, 2))
 
 
-def test_a_moved_picture_lies_where_opencv_puts_it(clip: np.ndarray) -> None:
+def test_a_moved_picture_matches_that_of_opencv(clip: np.ndarray) -> None:
     matrix = cv2.getRotationMatrix2D((50.0, 40.0), 7.0, 1.08)
     matrix[:, 2] += (3.4, -2.7)
     expected = np.stack([fakes.move(image, matrix) for image in clip])
@@ -151,5 +151,5 @@ def test_a_view_turns_and_mirrors_as_one_by_one(clip: np.ndarray) -> None:
     assert apart(pixels.turn(batch(clip), angles, flips), expected).mean() < 0.5
 
 
-def test_landmarks_of_the_drawn_face_lie_inside() -> None:
+def test_landmarks_of_the_drawn_face_are_inside() -> None:
     assert ((LANDMARKS > 0.2) & (LANDMARKS < 0.8)).all()

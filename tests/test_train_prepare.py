@@ -94,7 +94,7 @@ def faces_of(path: Path, finder: FaceFinder) -> list[StoredFace]:
 
 
 @pytest.mark.parametrize("make", [rotated, two_tracks, joined, high_range])
-def test_a_file_as_the_world_makes_it_gives_the_faces_of_the_plain_one(
+def test_an_unusual_file_yields_the_faces_of_the_plain_one(
     tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     finder = FaceFinder()

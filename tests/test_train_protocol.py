@@ -38,7 +38,7 @@ def test_a_source_is_in_one_fold_and_every_fold_has_both_labels() -> None:
         assert 0 < fake[folds == fold].mean() < 1
 
 
-def test_the_threshold_keeps_its_promise_on_videos_that_it_never_saw() -> None:
+def test_the_threshold_keeps_the_false_positive_rate_on_unseen_videos() -> None:
     """One in twenty on average; a plain 95 % quantile of 60 would be passed by one in fifteen."""
     rates = []
     for seed in range(200):
@@ -76,7 +76,7 @@ def test_a_source_with_strange_scores_shows_in_its_own_errors() -> None:
     assert judged[~odd & (table["label"] == "REAL")]["called_logit"].mean() < 0.1
 
 
-def test_what_was_not_answered_is_counted_and_an_upload_without_answer_does_no_harm() -> None:
+def test_videos_without_a_score_are_counted_and_do_not_affect_the_rest() -> None:
     table = videos()
     table.loc[0, "logit"] = np.nan
     table.loc[1, "uploaded"] = np.nan

@@ -51,7 +51,7 @@ def test_every_region_has_its_mean_share_for_method_and_question(measured: Path)
     assert card.expected_regions("eigen_cam", "frame") == {}
 
 
-def test_the_measured_share_stands_beside_the_evidence(measured: Path, talking: Path) -> None:
+def test_the_measured_share_is_shown_beside_the_evidence(measured: Path, talking: Path) -> None:
     detector = Detector.load(measured, "cpu")
     report = detector.analyze(talking, Settings(frames=8, threshold=0.03))
     rows = [row for moment in report.people[0].moments for row in moment.regions]
@@ -61,7 +61,7 @@ def test_the_measured_share_stands_beside_the_evidence(measured: Path, talking: 
     assert not any("None" in text for text in told if text)
 
 
-def test_a_split_without_real_faces_is_told(
+def test_a_split_without_real_faces_is_reported(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shards = str(measured.parent.parent / "shards")
@@ -70,9 +70,7 @@ def test_a_split_without_real_faces_is_told(
     assert "name another with --split" in capsys.readouterr().err
 
 
-def test_weights_that_are_not_there_are_told(
-    measured: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_weights_are_reported(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shards = str(measured.parent.parent / "shards")
     assert regions.main(
         ["--weights", str(measured.with_name("no.safetensors")), "--shards", shards]

@@ -35,7 +35,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_many_who_write_to_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_concurrent_writers_to_one_folder_do_not_interfere(tmp_path: Path) -> None:
     """One finishes, and tidies up, while another has a file open."""
     with whole(tmp_path / "a.csv") as first:
         with whole(tmp_path / "b.csv") as second:
@@ -50,7 +50,7 @@ def test_a_backbone_whose_stages_cannot_be_frozen_is_refused() -> None:
         set_trainable(model, FitConfig(freeze=2))
 
 
-def test_a_command_tells_a_person_what_to_do(
+def test_a_failing_command_prints_a_next_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert index.main(["--videos", str(tmp_path / "none"), "--out", str(tmp_path / "t")]) == 2
@@ -72,7 +72,7 @@ def test_pictures_among_videos_are_named(
     assert "1 pictures" in capsys.readouterr().err
 
 
-def test_somebody_who_presses_ctrl_c_is_told_how_to_go_on(
+def test_ctrl_c_prints_how_to_resume(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def main(argv: object = None) -> int:

@@ -34,7 +34,7 @@ def clip_of(images: list[Image]) -> list[Frame]:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_video_whose_faces_lie_is_judged_as_if_it_stood(
+def test_a_rotated_video_is_scored_as_if_it_were_upright(
     detector: Detector, tmp_path: Path, degrees: int
 ) -> None:
     images = moving_portrait(30)
@@ -83,7 +83,7 @@ def test_a_video_that_is_turned_in_the_middle_is_turned_back_there(
     assert report.frames_with_face == 20
 
 
-def test_frames_of_two_shapes_find_room_in_one_picture() -> None:
+def test_frames_of_two_shapes_fit_into_one_picture() -> None:
     turns = turns_of([(0.0, 0), (1.0, 0), (2.0, 90), (3.0, 90)])
     assert turns == (Turn(0.0, 0), Turn(1.5, 90))
     assert size_of((640, 360), turns) == (640, 640)
@@ -115,7 +115,7 @@ def wide_shot(count: int, side: int = 270) -> list[Image]:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_small_face_that_lies_in_a_large_picture_is_turned(
+def test_a_small_rotated_face_in_a_large_picture_is_turned(
     finder: FaceFinder, degrees: int
 ) -> None:
     images = wide_shot(2)
@@ -127,7 +127,7 @@ def test_a_small_face_that_lies_in_a_large_picture_is_turned(
     assert upright.stand(clip_of(images))[1] == [0, 0]
 
 
-def test_large_pictures_without_a_face_are_looked_at_closely_a_few_times_only(
+def test_large_pictures_without_a_face_are_detected_at_full_size_a_few_times_only(
     finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closely = []
@@ -143,7 +143,7 @@ def test_large_pictures_without_a_face_are_looked_at_closely_a_few_times_only(
     assert sum(side > 640 for side in closely) == 12
 
 
-def test_upright_faces_cost_no_further_look(
+def test_upright_faces_cost_no_further_detection(
     finder: FaceFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = []
@@ -157,7 +157,7 @@ def test_upright_faces_cost_no_further_look(
     assert sum(searched) == 2
 
 
-def test_a_face_that_lies_beside_one_that_stands_is_not_judged_and_that_is_said(
+def test_a_rotated_face_beside_an_upright_one_is_not_scored_and_is_a_warning(
     detector: Detector, tmp_path: Path
 ) -> None:
     head = portrait(360)

@@ -31,7 +31,7 @@ def check(document: Json, path: Path, detector: Detector, **options: Any) -> Any
     return verify_report(json.dumps(document), path, [detector], **options)
 
 
-def test_an_honest_report_holds_to_the_last_digit(
+def test_an_unaltered_report_is_confirmed_to_the_last_digit(
     honest: Json, talking: Path, detector: Detector
 ) -> None:
     found = check(honest, talking, detector)
@@ -41,7 +41,7 @@ def test_an_honest_report_holds_to_the_last_digit(
     assert not found.differences
 
 
-def test_what_worse_copies_said_is_tried_again(
+def test_scores_of_degraded_copies_are_verified_too(
     report: Report, talking: Path, detector: Detector
 ) -> None:
     document = json.loads(json.dumps(to_json(detector.try_worse_copies(talking, report))))
@@ -51,7 +51,7 @@ def test_what_worse_copies_said_is_tried_again(
     assert [one.where for one in found.differences] == ["robustness.copies.0.fake"]
 
 
-def test_a_retelling_is_nobody_s_claim(honest: Json, talking: Path, detector: Detector) -> None:
+def test_a_retelling_is_not_verified(honest: Json, talking: Path, detector: Detector) -> None:
     honest["retelling"] = {"outcome": "timeout", "text": "", "model": "away"}
     assert check(honest, talking, detector).ok
 
@@ -132,7 +132,7 @@ def add_a_stamp(report: Json) -> str:
         add_a_stamp,
     ],
 )
-def test_a_tampered_report_is_told_where(
+def test_a_tampered_report_is_shown_with_the_altered_field(
     honest: Json, talking: Path, detector: Detector, tamper: Callable[[Json], str]
 ) -> None:
     where = tamper(honest)
@@ -169,7 +169,7 @@ def test_a_report_on_an_unusable_file_can_be_repeated(detector: Detector, tmp_pa
     assert (found.same_file, found.same_weights, found.same_score) == (None, None, True)
 
 
-def test_the_weights_that_the_report_names_speak_again(
+def test_the_weights_named_in_the_report_are_used_for_verification(
     honest: Json, talking: Path, detector: Detector
 ) -> None:
     other = Detector(None, "cpu")
@@ -182,7 +182,7 @@ def test_a_rerun_can_be_called_off(honest: Json, talking: Path, detector: Detect
         check(honest, talking, detector, should_stop=lambda: True)
 
 
-def test_a_busy_service_is_not_held_against_the_report(
+def test_a_busy_service_does_not_refute_a_report(
     honest: Json, talking: Path, detector: Detector
 ) -> None:
     class Busy(Detector):

@@ -136,7 +136,9 @@ def test_a_late_start_is_second_zero(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_a_turned_phone_gives_upright_frames(tmp_path: Path, rotation: int, mirrored: bool) -> None:
+def test_a_rotated_recording_yields_upright_frames(
+    tmp_path: Path, rotation: int, mirrored: bool
+) -> None:
     upright = [barcode(number) for number in range(12)]
     seen = [image[:, ::-1] for image in upright] if mirrored else upright
     stored = [np.rot90(image, -rotation // 90) for image in seen]
@@ -164,7 +166,7 @@ def test_colours_follow_the_matrix_that_the_file_states(tmp_path: Path) -> None:
     assert np.abs(seen.astype(int) - orange).max() <= 4
 
 
-def test_a_colour_matrix_that_cannot_be_followed_still_gives_a_picture(tmp_path: Path) -> None:
+def test_an_unsupported_colour_matrix_still_yields_a_picture(tmp_path: Path) -> None:
     path = write_clip(
         tmp_path / "rare.mp4", numbered(10), options={"x264-params": "colormatrix=ICtCp"}
     )
@@ -192,7 +194,7 @@ def test_frames_that_change_size_are_scaled_to_the_first(tmp_path: Path) -> None
 @pytest.mark.parametrize("total", [1, 2, 7, 9, 41, 100, 299, 3000])
 @pytest.mark.parametrize("frames", [8, 10, 13, 20, 40, 41, 100, 300])
 @pytest.mark.parametrize("fps", [10.0, 25.0, 60.0, 240.0])
-def test_a_plan_holds_exactly_what_was_asked(total: int, frames: int, fps: float) -> None:
+def test_a_plan_contains_exactly_the_requested_frames(total: int, frames: int, fps: float) -> None:
     clips = plan_clips(np.arange(total) / fps, frames)
     numbers = np.concatenate(clips)
     assert len(numbers) == min(frames, total)
@@ -219,7 +221,7 @@ def test_clips_are_spread_over_time_not_over_frames() -> None:
     np.testing.assert_allclose(middles, [1.25, 3.75, 6.25, 8.75], atol=0.2)
 
 
-def test_a_fast_camera_gives_clips_of_the_usual_span() -> None:
+def test_a_high_frame_rate_yields_clips_of_the_usual_span() -> None:
     steps = {int(step) for clip in plan_clips(np.arange(2400) / 240, 20) for step in np.diff(clip)}
     assert steps == {8}
 
@@ -229,7 +231,7 @@ def test_a_plan_without_frames_is_refused() -> None:
         plan_clips(np.zeros(0), 20)
 
 
-def test_a_short_video_gives_every_frame_once(tmp_path: Path) -> None:
+def test_a_short_video_yields_every_frame_once(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "short.mp4", numbered(13))
     clips = list(read_clips(path, 20, info=probe(path)))
     assert [read_barcode(frame.image) for clip in clips for frame in clip] == list(range(13))
@@ -246,7 +248,7 @@ def test_a_video_of_one_frame_is_a_still(tmp_path: Path) -> None:
 # What is known before decoding
 
 
-def test_probe_tells_what_the_file_is(tmp_path: Path) -> None:
+def test_probe_returns_the_facts_of_the_file(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", numbered(50), audio=True)
     info = probe(path)
     assert (info.name, info.container, info.codec) == ("clip.mp4", "mp4", "h264")
@@ -358,7 +360,7 @@ def test_a_script_that_names_other_files_is_not_followed(tmp_path: Path, playlis
     assert status_of(path) is Status.UNSUPPORTED
 
 
-def test_files_that_are_no_video_are_told_apart(tmp_path: Path) -> None:
+def test_kinds_of_files_that_are_no_video_are_distinguished(tmp_path: Path) -> None:
     assert status_of(file_of(tmp_path / "empty.mp4", b"")) is Status.EMPTY
     assert status_of(file_of(tmp_path / "text.mp4", b"Dear diary,\n" * 99)) is Status.UNREADABLE
     assert status_of(file_of(tmp_path / "zero.mp4", bytes(4000))) is Status.UNREADABLE
@@ -376,7 +378,7 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     assert status_of(tmp_path / "pipe.mp4") is Status.UNREADABLE
 
 
-def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:
+def test_an_audio_file_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44_100, layout="mono")
@@ -402,7 +404,7 @@ def test_damage_to_the_beginning_or_to_everything_is_an_error(tmp_path: Path) ->
     assert status_of(file_of(photo, photo.read_bytes()[:300])) is Status.UNREADABLE
 
 
-def test_what_lies_beyond_the_limits_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+def test_videos_over_the_limits_are_refused_before_decoding(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", numbered(50))
     assert status_of(path, Limits(max_bytes=1000)) is Status.TOO_LARGE
     assert status_of(path, Limits(max_pixels=95 * 64)) is Status.TOO_LARGE
@@ -419,7 +421,7 @@ def test_what_lies_beyond_the_limits_is_refused_before_it_is_decoded(tmp_path: P
     assert status_of(two_hours) is Status.TOO_LONG
 
 
-def test_a_file_cut_short_gives_what_it_still_holds(tmp_path: Path) -> None:
+def test_a_truncated_file_yields_its_remaining_frames(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "fast.mp4", *SIZE, 25.0) as writer:
         for number, image in enumerate(numbered(200)):
             writer.write(image, number / 25)
@@ -478,7 +480,7 @@ def test_no_scrambled_file_does_more_than_raise_a_video_error(tmp_path: Path, su
 # Memory
 
 
-def test_a_long_video_never_holds_more_than_a_few_frames(tmp_path: Path) -> None:
+def test_a_long_video_keeps_only_a_few_frames_in_memory(tmp_path: Path) -> None:
     size = (320, 240)
     path = write_clip(tmp_path / "long.mp4", plain(900, size), options={"preset": "ultrafast"})
     one = size[0] * size[1] * 3
@@ -535,9 +537,7 @@ def test_odd_sizes_are_written_even(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_the_sound_of_the_original_is_kept_and_lies_beside_the_picture(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_the_sound_of_the_original_is_kept_in_sync(tmp_path: Path, suffix: str) -> None:
     """Whatever it was, it becomes AAC, which every browser plays in MP4."""
     source = tmp_path / f"source{suffix}"
     if suffix == ".avi":
@@ -597,7 +597,7 @@ def test_side_data_newer_than_the_library_is_no_obstacle(tmp_path: Path) -> None
     assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(5))
 
 
-def test_all_frames_are_of_one_size_even_if_some_lie_on_their_side(tmp_path: Path) -> None:
+def test_all_frames_have_one_size_even_if_some_are_rotated(tmp_path: Path) -> None:
     path = motion_jpeg(tmp_path / "clip.avi", orientations=[1, 1, 6, 1])
     assert {frame.image.shape for frame in read_all(path)} == {(SIZE[1], SIZE[0], 3)}
 
@@ -619,7 +619,7 @@ def motion_jpeg(path: Path, orientations: list[int]) -> Path:
     return path
 
 
-def test_a_silent_original_adds_no_sound(tmp_path: Path) -> None:
+def test_an_original_without_sound_adds_none(tmp_path: Path) -> None:
     mute = write_clip(tmp_path / "mute.mp4", numbered(5))
     photo = tmp_path / "photo.png"
     Pillow.fromarray(barcode(1)).save(photo)

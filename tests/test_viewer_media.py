@@ -81,7 +81,7 @@ def test_the_plain_video_is_untouched_and_the_heat_has_no_boxes(tmp_path: Path) 
         assert np.abs(first.image.astype(int) - 120).max() <= 40
 
 
-def test_the_sound_is_heard_once(tmp_path: Path) -> None:
+def test_only_one_of_the_two_videos_has_sound(tmp_path: Path) -> None:
     path = numbered(tmp_path, SECONDS, audio=True)
     views = drawn(path, report_of(path, [0.0]), tmp_path)
     assert views.heat is not None
@@ -89,7 +89,7 @@ def test_the_sound_is_heard_once(tmp_path: Path) -> None:
     assert not probe(views.heat).has_audio
 
 
-def test_the_storyboard_holds_every_sampled_frame_in_order(tmp_path: Path) -> None:
+def test_the_storyboard_contains_every_sampled_frame_in_order(tmp_path: Path) -> None:
     seconds = [k / 25 for k in range(30)]
     path = numbered(tmp_path, seconds)
     sampled = seconds[::2]
@@ -125,7 +125,7 @@ def test_the_viewer_does_not_wait_for_the_annotated_video(tmp_path: Path) -> Non
     assert drawn(path, report_of(path, [0.0]), tmp_path).annotated is None
 
 
-def test_what_is_only_looked_at_is_encoded_no_worse(tmp_path: Path) -> None:
+def test_preview_encoding_has_no_lower_quality(tmp_path: Path) -> None:
     """In less time, and for a larger file."""
     images = list(moving_portrait(10))
     height, width = images[0].shape[:2]

@@ -125,7 +125,7 @@ def test_question_mark_lists_the_keys_and_escape_closes_the_list(page: Page) -> 
     expect(part(page, "timeline")).to_be_focused()
 
 
-def test_every_listed_letter_does_what_the_list_says(page: Page) -> None:
+def test_every_listed_key_has_its_listed_effect(page: Page) -> None:
     timeline = part(page, "timeline")
     timeline.press("s")
     assert rates(page) == [0.5, 0.5]

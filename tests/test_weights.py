@@ -64,7 +64,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @torch.no_grad()
-def test_a_saved_network_says_the_same_after_loading(tmp_path: Path) -> None:
+def test_a_saved_network_returns_the_same_scores_after_loading(tmp_path: Path) -> None:
     found = find_weights(published(tmp_path))
     assert found is not None
     loaded = load_model(found, "cpu")
@@ -78,7 +78,7 @@ def test_a_saved_network_says_the_same_after_loading(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("dtype", "size"), [("float16", 0.6), ("int8", 0.45)])
 @torch.no_grad()
-def test_smaller_numbers_on_disk_give_nearly_the_same_score(
+def test_smaller_numbers_on_disk_yield_nearly_the_same_score(
     tmp_path: Path, dtype: str, size: float
 ) -> None:
     full = published(tmp_path / "full")
@@ -235,7 +235,7 @@ def test_each_device_gets_its_own_default(tmp_path: Path) -> None:
     }
 
 
-def test_an_untrained_default_gives_way_to_a_trained_one(tmp_path: Path) -> None:
+def test_a_trained_network_is_preferred_to_an_untrained_default(tmp_path: Path) -> None:
     published(tmp_path, "fast")
     published(tmp_path, "accurate", trained=False)
     found = find_weights(device="cuda", folder=tmp_path, hub=None)
@@ -250,13 +250,13 @@ def test_the_models_of_a_folder_can_be_listed(tmp_path: Path) -> None:
     assert listed == {"accurate": False, "fast": True}
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_is_an_error_with_the_known_ones(tmp_path: Path) -> None:
     published(tmp_path, "fast")
     with pytest.raises(WeightsError, match=r"no model named 'faster'\. Choose one of: fast"):
         find_weights("faster", folder=tmp_path, hub=None)
 
 
-def test_the_environment_stands_between_the_argument_and_the_folder(
+def test_the_environment_ranks_between_the_argument_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local, named, asked = (published(tmp_path / name) for name in ("local", "named", "asked"))
@@ -269,7 +269,7 @@ def test_the_environment_stands_between_the_argument_and_the_folder(
     assert (found.path, found.source) == (asked, "path")
 
 
-def test_the_local_folder_stands_before_the_hub(tmp_path: Path) -> None:
+def test_the_local_folder_has_priority_over_the_hub(tmp_path: Path) -> None:
     published(tmp_path)
     nowhere = HubSource(REPO, REVISION, {"fast": "0" * 64}, endpoint="http://127.0.0.1:1")
     found = find_weights(folder=tmp_path, hub=nowhere)
@@ -316,7 +316,7 @@ def test_a_card_of_another_network_is_not_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_device_is_what_was_asked_for_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_device_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto") == "cpu"
     assert pick_device("cpu") == "cpu"

@@ -73,7 +73,7 @@ def test_a_stopped_job_leaves_the_worker_as_it_was(worker: Worker, remote: Remot
 
 
 @pytest.mark.parametrize("name", ["dies.mp4", "bug.mp4"])
-def test_when_the_worker_dies_its_visitor_is_told_and_the_next_is_served(
+def test_when_the_worker_crashes_its_client_gets_an_error_and_the_next_is_served(
     worker: Worker, remote: RemoteDetector, name: str
 ) -> None:
     before = worker.pid
@@ -84,9 +84,7 @@ def test_when_the_worker_dies_its_visitor_is_told_and_the_next_is_served(
     assert worker.pid != before
 
 
-def test_a_worker_killed_from_outside_in_mid_job_is_an_answer(
-    worker: Worker, remote: RemoteDetector
-) -> None:
+def test_a_worker_killed_in_mid_job_is_an_error(worker: Worker, remote: RemoteDetector) -> None:
     caught: list[VideoError] = []
 
     def visit() -> None:
@@ -124,7 +122,7 @@ def test_closing_in_mid_job_ends_the_job_and_starts_no_other_process() -> None:
     assert not alive(worker.pid)
 
 
-def test_a_worker_that_died_while_idle_is_replaced_before_anyone_notices(
+def test_a_worker_that_crashed_while_idle_is_replaced_unnoticed(
     worker: Worker, remote: RemoteDetector
 ) -> None:
     os.kill(worker.pid, signal.SIGKILL)
@@ -133,7 +131,9 @@ def test_a_worker_that_died_while_idle_is_replaced_before_anyone_notices(
     assert worker.ready
 
 
-def test_a_worker_that_does_not_listen_is_killed(worker: Worker, remote: RemoteDetector) -> None:
+def test_a_worker_that_ignores_termination_is_killed(
+    worker: Worker, remote: RemoteDetector
+) -> None:
     before, start = worker.pid, time.monotonic()
     with pytest.raises(CancelledError):
         remote.analyze("deaf.mp4", should_stop=lambda: time.monotonic() > start + 0.2)
@@ -142,13 +142,13 @@ def test_a_worker_that_does_not_listen_is_killed(worker: Worker, remote: RemoteD
     assert worker.pid != before
 
 
-def test_the_worker_is_ready_again_without_being_asked(worker: Worker) -> None:
+def test_the_worker_restarts_without_a_request(worker: Worker) -> None:
     with pytest.raises(VideoError):
         worker.detectors()["stand-in"].analyze("dies.mp4")
     wait_until(lambda: worker.ready)
 
 
-def test_weights_that_are_damaged_are_said_at_the_start() -> None:
+def test_damaged_weights_are_reported_at_the_start() -> None:
     worker = Worker(load_nothing)
     with pytest.raises(WeightsError, match="Copy it again"):
         worker.detectors()
@@ -193,7 +193,7 @@ def test_the_server_loads_neither_torch_nor_weights() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_real_network_answers_from_the_worker_as_it_does_here(
+def test_a_real_network_scores_in_the_worker_as_in_process(
     weights: Path, talking: Path, report: Report, tmp_path: Path
 ) -> None:
     worker = Worker(partial(load_tiny, weights))

@@ -202,9 +202,7 @@ def test_the_default_track_is_read_and_the_others_are_named(
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_a_thumbnail_is_no_track_to_judge_even_if_it_is_the_default(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_a_thumbnail_is_never_the_analysed_track(tmp_path: Path, suffix: str) -> None:
     path = two_tracks(tmp_path / f"thumb{suffix}", default=0, first_has=1)
     assert numbers(list(read_all(path)))[:3] == [500, 501, 502]
 

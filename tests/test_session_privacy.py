@@ -42,7 +42,7 @@ def get(url: str, path: object) -> httpx.Response:
     return httpx.get(f"{url}gradio_api/file={path}")
 
 
-def test_the_one_who_asked_can_read_her_answers(url: str, ann: dict[str, Any]) -> None:
+def test_the_client_that_made_a_request_can_read_its_files(url: str, ann: dict[str, Any]) -> None:
     """Else the tests below would pass for a service that serves nothing."""
     assert [get(url, path).status_code for path in ann["files"]] == [200, 200, 200]
 
@@ -77,7 +77,7 @@ def test_no_folder_is_listed(url: str, ann: dict[str, Any], cache: Path, spellin
         assert not any(name in answer.text for name in names)
 
 
-def test_a_guessed_folder_gives_nothing_away(url: str, ann: dict[str, Any], cache: Path) -> None:
+def test_a_guessed_folder_reveals_nothing(url: str, ann: dict[str, Any], cache: Path) -> None:
     """Not even whether it was close."""
     name = ann["files"][0].name
     right = ann["files"][0].parent.name
@@ -85,7 +85,7 @@ def test_a_guessed_folder_gives_nothing_away(url: str, ann: dict[str, Any], cach
         assert get(url, cache / guess / name).status_code in (403, 404)
 
 
-def test_no_endpoint_tells_of_other_sessions(url: str, ann: dict[str, Any]) -> None:
+def test_no_endpoint_reveals_other_sessions(url: str, ann: dict[str, Any]) -> None:
     paths = [
         "config",
         "gradio_api/info",
@@ -119,18 +119,18 @@ def heard(address: str, **params: str) -> str:
 
 
 @pytest.mark.parametrize("session", ["", "0", "a", "*", "../", "null", "undefined"])
-def test_a_guessed_session_hears_nothing(url: str, ann: dict[str, Any], session: str) -> None:
+def test_a_guessed_session_receives_nothing(url: str, ann: dict[str, Any], session: str) -> None:
     assert "talking" not in heard(f"{url}gradio_api/queue/data", session_hash=session)
 
 
-def test_a_finished_answer_is_not_told_again(url: str, ann: dict[str, Any]) -> None:
+def test_a_finished_result_is_not_sent_again(url: str, ann: dict[str, Any]) -> None:
     """Not even to somebody who has learned the session's name."""
     text = heard(f"{url}gradio_api/queue/data", session_hash=ann["session"])
     assert "talking" not in text
     assert "p_fake" not in text
 
 
-def test_a_finished_call_is_not_answered_again(url: str, talking: Path) -> None:
+def test_a_finished_call_is_not_sent_again(url: str, talking: Path) -> None:
     """Its number is random, and used up by the first who reads the answer."""
     address, event = call_analysis(url, "mine.mp4", talking.read_bytes())
     assert re.fullmatch(r"[0-9a-f]{32}", event)
@@ -138,7 +138,7 @@ def test_a_finished_call_is_not_answered_again(url: str, talking: Path) -> None:
     assert "p_fake" not in heard(f"{address}/{event}")
 
 
-def test_another_visitors_answer_cannot_be_used_as_ones_own_file(
+def test_another_visitor_s_result_cannot_be_used_as_an_input_file(
     url: str, ann: dict[str, Any], cache: Path
 ) -> None:
     """The folder would have to be guessed, and a wrong guess is a file that is not there."""
