@@ -1,4 +1,4 @@
-"""Draws the videos that the tests look at; nothing is downloaded."""
+"""Draws the videos of the tests; nothing is downloaded."""
 
 from __future__ import annotations
 

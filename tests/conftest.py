@@ -21,7 +21,7 @@ from tests.tiny import tiny_weights
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m gpu` on a machine without one skips, and says why."""
+    """`-m gpu` on a machine without one is skipped with the reason."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not torch.cuda.is_available():
         for item in marked:

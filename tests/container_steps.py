@@ -2,14 +2,14 @@
 
     python -m tests.container_steps FOLDER [--suite NAME] [--mirror URL] [--bind PATH ...]
 
-Makes the root with debootstrap, unless FOLDER holds one. Debian's own Python stands in for the
+Makes the root with debootstrap, unless FOLDER has one. Debian's own Python stands in for the
 image's, so the suite must have 3.11 or 3.12. COPY, RUN and ENV are carried out in it in their
 order; then CMD runs as compose.yaml says: not root, without rights, on a read-only root with /tmp
 in memory, and here without any network but its own loopback. There the HEALTHCHECK must pass, a
 video must be analysed, and nothing outside /tmp may be written. `--bind` shows a path of this
 machine to the steps, such as the files that this machine's pip is set up with.
 
-Needs Linux, root, debootstrap, and some 8 GB of disk; says so and ends with 3 where it lacks one.
+Needs Linux, root, debootstrap, and some 8 GB of disk; ends with 3 where one is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.test_container import ROOT, STEPS, admitted, said
+from tests.test_container import ROOT, STEPS, admitted, instruction
 
 PACKAGES = "python3,python3-pip,ca-certificates"
 NEEDED = ("debootstrap", "unshare", "chroot", "ip", "mount")
@@ -99,16 +99,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--suite", default="bookworm")
     parser.add_argument("--mirror", default="", help="of Debian; debootstrap's own if left out")
     parser.add_argument("--bind", action="append", default=[])
-    asked = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     lacking = [name for name in NEEDED if shutil.which(name) is None]
     if sys.platform != "linux" or os.geteuid() != 0 or lacking:
         print(f"Skipped: this needs Linux and root, and finds no {', '.join(lacking) or 'root'}.")
         return 3
-    if not (asked.folder / "etc/debian_version").exists():
-        make = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", asked.suite]
-        subprocess.run([*make, str(asked.folder), *filter(None, [asked.mirror])], check=True)
-    environment = build(asked.folder.resolve(), asked.bind)
-    return serve(asked.folder.resolve(), environment)
+    if not (options.folder / "etc/debian_version").exists():
+        make = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", options.suite]
+        subprocess.run([*make, str(options.folder), *filter(None, [options.mirror])], check=True)
+    environment = build(options.folder.resolve(), options.bind)
+    return serve(options.folder.resolve(), environment)
 
 
 def build(root: Path, binds: Sequence[str]) -> dict[str, str]:
@@ -156,14 +156,14 @@ def copy(what: Sequence[str], to: Path) -> None:
 
 def serve(root: Path, environment: dict[str, str]) -> int:
     (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
-    uid, gid = said("USER")[-1].split(":")
+    uid, gid = instruction("USER")[-1].split(":")
     facts = {
         "tmpfs": service["tmpfs"][0].partition(":")[2],
         "uid": uid,
         "gid": gid,
         "visit": VISIT,
-        "cmd": said("CMD")[-1],
-        "health": said("HEALTHCHECK")[-1].partition("CMD ")[2],
+        "cmd": instruction("CMD")[-1],
+        "health": instruction("HEALTHCHECK")[-1].partition("CMD ")[2],
     }
     print("== USER, HEALTHCHECK, CMD, on a read-only root", flush=True)
     return inside(BEGIN + SERVE, root, environment | facts, "--net")

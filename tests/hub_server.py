@@ -1,4 +1,4 @@
-"""A Hub on loopback that speaks the file-resolve protocol, and can be told to misbehave."""
+"""A Hub on loopback with the file-resolve protocol, which can fail on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class FakeHub:
-    """`files` lie in `REPO` at `REVISION`. `short` cuts that many bytes off each body that is
+    """`files` are in `REPO` at `REVISION`. `short` cuts that many bytes off each body that is
     sent; `breaks` is how many bodies break off half-way before one is sent whole."""
 
     files: dict[str, bytes]

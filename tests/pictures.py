@@ -1,6 +1,6 @@
 """Takes the pictures of the page that the documents show: python -m tests.pictures [FOLDER]
 
-The app as it is run, the two-person example, a headless Chromium: a desk and a phone, light and
+The app as it is run, the two-person example, a headless Chromium: a desktop and a phone, light and
 dark. Look at them before you commit them.
 """
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.load.service import ROOT, running
 from tests.test_page import CHROMIUM, EXAMPLES, FLAGS, HEAT, PAINTED, VIDEO, upload
 
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 QUALITY = 80
 
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for theme, picture in (("light", "page"), ("dark", "page-dark")):
-            page = answered(chromium, f"{service.url}?__theme={theme}", DESK)
+            page = answered(chromium, f"{service.url}?__theme={theme}", DESKTOP)
             keep(folder / f"{picture}.jpg", shot(page, below="#viewer"))
             page.close()
         sides = []

@@ -1,4 +1,4 @@
-"""A language in which every message stands between « and », so that what is no message shows."""
+"""A test language that puts every message between « and », so that other texts are found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def marked() -> Iterator[None]:
 
 
 def unmarked(html: str, *known: str) -> list[str]:
-    """Texts and names for screen readers in HTML, made within `marked`, that hold a word outside
+    """Texts and names for screen readers in HTML, made within `marked`, with a word outside
     of every message and are none of `known`."""
     html = _HIDDEN.sub("", f">{html}<")  # names of languages and states are no messages
     while (rest := re.sub("«[^«»]*»", "", html)) != html:

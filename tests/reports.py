@@ -1,4 +1,4 @@
-"""Stand-in reports, as the pipeline would hand them out; no model is involved."""
+"""Reports as the pipeline returns them; no model is involved."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def person(
     left: float = 400.0,
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> Person:
-    """A judged person; the stretch above 0.5 becomes a segment, the top frames moments."""
+    """A scored person; the period above 0.5 becomes a segment, the top frames moments."""
     scores = tuple(score_at(s, fake_at(s), left=left + 8 * s) for s in seconds)
     high = [score for score in scores if score.fake >= 0.5]
     top = sorted(scores, key=lambda score: -score.fake)[:3]
@@ -128,7 +128,7 @@ def report(people: tuple[Person, ...], sampled: list[float], *, video: VideoInfo
     """The report that goes with these people; verdict and score are the worst person's."""
     scored = [one for one in people if one.fake is not None]
     worst = max(scored, key=lambda one: one.fake or 0.0, default=None)
-    seen = {score.second for one in people for score in one.scores}
+    with_face = {score.second for one in people for score in one.scores}
     return Report(
         status=Status.OK if worst else Status.NO_FACE,
         verdict=worst.verdict if worst else None,
@@ -140,7 +140,7 @@ def report(people: tuple[Person, ...], sampled: list[float], *, video: VideoInfo
         model=MODEL,
         settings=Settings(frames=max(8, len(sampled))),
         frames_sampled=len(sampled),
-        frames_with_face=len(seen),
+        frames_with_face=len(with_face),
         heat_scale=0.9,
         sampled_seconds=tuple(sampled),
         timing_ms={"decode": 512.3456, "faces": 944.0, "score": 2367.0, "heat": 24.0},
@@ -189,14 +189,14 @@ def calm() -> Report:
 
 
 def sparse() -> Report:
-    """Two minutes, of which three clips of eight consecutive frames were looked at."""
+    """Two minutes, of which three clips of eight consecutive frames were sampled."""
     sampled = [round(start + k / 25, 3) for start in (5.0, 60.0, 110.0) for k in range(8)]
     one = person(1, sampled, lambda s: 0.9 if 59 < s < 62 else 0.2)
     video = replace(VIDEO, seconds=120.0, frames=3000)
     return report((one,), sampled, video=video)
 
 
-def crowd() -> Report:
+def many_people() -> Report:
     """Eight people, one of them suspicious."""
     sampled = [round(0.5 * k, 3) for k in range(24)]
     people = tuple(
@@ -222,7 +222,7 @@ def still_image() -> Report:
 
 
 def declared() -> Report:
-    """Nobody is in it, yet its content credentials tell that it was generated."""
+    """Nobody is in it, yet its content credentials declare that it was generated."""
     signal = Signal(
         kind="content_credentials",
         title=lazy("Content credentials"),
@@ -261,10 +261,10 @@ def explained() -> Report:
 
 
 def untrained() -> Report:
-    """A face was found, and there are no weights that could judge it."""
+    """A face was found, and there are no weights to score it."""
     sampled = [round(0.5 * k, 3) for k in range(20)]
-    seen = tuple(UnscoredFace(s, Box(400, 180, 600, 400), GOOD) for s in sampled)
-    nobody = Person(1, Status.UNTRAINED, None, None, None, (), unscored=seen)
+    unscored = tuple(UnscoredFace(s, Box(400, 180, 600, 400), GOOD) for s in sampled)
+    nobody = Person(1, Status.UNTRAINED, None, None, None, (), unscored=unscored)
     return replace(
         report((nobody,), sampled),
         status=Status.UNTRAINED,
@@ -297,7 +297,7 @@ EVERY_KIND: dict[str, Callable[[], Report]] = {
     "two people": two_people,
     "calm": calm,
     "sparse": sparse,
-    "crowd": crowd,
+    "crowd": many_people,
     "no face": no_face,
     "still image": still_image,
     "untrained": untrained,

@@ -34,7 +34,7 @@ def serving(
 
 
 def call_analysis(url: str, name: str, content: bytes) -> tuple[str, str]:
-    """Uploads a file and asks about it by plain HTTP; the endpoint's address, the call's number."""
+    """Requests an analysis by plain HTTP; returns the endpoint's address and the call's number."""
     sent = httpx.post(f"{url}gradio_api/upload", files={"files": (name, content)}).json()[0]
     address = f"{url}gradio_api/call/analyze_video"
     file = {"path": sent, "meta": {"_type": "gradio.FileData"}}

@@ -12,7 +12,7 @@ from tests.clips import portrait
 from train.index import COLUMNS
 
 LANDMARKS = np.array([(0.31, 0.29), (0.67, 0.29), (0.49, 0.52), (0.34, 0.735), (0.64, 0.735)])
-"""Where they lie in these pictures, as shares of the side."""
+"""Their positions in these pictures, as shares of the side."""
 
 
 def faces(count: int, side: int, *, fake: bool, seed: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def write_shard(
 
 
 def drawn_shards(folder: Path, *, clips: int = 4, frames: int = 6) -> Path:
-    """Every kind of data that training knows, for both splits."""
+    """Every kind of data that training supports, for both splits."""
     for split in ("train", "val"):
         for label in ("REAL", "FAKE"):
             both = {"label": label, "split": split}

@@ -1,4 +1,4 @@
-"""A detector that does what the name of the file says, for tests of everything around one."""
+"""A detector controlled by the name of the file, for tests of everything around one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.reports import MODEL, calm
 
 
 class Standin(Operations):
-    """`slow` works until it is stopped, `deaf` for a minute whatever is said, `dies` at once."""
+    """`slow` works until it is stopped, `deaf` ignores cancelling for a minute, `dies` at once."""
 
     info = MODEL
     device = "cpu"
@@ -33,14 +33,14 @@ class Standin(Operations):
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
         match request:
             case Analyze(path):
-                return self._look(path, hooks)
+                return self._analysis(path, hooks)
             case Annotate(_, report, out):
                 out.write_bytes(report.video.name.encode())
                 return out
             case _:
                 return calm()
 
-    def _look(self, path: Path, hooks: Hooks) -> Report:
+    def _analysis(self, path: Path, hooks: Hooks) -> Report:
         if hooks.on_progress is not None:
             hooks.on_progress("Looking at faces", 1, 2)
         self._behave(path.stem, hooks.should_stop or (lambda: False))

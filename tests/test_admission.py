@@ -37,7 +37,7 @@ def wait_until(met: Callable[[], bool], *, seconds: float = 10) -> None:
 
 
 class Visit:
-    """One visitor's analysis in a thread, with what was told on the way."""
+    """One visitor's analysis in a thread, with its progress."""
 
     def __init__(self, pool: ThreadPoolExecutor, served: Served, name: str) -> None:
         self.places: list[int] = []
@@ -123,7 +123,7 @@ def test_a_full_queue_refuses_at_once(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
-    """The clock is asked inside the loop, and waiting does not count."""
+    """The clock is read inside the loop, and waiting does not count."""
     served = Served(Standin(), Admission(Terms(job_seconds=0.3)))
     first = Visit(pool, served, "slow.mp4")
     wait_until(lambda: len(served.admission.line) == 1)
@@ -203,7 +203,7 @@ def visitor(url: str, address: str) -> Client:
     return Client(url, verbose=False, headers={"x-forwarded-for": address})
 
 
-def ask(client: Client, folder: Path, name: str) -> dict[str, Any]:
+def upload_and_analyze(client: Client, folder: Path, name: str) -> dict[str, Any]:
     (folder / name).write_bytes(name.encode())
     answer = client.predict(video=handle_file(folder / name), api_name="/analyze_video")
     assert isinstance(answer, dict)
@@ -213,32 +213,35 @@ def ask(client: Client, folder: Path, name: str) -> dict[str, Any]:
 def test_each_address_behind_the_proxy_has_its_own_share(cache: None, tmp_path: Path) -> None:
     with serving({"tiny": Standin()}, LIMITS, Terms(burst=2, per_minute=1)) as url:
         ann, bob = visitor(url, "203.0.113.1"), visitor(url, "203.0.113.2")
-        assert [ask(ann, tmp_path, f"{k}.mp4")["status"] for k in range(3)] == [
+        assert [upload_and_analyze(ann, tmp_path, f"{k}.mp4")["status"] for k in range(3)] == [
             "ok", "ok", "quota_used",
         ]  # fmt: skip
-        refused = ask(ann, tmp_path, "again.mp4")
+        refused = upload_and_analyze(ann, tmp_path, "again.mp4")
         assert refused["p_fake"] is None
         assert "seconds" in refused["headline"]
-        assert ask(bob, tmp_path, "mine.mp4")["status"] == "ok"
+        assert upload_and_analyze(bob, tmp_path, "mine.mp4")["status"] == "ok"
 
 
 def test_a_client_cannot_claim_another_address(
     cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is no proxy of ours may forward what they like; it is not read."""
+    """A forwarded address is ignored unless a trusted proxy sends it."""
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "192.0.2.7")
     with serving({"tiny": Standin()}, LIMITS, Terms(burst=1, per_minute=1)) as url:
-        assert ask(visitor(url, "203.0.113.1"), tmp_path, "a.mp4")["status"] == "ok"
-        assert ask(visitor(url, "203.0.113.2"), tmp_path, "b.mp4")["status"] == "quota_used"
+        assert upload_and_analyze(visitor(url, "203.0.113.1"), tmp_path, "a.mp4")["status"] == "ok"
+        assert (
+            upload_and_analyze(visitor(url, "203.0.113.2"), tmp_path, "b.mp4")["status"]
+            == "quota_used"
+        )
 
 
 def test_signed_in_users_have_a_share_each(cache: None, tmp_path: Path) -> None:
     pairs = [("ann", "secret-a"), ("bob", "secret-b")]
     with serving({"tiny": Standin()}, LIMITS, Terms(burst=1, per_minute=1), auth=pairs) as url:
         ann, bob = (Client(url, verbose=False, auth=pair) for pair in pairs)
-        assert ask(ann, tmp_path, "a.mp4")["status"] == "ok"
-        assert ask(ann, tmp_path, "a.mp4")["status"] == "quota_used"
-        assert ask(bob, tmp_path, "b.mp4")["status"] == "ok"
+        assert upload_and_analyze(ann, tmp_path, "a.mp4")["status"] == "ok"
+        assert upload_and_analyze(ann, tmp_path, "a.mp4")["status"] == "quota_used"
+        assert upload_and_analyze(bob, tmp_path, "b.mp4")["status"] == "ok"
 
 
 def test_uploads_have_a_share_too(cache: None) -> None:
@@ -281,7 +284,9 @@ def test_a_disconnected_client_frees_the_worker(cache: None, tmp_path: Path) -> 
         address, event = call_analysis(url, "slow.mp4", b"slow")
         with httpx.stream("GET", f"{address}/{event}", timeout=20) as stream:
             assert "generating" in next(stream.iter_lines())
-        assert ask(visitor(url, "203.0.113.2"), tmp_path, "next.mp4")["status"] == "ok"
+        assert (
+            upload_and_analyze(visitor(url, "203.0.113.2"), tmp_path, "next.mp4")["status"] == "ok"
+        )
 
 
 def test_the_client_is_identified_in_the_thread_of_the_job() -> None:
@@ -289,9 +294,9 @@ def test_the_client_is_identified_in_the_thread_of_the_job() -> None:
     from detector.service.event_log import request_id
 
     request_id.set("abc")
-    *_, seen = run_job(lambda *_: request_id.get())
+    *_, in_job = run_job(lambda *_: request_id.get())
     request_id.set("")
-    assert seen == "abc"
+    assert in_job == "abc"
 
 
 def test_every_request_has_a_name_and_a_price_on_the_way_in() -> None:

@@ -41,7 +41,7 @@ def client(url: str, tmp_path: Path) -> Client:
     return Client(url, verbose=False, download_files=tmp_path)
 
 
-def ask(client: Client, path: Path, **more: Any) -> dict[str, Any]:
+def analyze(client: Client, path: Path, **more: Any) -> dict[str, Any]:
     answer = client.predict(
         video=handle_file(path), api_name="/analyze_video", **{"n_frames": 8, **more}
     )
@@ -63,7 +63,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
 
 
 def test_a_report_follows_the_published_schema(client: Client, talking: Path) -> None:
-    answer = ask(client, talking)
+    answer = analyze(client, talking)
     assert not faults(answer, SCHEMA)
     assert answer["status"] == "ok"
     assert answer["app_version"] == APP_VERSION
@@ -100,7 +100,7 @@ BAD = {
 def test_every_bad_file_has_its_own_status(client: Client, tmp_path: Path, name: str) -> None:
     content, status = BAD[name]
     (tmp_path / name).write_bytes(content)
-    answer = ask(client, tmp_path / name)
+    answer = analyze(client, tmp_path / name)
     assert not faults(answer, SCHEMA)
     assert (answer["status"], answer["p_fake"]) == (status, None)
     assert answer["headline"].endswith(".")
@@ -109,18 +109,18 @@ def test_every_bad_file_has_its_own_status(client: Client, tmp_path: Path, name:
 def test_a_truncated_video_is_analysed(client: Client, talking: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(talking.read_bytes()[: talking.stat().st_size // 2])
-    assert ask(client, cut)["status"] in {"unreadable", "ok"}
+    assert analyze(client, cut)["status"] in {"unreadable", "ok"}
 
 
 def test_a_video_over_the_length_limit_is_refused_with_the_limit(
     client: Client, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "long.mp4", plain(40), fps=1)
-    assert ask(client, clip)["status"] == "too_long"
+    assert analyze(client, clip)["status"] == "too_long"
 
 
 def test_no_face_and_too_many_faces_are_reported(client: Client, tmp_path: Path) -> None:
-    assert ask(client, write_clip(tmp_path / "none.mp4", plain(12)))["status"] == "no_face"
+    assert analyze(client, write_clip(tmp_path / "none.mp4", plain(12)))["status"] == "no_face"
 
 
 def test_the_full_endpoint_reports_bad_files_too(client: Client, tmp_path: Path) -> None:
@@ -132,31 +132,31 @@ def test_the_full_endpoint_reports_bad_files_too(client: Client, tmp_path: Path)
 
 
 def test_the_evidence_is_located_by_the_method_that_is_named(client: Client, talking: Path) -> None:
-    assert ask(client, talking)["heat"] is None
-    answer = ask(client, talking, heat_method="layer_cam", heat_of="video")
+    assert analyze(client, talking)["heat"] is None
+    answer = analyze(client, talking, heat_method="layer_cam", heat_of="video")
     assert not faults(answer, SCHEMA)
     assert (answer["heat"]["method"], answer["heat"]["of"]) == ("layer_cam", "video")
     assert any(moment["regions"] for moment in answer["faces"][0]["moments"])
 
 
 def test_only_the_requested_part_is_analysed(client: Client, talking: Path) -> None:
-    person = ask(client, talking, start=0.4, end=1.2)["faces"][0]
+    person = analyze(client, talking, start=0.4, end=1.2)["faces"][0]
     assert all(0.4 <= frame["t"] <= 1.2 for frame in person["frames"])
-    for wrong, said in (({"start": 2, "end": 1}, "after start"), ({"start": -1}, "0 or more")):
-        with pytest.raises(AppError, match=said):
-            ask(client, talking, **wrong)
+    for wrong, message in (({"start": 2, "end": 1}, "after start"), ({"start": -1}, "0 or more")):
+        with pytest.raises(AppError, match=message):
+            analyze(client, talking, **wrong)
 
 
 def test_the_requested_video_track_is_analysed(client: Client, tmp_path: Path) -> None:
     path = two_tracks(tmp_path / "two.mkv", default=0)
-    assert ask(client, path)["source"]["track"] == 1
-    assert ask(client, path, track=2)["source"]["track"] == 2
-    assert ask(client, path, track=3)["status"] == "no_video"
+    assert analyze(client, path)["source"]["track"] == 1
+    assert analyze(client, path, track=2)["source"]["track"] == 2
+    assert analyze(client, path, track=3)["status"] == "no_video"
 
 
 def test_an_unknown_method_is_named_with_those_there_are(client: Client, talking: Path) -> None:
     with pytest.raises(AppError, match="eigen_cam"):
-        ask(client, talking, heat_method="lime")
+        analyze(client, talking, heat_method="lime")
 
 
 def test_one_frame_is_explained_with_a_picture(client: Client, talking: Path) -> None:
@@ -202,7 +202,7 @@ def test_retelling_is_refused_where_no_language_model_is_configured(
 ) -> None:
     assert client.predict(api_name="/limits")["language_model"] is None
     with pytest.raises(AppError, match="No language model is configured"):
-        ask(client, talking, retelling=True)
+        analyze(client, talking, retelling=True)
 
 
 def test_a_language_model_that_is_away_leaves_the_sentences(
@@ -210,7 +210,7 @@ def test_a_language_model_that_is_away_leaves_the_sentences(
 ) -> None:
     monkeypatch.setenv("DEEPFAKE_TEXT_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("DEEPFAKE_TEXT_MODEL", "away")
-    answer = ask(client, talking, retelling=True)
+    answer = analyze(client, talking, retelling=True)
     assert not faults(answer, SCHEMA)
     assert answer["retelling"] == {"outcome": "unreachable", "text": "", "model": "away"}
     assert answer["explanation"]
@@ -219,12 +219,12 @@ def test_a_language_model_that_is_away_leaves_the_sentences(
 @pytest.mark.parametrize("wrong", [{"n_frames": 5}, {"max_faces": 0}, {"threshold": 2.0}])
 def test_numbers_out_of_range_are_named(client: Client, talking: Path, wrong: dict) -> None:
     with pytest.raises(AppError, match="must lie between"):
-        ask(client, talking, **wrong)
+        analyze(client, talking, **wrong)
 
 
 def test_an_unknown_model_is_named_with_those_there_are(client: Client, talking: Path) -> None:
     with pytest.raises(AppError, match="tiny, other"):
-        ask(client, talking, model="best")
+        analyze(client, talking, model="best")
 
 
 def verify(client: Client, video: Path, report: Path, **more: Any) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def verify(client: Client, video: Path, report: Path, **more: Any) -> dict[str, 
 
 def test_a_report_is_verified(client: Client, talking: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    answer = ask(client, talking)
+    answer = analyze(client, talking)
     report.write_text(json.dumps(answer))
     found = verify(client, talking, report)
     assert found["differences"] == []
@@ -303,11 +303,11 @@ def test_concurrent_clients_receive_their_own_reports(
 
     def visit(index: int) -> tuple[str, str]:
         path = [talking, faceless][index % 2]
-        return path.name, ask(Client(url, verbose=False), path)["video"]["name"]
+        return path.name, analyze(Client(url, verbose=False), path)["video"]["name"]
 
     with ThreadPoolExecutor(4) as pool:
-        for asked, answered in pool.map(visit, range(6)):
-            assert asked == answered
+        for wanted_name, answered in pool.map(visit, range(6)):
+            assert wanted_name == answered
 
 
 def working() -> bool:
@@ -326,16 +326,16 @@ def test_a_cancelled_job_frees_the_worker(url: str, tmp_path: Path) -> None:
     client = Client(url, verbose=False, download_files=tmp_path)
     job = client.submit(video=handle_file(long), n_frames=300, api_name="/analyze_video_full")
     wait_until(working, seconds=60)
-    time.sleep(1)  # the client only asks for a cancel once it has heard of the job
+    time.sleep(1)  # the client can cancel only once it knows the job
     job.cancel()
     wait_until(lambda: not working(), seconds=20)
-    assert ask(client, write_clip(tmp_path / "none.mp4", plain(8)))["status"] == "no_face"
+    assert analyze(client, write_clip(tmp_path / "none.mp4", plain(8)))["status"] == "no_face"
 
 
 def test_no_file_remains_after_a_request(
     client: Client, talking: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Gradio serves lies in its own cache, which it empties; our folders are gone at once."""
+    """What Gradio serves is in its own cache, which it empties; our folders are gone at once."""
     import tempfile
 
     before = set(Path(tempfile.gettempdir()).glob("answer-*"))

@@ -77,15 +77,15 @@ def save(page: Page, ending: str, folder: Path) -> Path:
 def test_a_first_visit_finds_the_altered_person_downloads_the_report_and_leaves_no_file(
     page: Page, service: Service, tmp_path: Path
 ) -> None:
-    """The whole visit of somebody who has never seen the page."""
+    """A complete first visit to the page."""
     before = files_of(service)
     video = tmp_path / "interview.mp4"
     shutil.copy(EXAMPLES / "two_people.mp4", video)
     upload(page, video)
     page.click("#analyse")
-    sees_who_is_altered(page)
+    shows_who_is_altered(page)
     peak = clicks_the_peak(page)
-    sees_the_face_and_its_heat_map(page)
+    shows_the_face_and_its_heat_map(page)
     reads_why(page, peak)
     report = saves_the_report(page, tmp_path)
     verifies(page, report, video)
@@ -94,7 +94,7 @@ def test_a_first_visit_finds_the_altered_person_downloads_the_report_and_leaves_
     assert files_of(service) == before
 
 
-def sees_who_is_altered(page: Page) -> None:
+def shows_who_is_altered(page: Page) -> None:
     expect(page.locator("#verdict .answer h1")).to_contain_text("Person 2", timeout=90_000)
     expect(page.locator("#downloads")).to_contain_text("annotated", timeout=90_000)
     expect(page.locator('#viewer .who[aria-pressed="true"]')).to_contain_text("Person 2")
@@ -129,7 +129,7 @@ def click_chart(page: Page, second: float) -> None:
     timeline.click(position={"x": x, "y": 60})
 
 
-def sees_the_face_and_its_heat_map(page: Page) -> None:
+def shows_the_face_and_its_heat_map(page: Page) -> None:
     expect(part(page, "which")).to_contain_text("Person 2")
     expect(part(page, "boxes").locator(".box", has_text="Person 2")).to_be_visible()
     page.wait_for_function(f"!{HEAT}.seeking")
@@ -140,8 +140,8 @@ def sees_the_face_and_its_heat_map(page: Page) -> None:
 
 
 def reads_why(page: Page, peak: float) -> None:
-    told = page.locator(f'#findings button[data-second="{peak:.3f}"]')
-    expect(told.filter(has_text="looks manipulated from")).to_be_visible()
+    sentence = page.locator(f'#findings button[data-second="{peak:.3f}"]')
+    expect(sentence.filter(has_text="looks manipulated from")).to_be_visible()
     expect(page.locator("#findings button", has_text="of the heat").first).to_be_visible()
 
 
@@ -159,8 +159,8 @@ def verifies(page: Page, report: Path, video: Path) -> None:
         page.set_input_files(f"{place} input[type=file]", path)
         expect(page.locator(place)).to_contain_text(path.stem, timeout=20_000)
     page.click("#verify-start")
-    told = page.locator("#verification")
-    expect(told).to_contain_text("Everything in this report is correct", timeout=60_000)
+    result = page.locator("#verification")
+    expect(result).to_contain_text("Everything in this report is correct", timeout=60_000)
 
 
 def deletes_the_files(page: Page) -> None:
@@ -238,7 +238,7 @@ def test_cancel_by_an_api_client_stops_within_two_seconds(service: Service, long
 
     def cancelled() -> float:
         job = client.submit(video=handle_file(long), n_frames=300, api_name="/analyze_video_full")
-        wait_until(lambda: any(map(looking, job.outputs())), seconds=60)
+        wait_until(lambda: any(map(is_analysing, job.outputs())), seconds=60)
         begun = time.monotonic()
         job.cancel()
         wait_until(lambda: idle(service))
@@ -255,7 +255,7 @@ def best(measure: Callable[[], float]) -> float:
     return min(times)
 
 
-def looking(step: Any) -> bool:
+def is_analysing(step: Any) -> bool:
     return bool(step[0].get("stage") == "Looking at faces" and step[0]["done"])
 
 

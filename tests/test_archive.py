@@ -211,7 +211,7 @@ def test_workers_with_a_gpu_come_first_and_the_rest_have_none() -> None:
 class Fragile(Worker):
     """Ends its process at a file named poison, always; at one named once, the first time.
 
-    It loads no network: what becomes of a video does not depend on what the network says.
+    It loads no network: the handling of a video does not depend on its score.
     """
 
     def __init__(self, job: Job, known: pa.Table, device: str) -> None:
@@ -312,7 +312,7 @@ def test_an_archive_stopped_in_the_middle_goes_on(job: Job, tmp_path: Path) -> N
 def test_a_name_that_is_not_utf8_is_left_out_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One such file in a folder or a list must not keep the others from being judged."""
+    """One such file in a folder or a list must not keep the others from being scored."""
     odd = os.fsencode(tmp_path) + b"/a\xff.mp4"
     for path in (odd, os.fsencode(tmp_path) + b"/b.mp4"):
         Path(os.fsdecode(path)).touch()

@@ -1,4 +1,4 @@
-"""Several files: one after the other, none lost, also when some cannot be used or nobody waits."""
+"""Several files in turn: none is lost, also when some cannot be used or the client left."""
 
 from __future__ import annotations
 
@@ -84,17 +84,17 @@ def test_files_of_the_same_name_are_distinguished_in_every_output() -> None:
 def test_the_order_of_risk_is_manipulated_undecided_no_sign_no_score() -> None:
     calm = reports.calm()
 
-    def judged(verdict: Verdict, fake: float) -> Report:
+    def scored(verdict: Verdict, fake: float) -> Report:
         return replace(calm, verdict=verdict, fake=fake)
 
     batch = Batch.of(f"{k}.mp4" for k in range(6))
     for answer in (
         VideoError("0.mp4 is empty."),
-        judged(Verdict.NO_SIGN, 0.1),
-        judged(Verdict.UNDECIDED, 0.6),
-        judged(Verdict.FAKE, 0.8),
-        judged(Verdict.NO_SIGN, 0.3),
-        judged(Verdict.FAKE, 0.9),
+        scored(Verdict.NO_SIGN, 0.1),
+        scored(Verdict.UNDECIDED, 0.6),
+        scored(Verdict.FAKE, 0.8),
+        scored(Verdict.NO_SIGN, 0.3),
+        scored(Verdict.FAKE, 0.9),
     ):
         batch = batch.started().answered(answer)
     assert [item.name[0] for item in batch.by_risk()] == list("532410")

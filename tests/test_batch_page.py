@@ -31,7 +31,7 @@ def finished(
     talking: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Page]:
-    """A visit with four answers: nobody in the first file, and two files of one name."""
+    """A visit with four reports: no face in the first file, and two files of one name."""
     folder = tmp_path_factory.mktemp("given")
     (folder / "other").mkdir()
     files = [
@@ -145,8 +145,8 @@ def label(page: Page, text: str, folder: Path) -> None:
 
 
 def test_labels_yield_auc_curve_and_confusion_matrix(finished: Page, tmp_path: Path) -> None:
-    known = "file,label\nfakes/last.mp4,FAKE\nclip.mp4,REAL\nelsewhere.mp4,REAL\n"
-    label(finished, known, tmp_path)
+    labels = "file,label\nfakes/last.mp4,FAKE\nclip.mp4,REAL\nelsewhere.mp4,REAL\n"
+    label(finished, labels, tmp_path)
     found = finished.locator("#batch-measured")
     expect(found).to_contain_text("3 of 4 files have a label. AUC", timeout=20_000)
     expect(found).to_contain_text("Without a label, and left out here: none.mp4")

@@ -1,4 +1,4 @@
-"""The benchmark's figures are about what it says they are about."""
+"""The benchmark measures what its text states."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_the_baseline_scores_explains_and_detects_each_frame_once(
 ) -> None:
     """A baseline that works twice, or answers less, would flatter ours."""
     model = whole.as_published(weights)
-    seen: list[int] = []
-    model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    sizes: list[int] = []
+    model.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     answer = Baseline(model).analyze(short, 11, Stopwatch())
     assert answer.scores.shape == (11,)
     assert answer.heats.shape == (11, 224, 224)
     assert 0 <= answer.fake <= 1
-    assert sum(seen) == 11
+    assert sum(sizes) == 11
 
 
 def test_the_baselines_network_is_ours(weights: Path) -> None:
@@ -75,7 +75,7 @@ def test_faces_are_detected_in_the_frames_of_the_comparison(
     monkeypatch.setattr(
         detector.finder,
         "find",
-        lambda images, seen: pictures.append(len(images)) or find(images, seen),
+        lambda images, tried: pictures.append(len(images)) or find(images, tried),
     )
     few, all_ = ("ends of clips", "every frame")
     counts = {}

@@ -25,7 +25,7 @@ SIGHTINGS = {
 
 
 def shown(runs: list[list[Knot]], second: float) -> tuple[Box, bool] | None:
-    """What a page makes of the runs at a moment that is nobody's sighting."""
+    """What a page makes of the runs at a moment without a detection."""
     for run in runs:
         for a, b in itertools.pairwise(run):
             if a.second <= second <= b.second and b.second > a.second:
@@ -33,15 +33,18 @@ def shown(runs: list[list[Knot]], second: float) -> tuple[Box, bool] | None:
     return None
 
 
-@pytest.mark.parametrize(("seen", "sampled"), SIGHTINGS.values(), ids=SIGHTINGS.keys())
+@pytest.mark.parametrize(("detected", "sampled"), SIGHTINGS.values(), ids=SIGHTINGS.keys())
 def test_the_runs_of_a_page_are_the_boxes_of_the_drawn_video(
-    seen: list[float], sampled: list[float]
+    detected: list[float], sampled: list[float]
 ) -> None:
-    person = reports.person(1, seen, lambda _: 0.5)
+    person = reports.person(1, detected, lambda _: 0.5)
     path = BoxPath(person, sampled)
     runs = path.runs()
     for second in np.arange(0.0, 9.0, 0.013):
-        if min(abs(second - moment) for moment in [*seen, seen[0] - 2, seen[-1] + 2]) < FRAME:
+        if (
+            min(abs(second - moment) for moment in [*detected, detected[0] - 2, detected[-1] + 2])
+            < FRAME
+        ):
             continue
         drawn = path.at(float(second), FRAME)
         live = shown(runs, float(second))
@@ -62,12 +65,12 @@ def test_a_box_is_not_interpolated_across_frames_without_detection() -> None:
     """Two seconds apart in two places: the way between is not known."""
     scores = reports.person(1, [0.2, 2.2], lambda _: 0.5).scores
     here, there = Box(0, 0, 50, 60), Box(200, 0, 250, 60)
-    seen = tuple(replace(s, box=box) for s, box in zip(scores, (here, there), strict=True))
-    person = replace(reports.person(1, [0.2, 2.2], lambda _: 0.5), scores=seen)
+    moved = tuple(replace(s, box=box) for s, box in zip(scores, (here, there), strict=True))
+    person = replace(reports.person(1, [0.2, 2.2], lambda _: 0.5), scores=moved)
     path = BoxPath(person, [0.2, 2.2])
     assert path.at(1.2, FRAME) is None
     found = path.at(2.2, FRAME)
     assert found is not None
     assert found.box == there
-    near = replace(person, scores=(seen[0], replace(seen[1], box=Box(30, 0, 80, 60))))
+    near = replace(person, scores=(moved[0], replace(moved[1], box=Box(30, 0, 80, 60))))
     assert BoxPath(near, [0.2, 2.2]).at(1.2, FRAME) is not None

@@ -21,7 +21,7 @@ from tests.test_gradcam import tiny as tiny  # the fixture
 OTHERS = list(HEAT_METHODS)[1:]
 
 
-def seen(model: CnnLstm, pixels: Tensor, lengths: Tensor | None = None) -> Clips:
+def encoded(model: CnnLstm, pixels: Tensor, lengths: Tensor | None = None) -> Clips:
     with torch.inference_mode():
         maps = model.encode(pixels.flatten(0, 1))
     real = lengths if lengths is not None else torch.full((len(pixels),), pixels.shape[1])
@@ -44,7 +44,7 @@ LIBRARY: dict[str, Any] = {
 def test_a_map_is_what_the_library_draws_of_that_frame(tiny: CnnLstm, method: str) -> None:
     """The library's own way - hooks, and a pass back through the network - frame by frame."""
     clip = clips(1, 3)
-    ours = heat_maps(tiny, seen(tiny, clip), method, "frame")[0].numpy()
+    ours = heat_maps(tiny, encoded(tiny, clip), method, "frame")[0].numpy()
     for frame in range(3):
         targets = [lambda output: output[0] * 0] * 3
         targets[frame] = lambda output: output[0]
@@ -56,7 +56,7 @@ def test_a_map_is_what_the_library_draws_of_that_frame(tiny: CnnLstm, method: st
 
 def test_eigen_cam_is_the_library_s_up_to_the_sign_that_it_leaves_open(tiny: CnnLstm) -> None:
     clip = clips(1, 3)
-    ours = heat_maps(tiny, seen(tiny, clip), "eigen_cam", "frame")[0].numpy()
+    ours = heat_maps(tiny, encoded(tiny, clip), "eigen_cam", "frame")[0].numpy()
     with torch.no_grad():
         maps = tiny.encode(clip[0]).numpy()
     cam = pytorch_grad_cam.EigenCAM(tiny, [])
@@ -69,7 +69,7 @@ def test_eigen_cam_is_the_library_s_up_to_the_sign_that_it_leaves_open(tiny: Cnn
 
 
 def test_hires_cam_and_grad_cam_agree_where_the_head_pools_by_mean(tiny: CnnLstm) -> None:
-    shown = seen(tiny, clips(1, 3))
+    shown = encoded(tiny, clips(1, 3))
     first, second = (heat_maps(tiny, shown, name, "frame") for name in ("grad_cam", "hires_cam"))
     torch.testing.assert_close(first, second)
 
@@ -78,7 +78,7 @@ def test_hires_cam_and_grad_cam_agree_where_the_head_pools_by_mean(tiny: CnnLstm
 @pytest.mark.parametrize("method", HEAT_METHODS)
 def test_no_map_is_scaled_by_itself(tiny: CnnLstm, method: str, of: str) -> None:
     """The library's pictures all reach from 0 to 1; what is handed on keeps how frames differ."""
-    heat = heat_maps(tiny, seen(tiny, clips(2, 4)), method, of)
+    heat = heat_maps(tiny, encoded(tiny, clips(2, 4)), method, of)
     peaks = heat.amax(dim=(2, 3))
     assert heat.shape[:2] == (2, 4)
     assert float(heat.min()) >= 0
@@ -88,7 +88,7 @@ def test_no_map_is_scaled_by_itself(tiny: CnnLstm, method: str, of: str) -> None
 
 
 def test_a_head_with_larger_weights_yields_a_hotter_map(tiny: CnnLstm) -> None:
-    shown = seen(tiny, clips(1, 2))
+    shown = encoded(tiny, clips(1, 2))
     before = heat_maps(tiny, shown, "layer_cam", "frame")
     tiny.still.weight.data *= 4
     tiny.frame.weight.data *= 4
@@ -100,14 +100,14 @@ def test_a_head_with_larger_weights_yields_a_hotter_map(tiny: CnnLstm) -> None:
 def test_padding_changes_no_map(tiny: CnnLstm, method: str) -> None:
     batch = clips(2, 4)
     batch[1, 2:] = 0
-    padded = heat_maps(tiny, seen(tiny, batch, torch.tensor([4, 2])), method, "frame")
-    alone = heat_maps(tiny, seen(tiny, batch[1:, :2]), method, "frame")
+    padded = heat_maps(tiny, encoded(tiny, batch, torch.tensor([4, 2])), method, "frame")
+    alone = heat_maps(tiny, encoded(tiny, batch[1:, :2]), method, "frame")
     torch.testing.assert_close(padded[1, :2], alone[0], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", OTHERS)
 def test_no_hook_or_gradient_remains_on_a_shared_network(tiny: CnnLstm, method: str) -> None:
-    heat_maps(tiny, seen(tiny, clips(1, 2)), method, "video")
+    heat_maps(tiny, encoded(tiny, clips(1, 2)), method, "video")
     assert all(parameter.grad is None for parameter in tiny.parameters())
     assert not any(part._forward_hooks for part in tiny.modules())
 
@@ -115,7 +115,7 @@ def test_no_hook_or_gradient_remains_on_a_shared_network(tiny: CnnLstm, method: 
 def test_the_library_prints_no_progress_of_its_own(
     tiny: CnnLstm, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heat_maps(tiny, seen(tiny, clips(1, 2)), "score_cam", "frame")
+    heat_maps(tiny, encoded(tiny, clips(1, 2)), "score_cam", "frame")
     assert capsys.readouterr() == ("", "")
 
 

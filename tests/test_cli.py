@@ -1,4 +1,4 @@
-"""The command line: readable answers, files where they were asked for, honest exit codes."""
+"""The command line: readable output, files at the given paths, exit codes."""
 
 from __future__ import annotations
 

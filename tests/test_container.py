@@ -1,4 +1,4 @@
-"""What the container promises, read from its files: no engine is needed to see a broken promise."""
+"""What the container guarantees, read from its files; no container engine is needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def steps(text: str) -> list[tuple[str, str]]:
 STEPS = steps(DOCKERFILE)
 
 
-def said(word: str) -> list[str]:
+def instruction(word: str) -> list[str]:
     return [rest for name, rest in STEPS if name == word]
 
 
@@ -48,7 +48,7 @@ def service() -> dict[str, Any]:
 
 
 def test_the_service_does_not_run_as_root() -> None:
-    last = said("USER")[-1]
+    last = instruction("USER")[-1]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last)
     order = [name for name, _ in STEPS]
     assert order.index("USER") < order.index("CMD")
@@ -56,7 +56,7 @@ def test_the_service_does_not_run_as_root() -> None:
 
 
 def test_the_base_is_a_slim_python_that_we_support(service: dict[str, Any]) -> None:
-    (base,) = said("FROM")
+    (base,) = instruction("FROM")
     version = re.fullmatch(r"python:(3\.\d+)(\.\d+)?-slim(-\w+)?", base)
     header = re.search(r'^python_version: "(3\.\d+)', README, re.MULTILINE)
     assert version is not None
@@ -65,15 +65,15 @@ def test_the_base_is_a_slim_python_that_we_support(service: dict[str, Any]) -> N
 
 
 def test_nothing_floats(service: dict[str, Any]) -> None:
-    for image in (*said("FROM"), service["image"]):
+    for image in (*instruction("FROM"), service["image"]):
         assert ":" in image
         assert not image.endswith(":latest")
     assert service["image"].endswith(f":{APP_VERSION}")
 
 
 def test_nothing_is_fetched_but_by_pip() -> None:
-    assert not said("ADD")
-    for command in said("RUN"):
+    assert not instruction("ADD")
+    for command in instruction("RUN"):
         assert not re.search(r"\b(curl|wget|git|apt|apt-get)\b", command)
     for _, rest in STEPS:
         hosts = re.findall(r"https?://([^/:\"' ]+)", rest)
@@ -81,7 +81,7 @@ def test_nothing_is_fetched_but_by_pip() -> None:
 
 
 def test_every_source_that_is_copied_is_there_and_admitted() -> None:
-    sources = [source for rest in said("COPY") for source in rest.split()[:-1]]
+    sources = [source for rest in instruction("COPY") for source in rest.split()[:-1]]
     assert sources
     for source in sources:
         assert (ROOT / source).exists(), source
@@ -98,34 +98,34 @@ def test_the_image_contains_what_the_service_needs_and_no_more() -> None:
 def test_the_health_check_requests_the_address_that_is_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The command is run as it stands, against the service's own answer to what it opens."""
+    """The command is run unchanged, against the service's own response."""
     from starlette.testclient import TestClient
 
     from detector.service.health import Operation
 
-    (health,) = said("HEALTHCHECK")
+    (health,) = instruction("HEALTHCHECK")
     command = json.loads(health.partition("CMD")[2])
     assert command[:2] == ["python", "-c"]
-    asked: list[str] = []
-    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append(url))
+    requested: list[str] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: requested.append(url))
     exec(command[2], {})
-    (url,) = asked
+    (url,) = requested
     assert re.match(r"http://127\.0\.0\.1:(\d+)/", url)[1] == port()  # type: ignore[index]
     answer = TestClient(Operation(nowhere, not_ready=str)).get(url)
     assert answer.json() == {"status": "alive"}
 
 
 async def nowhere(*_: object) -> None:
-    raise AssertionError("health is answered before the page is asked")
+    raise AssertionError("health is answered before the page is requested")
 
 
 def port() -> str:
-    (exposed,) = said("EXPOSE")
+    (exposed,) = instruction("EXPOSE")
     return exposed
 
 
 def test_one_port_everywhere(service: dict[str, Any]) -> None:
-    environment = dict(pair.split("=", 1) for rest in said("ENV") for pair in rest.split())
+    environment = dict(pair.split("=", 1) for rest in instruction("ENV") for pair in rest.split())
     assert environment["GRADIO_SERVER_PORT"] == port()
     assert environment["GRADIO_SERVER_NAME"] == "0.0.0.0"
     assert f"http://127.0.0.1:{port()}" in README
@@ -133,7 +133,7 @@ def test_one_port_everywhere(service: dict[str, Any]) -> None:
 
 
 def test_every_written_file_is_on_a_temporary_file_system(service: dict[str, Any]) -> None:
-    environment = dict(pair.split("=", 1) for rest in said("ENV") for pair in rest.split())
+    environment = dict(pair.split("=", 1) for rest in instruction("ENV") for pair in rest.split())
     (mount,) = service["tmpfs"]
     folder, _, options = mount.partition(":")
     for variable in ("HOME", "TMPDIR", "GRADIO_TEMP_DIR"):

@@ -75,8 +75,8 @@ def test_the_chance_is_that_of_a_random_place() -> None:
 
 
 def test_a_run_without_a_scored_face_counts_as_a_gap() -> None:
-    seen, blind = [Run(5.0, 5.2)], [Run(5.0, 5.2, judged=False)]
-    assert chance_missed(blind, 10.0) == 1.0 > chance_missed(seen, 10.0)
+    sampled, faceless = [Run(5.0, 5.2)], [Run(5.0, 5.2, judged=False)]
+    assert chance_missed(faceless, 10.0) == 1.0 > chance_missed(sampled, 10.0)
 
 
 def test_neighbouring_frames_are_one_run_also_in_fast_and_slow_videos() -> None:
@@ -132,12 +132,12 @@ def test_a_clearly_manipulated_person_needs_no_second_pass() -> None:
 def test_the_second_pass_samples_no_frame_twice() -> None:
     seconds = np.arange(1500) / 25
     first = plan_sampling(seconds, [first_range(Settings(), replace(TWO_MINUTES, seconds=60.0))])
-    seen = [float(second) for clip in first for second in seconds[clip]]
-    runs = [replace(run, hot=0.9) for run in runs_of(seen, 1 / 25)]
+    sampled = [float(second) for clip in first for second in seconds[clip]]
+    runs = [replace(run, hot=0.9) for run in runs_of(sampled, 1 / 25)]
     again = plan_sampling(seconds, further_ranges(runs, TWO_MINUTES, 60, gaps_too=True))
     more = [float(second) for clip in again for second in seconds[clip]]
     assert more
-    assert not set(seen) & set(more)
+    assert not set(sampled) & set(more)
 
 
 def test_the_headline_states_how_little_was_analysed() -> None:
@@ -151,13 +151,13 @@ def test_the_headline_names_the_part_of_the_video() -> None:
 
 
 def test_coverage_is_stated_with_its_chance() -> None:
-    seen = coverage_of(reports.sparse())
-    assert seen is not None
-    assert seen.seconds == pytest.approx(24 / 25)
-    assert seen.missed > 0.9
-    told = [sentence.text for sentence in sentences(reports.sparse())]
-    assert any("Of 2:00, 1.0 s were looked at, 24 frames" in text for text in told)
-    assert any("stretch of 2 s" in text for text in told)
+    sampled = coverage_of(reports.sparse())
+    assert sampled is not None
+    assert sampled.seconds == pytest.approx(24 / 25)
+    assert sampled.missed > 0.9
+    texts = [sentence.text for sentence in sentences(reports.sparse())]
+    assert any("Of 2:00, 1.0 s were looked at, 24 frames" in text for text in texts)
+    assert any("stretch of 2 s" in text for text in texts)
 
 
 def test_more_frames_are_advised_only_where_there_are_more() -> None:

@@ -1,4 +1,4 @@
-"""The crop is an exact, clean window: every pixel where the mapping says, none invented."""
+"""The crop is an exact, clean window: every pixel where the transform puts it, none invented."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_margin_is_a_share_of_the_longer_side() -> None:
 
 
 def test_a_box_gliding_by_a_tenth_of_a_pixel_glides_in_the_crop() -> None:
-    """Rounding to whole pixels would stand still, then jump by four crop pixels."""
+    """Rounding to whole pixels would not move, then jump by four crop pixels."""
     places = [
         centre_of_light(cut_face(spot(200, 200), Box(172 + s, 172, 228 + s, 228), CropSettings()))
         for s in np.arange(0, 1, 0.1)

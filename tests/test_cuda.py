@@ -51,7 +51,7 @@ def crops(count: int) -> list[np.ndarray]:
 
 
 class SmallMemory:
-    """`Network._encode_batch` on a device that holds `most` pictures."""
+    """`Network._encode_batch` on a device with memory for `most` pictures."""
 
     def __init__(self, real: Callable[[Any], Any], most: int) -> None:
         self.real, self.most = real, most
@@ -119,7 +119,7 @@ def test_a_machine_without_a_gpu_is_not_worth_a_line(
 
 
 class Lender:
-    """Stands for the package `spaces`: notes what is decorated and called."""
+    """Replaces the package `spaces`: notes what is decorated and called."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decorated: list[str] = []
@@ -145,18 +145,18 @@ class Lender:
 
 def cuts_of(clip: Path, folder: Path) -> list[Any]:
     """What an analysis of a drawn clip gives to the network."""
-    seen: list[Any] = []
+    recorded: list[Any] = []
     detector = Detector.load(folder / "tiny.safetensors", "cpu")
     assert detector.network is not None
     real = detector.network._score_anywhere
 
     def note(cuts: Any, settings: Settings) -> Any:
-        seen.extend(cuts)
+        recorded.extend(cuts)
         return real(cuts, settings)
 
     detector.network._score_anywhere = note
     detector.analyze(clip, Settings(frames=8))
-    return seen
+    return recorded
 
 
 def test_on_zerogpu_only_the_networks_pass_borrows_the_gpu(

@@ -33,12 +33,12 @@ def keys_of(value: Any) -> set[str]:
 
 def test_it_names_model_file_settings_and_scores() -> None:
     report = reports.two_people()
-    told = dispute_json(report)
-    assert told["model"]["sha256"] == report.model.sha256
-    assert told["settings"]["frames"] == report.settings.frames
-    assert told["video"]["sha256"] == report.video.sha256
-    assert (told["video"]["container"], told["video"]["codec"]) == ("mp4", "h264")
-    scores = [[frame["p"] for frame in face["frames"]] for face in told["faces"]]
+    facts = dispute_json(report)
+    assert facts["model"]["sha256"] == report.model.sha256
+    assert facts["settings"]["frames"] == report.settings.frames
+    assert facts["video"]["sha256"] == report.video.sha256
+    assert (facts["video"]["container"], facts["video"]["codec"]) == ("mp4", "h264")
+    scores = [[frame["p"] for frame in face["frames"]] for face in facts["faces"]]
     assert scores == [
         pytest.approx([s.fake for s in one.scores], abs=1e-4) for one in report.people
     ]
@@ -48,19 +48,21 @@ def test_it_names_model_file_settings_and_scores() -> None:
 def test_every_result_can_be_disputed_without_file_name_path_or_image(make: Any) -> None:
     report = make()
     report = replace(report, video=replace(report.video, name="private holiday.mp4"))
-    told = json.dumps(dispute_json(report))
-    assert "holiday" not in told
-    assert not {"box", "crop", "heat_map", "landmarks", "name"} & keys_of(json.loads(told)["faces"])
+    facts = json.dumps(dispute_json(report))
+    assert "holiday" not in facts
+    assert not {"box", "crop", "heat_map", "landmarks", "name"} & keys_of(
+        json.loads(facts)["faces"]
+    )
     assert "holiday" not in dispute(report)
-    assert len(told) < 100_000
+    assert len(facts) < 100_000
 
 
 @pytest.fixture
 def form(answered: Page) -> Locator:  # noqa: F811
     """The unfolded form."""
-    held = answered.locator("#dispute details")
-    held.evaluate("(one) => { one.open = true; }")
-    return held
+    details = answered.locator("#dispute details")
+    details.evaluate("(one) => { one.open = true; }")
+    return details
 
 
 @in_browser
@@ -75,9 +77,9 @@ def test_the_saved_file_contains_the_visitor_s_claim_and_nothing_is_sent(
     form.locator("textarea").fill("I <filmed> it.")
     with answered.expect_download() as caught:
         form.locator("button").click()
-    told = json.loads(caught.value.path().read_text(encoding="utf-8"))
-    assert told["visitor"] == {"claim": "real", "note": "I <filmed> it."}
-    assert caught.value.suggested_filename == f"wrong-answer-{told['video']['sha256'][:12]}.json"
+    facts = json.loads(caught.value.path().read_text(encoding="utf-8"))
+    assert facts["visitor"] == {"claim": "real", "note": "I <filmed> it."}
+    assert caught.value.suggested_filename == f"wrong-answer-{facts['video']['sha256'][:12]}.json"
     expect(form.locator("[role=status]")).to_contain_text(caught.value.suggested_filename)
     assert "POST" not in sent
 

@@ -54,7 +54,7 @@ LIMITS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def faults(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
-    """What in `value` breaks `schema`; knows the part of JSON Schema that `SCHEMA` uses."""
+    """What in `value` breaks `schema`; supports the part of JSON Schema that `SCHEMA` uses."""
     if "anyOf" in schema:
         tried = [faults(value, option, where) for option in schema["anyOf"]]
         return [] if [] in tried else tried[0]
@@ -263,7 +263,7 @@ def test_a_page_without_a_score_shows_no_percentage(kind: str) -> None:
 
 
 def rows_of_numbers(report: Report) -> tuple[list[str], list[list[str]]]:
-    """The heads and the cells of the table of judged frames."""
+    """The heads and the cells of the table of scored frames."""
     page = str(numbers(report))
     heads = re.findall(r"<th[^>]*>(.*?)</th>", page)
     rows = re.findall(r"<tr>(<td>.*?)</tr>", page)

@@ -98,10 +98,10 @@ def test_a_transformer_can_be_exported() -> None:
     network = Tokens().eval()
     made = engine_for(Job(network, "tokens", (160, 160)))
     assert made is not None
-    seen = pictures(3, 160)
+    inputs = pictures(3, 160)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(seen)).numpy()
-    np.testing.assert_allclose(made(seen)[0], expected, atol=1e-3)
+        expected = network(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(made(inputs)[0], expected, atol=1e-3)
 
 
 def test_faces_are_found_where_pytorch_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +117,8 @@ def test_a_network_is_exported_once(empty_cache: Path, monkeypatch: pytest.Monke
     first = brightness(2.0)
     assert len(list(empty_cache.glob("*.xml"))) == len(list(empty_cache.iterdir())) / 2 == 1
     monkeypatch.setattr(torch.jit, "trace", pytest.fail)
-    seen = pictures(4, 8)
-    np.testing.assert_array_equal(brightness(2.0)(seen)[0], first(seen)[0])
+    inputs = pictures(4, 8)
+    np.testing.assert_array_equal(brightness(2.0)(inputs)[0], first(inputs)[0])
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
@@ -134,7 +134,7 @@ def test_a_damaged_export_is_made_again(
 
 
 def test_an_export_of_other_weights_is_not_believed(empty_cache: Path) -> None:
-    """Whatever lies in the cache, what comes out is what the weights say."""
+    """Whatever the cache contains, the outputs are those of the weights."""
     brightness(3.0, "the same key")
     assert brightness(2.0, "the same key")(np.full((1, 8, 8, 3), 10, np.uint8))[0] == 20.0
 

@@ -1,4 +1,4 @@
-"""An int8 network runs only where it is asked for, and only if it was made of these weights."""
+"""An int8 network runs only on request, and only if it was made of these weights."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def folder(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     assert found is not None
     size = (found.card.model.size,) * 2
     job = Job(FromPixels(load_model(found, "cpu").model), "tiny", size)
-    told: dict[str, Any] = {"weights_sha256": found.card.sha256}
-    engine_int8.store(exported(job, None), engine_int8.about_file(found.card, folder), told)
+    facts: dict[str, Any] = {"weights_sha256": found.card.sha256}
+    engine_int8.store(exported(job, None), engine_int8.about_file(found.card, folder), facts)
     monkeypatch.setattr(inference, "WEIGHTS", folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""An error is told in the language of whoever reads it, wherever it was raised."""
+"""An error is shown in the reader's language, wherever it was raised."""
 
 from __future__ import annotations
 

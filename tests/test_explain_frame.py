@@ -1,4 +1,4 @@
-"""Any judged frame can be looked at more closely, by any method, without a new analysis."""
+"""Any scored frame can be explained, by any method, without a new analysis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.pseudo import marked, unmarked
 
 @pytest.fixture(scope="module")
 def suspicious(detector: Detector) -> Detector:
-    """The random network, with a threshold so low that every frame looks suspicious."""
+    """The random network, with a threshold so low that every frame is suspicious."""
     assert detector.loaded is not None
     card = detector.loaded.card
     rules = replace(card.rules, threshold=0.02, undecided=(0.01, 0.03))
@@ -71,16 +71,16 @@ def test_every_scored_frame_can_be_explained_by_every_method(
 def test_nothing_but_the_clip_of_that_frame_is_shown_to_the_network(
     suspicious: Detector, talking: Path, answer: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    batches = []
     encode = Network.encode
 
     def counted(self: Network, crops: list[np.ndarray]) -> object:
-        asked.append(len(crops))
+        batches.append(len(crops))
         return encode(self, crops)
 
     monkeypatch.setattr(Network, "encode", counted)
     suspicious.explain_frame(talking, answer, FrameQuestion(1, 0.5))
-    assert sum(asked) <= 5 + 5  # a clip of five, and what hiding its parts costs
+    assert sum(batches) <= 5 + 5  # a clip of five, and what hiding its parts costs
 
 
 def test_no_score_changes(suspicious: Detector, talking: Path, answer: Report) -> None:
@@ -114,8 +114,8 @@ def test_all_that_is_shown_is_a_message(
     suspicious: Detector, talking: Path, answer: Report, of: str
 ) -> None:
     closer = suspicious.explain_frame(talking, answer, FrameQuestion(1, 0.5, "grad_cam", of))
-    # The card tells nothing of real faces; the video did not listen to this frame.
-    said = "measured for these weights" if of == "frame" else "nothing to locate"
-    assert said in closeup(closer)
+    # The card has no shares of real faces; this frame did not count in the video's score.
+    text = "measured for these weights" if of == "frame" else "nothing to locate"
+    assert text in closeup(closer)
     with marked():
         assert unmarked(closeup(closer)) == []

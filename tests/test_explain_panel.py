@@ -1,4 +1,4 @@
-"""The panel that looks closer, in a real browser: nothing until it is asked for, then all of it."""
+"""The panel that explains a frame, in a real browser: empty until a request, then complete."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["browser", "pytestmark"]
 EXPECTED = {"grad_cam/frame": {"mean": {"mouth": 0.1, "eyes": 0.1, "nose": 0.1}}}
 
 
-class Asked(Detector):
-    """Notes what it is asked beyond the analysis."""
+class Counting(Detector):
+    """Counts the requests beyond the analysis."""
 
     closer = 0
 
@@ -33,21 +33,21 @@ class Asked(Detector):
 
 
 @pytest.fixture(scope="module")
-def asked(detector: Detector) -> Asked:
-    """With a threshold so low that random scores look suspicious, and regions in its card."""
+def counting(detector: Detector) -> Counting:
+    """With a threshold so low that random scores are suspicious, and regions in its card."""
     assert detector.loaded is not None
     card = detector.loaded.card
     rules = replace(card.rules, threshold=0.02, undecided=(0.01, 0.03))
     card = replace(card, rules=rules, data={"regions": EXPECTED})
-    return Asked(replace(detector.loaded, card=card), "cpu")
+    return Counting(replace(detector.loaded, card=card), "cpu")
 
 
 @pytest.fixture(scope="module")
-def url(asked: Asked, cache: Path) -> Iterator[str]:
+def url(counting: Counting, cache: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPFAKE_TEXT_URL", "http://127.0.0.1:9/v1")
         patch.setenv("DEEPFAKE_TEXT_MODEL", "away")
-        with serving({"tiny": asked}, Limits()) as address:
+        with serving({"tiny": counting}, Limits()) as address:
             yield address
 
 
@@ -66,9 +66,9 @@ def explain(page: Page) -> None:
     expect(page.locator("#closeup .closeup")).to_be_visible(timeout=60_000)
 
 
-def test_nothing_is_explained_before_a_request(answered: Page, asked: Asked) -> None:
+def test_nothing_is_explained_before_a_request(answered: Page, counting: Counting) -> None:
     expect(answered.locator("#closeup")).to_be_empty()
-    assert asked.closer == 0
+    assert counting.closer == 0
 
 
 def test_the_frame_in_the_viewer_is_the_one_that_is_explained(answered: Page) -> None:
@@ -131,9 +131,9 @@ def test_the_downloads_include_what_was_tested_as_well(answered: Page) -> None:
 
 def test_a_language_model_that_is_away_has_its_sentence(answered: Page) -> None:
     answered.click("#retelling-start")
-    told = answered.locator("#retelling")
-    expect(told).to_contain_text("The language model could not be reached", timeout=60_000)
-    expect(told).to_contain_text("Check its address.")
+    retelling = answered.locator("#retelling")
+    expect(retelling).to_contain_text("The language model could not be reached", timeout=60_000)
+    expect(retelling).to_contain_text("Check its address.")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -189,13 +189,13 @@ def test_deleted_files_are_not_explained_from_memory(answered: Page) -> None:
 
 def test_retelling_is_not_offered_where_it_is_not_configured(
     browser: Browser,
-    asked: Asked,
+    counting: Counting,
     talking: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("DEEPFAKE_TEXT_URL", raising=False)
-    with serving({"tiny": asked}, Limits()) as address:
+    with serving({"tiny": counting}, Limits()) as address:
         page = visit(browser, address)
         upload(page, talking)
         page.click("#analyse")

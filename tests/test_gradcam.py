@@ -16,7 +16,7 @@ SIDE = 128
 
 
 class OneClip(nn.Module):
-    """(T, 3, H, W) -> (T, 1): the shape that the library knows."""
+    """(T, 3, H, W) -> (T, 1): the shape that the library expects."""
 
     def __init__(self, model: CnnLstm, head: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ def tiny() -> CnnLstm:
 
 
 def clips(count: int, frames: int) -> Tensor:
-    """Patches of random colour: every cell of the map sees something else."""
+    """Patches of random colour: every cell of the map has another input."""
     random = torch.Generator().manual_seed(2)
     patches = torch.rand(count * frames, 3, 6, 6, generator=random)
     return nn.functional.interpolate(patches, SIDE).unflatten(0, (count, frames))
@@ -53,7 +53,7 @@ def heat_of(model: CnnLstm, pixels: Tensor, lengths: Tensor | None = None) -> Te
 
 
 def library_heat(model: CnnLstm, clip: Tensor, chosen: int, *, head: str = "frame") -> np.ndarray:
-    """The library's raw (T, h, w) maps of what frame `chosen` says, before it normalises them."""
+    """The library's raw (T, h, w) maps of the score of frame `chosen`, not normalised."""
     counts = [1.0 if index == chosen else 0.0 for index in range(len(clip))]
     targets = [lambda output, count=count: output[0] * count for count in counts]
     with GradCAM(model=OneClip(model, head), target_layers=[model.encoder]) as cam:

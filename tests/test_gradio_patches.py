@@ -60,9 +60,9 @@ def test_a_file_reaches_an_event_by_its_path_and_leaves_no_other_behind(
 ) -> None:
     sent = FileData(path=str(tmp_path / "clip.mp4"), orig_name="clip.mp4")
     events = [event for event in page.fns.values() if event.preprocess]
-    asked = {part for event in events for part in event.inputs if isinstance(part, gr.File)}
-    assert len(asked) == 11  # the downloads as well: what was tried replaces some of them
-    for part in [*asked, *map(rebuilt, asked)]:
+    files = {part for event in events for part in event.inputs if isinstance(part, gr.File)}
+    assert len(files) == 11  # the downloads as well: what was tried replaces some of them
+    for part in [*files, *map(rebuilt, files)]:
         part.GRADIO_CACHE = str(tmp_path)
         if part.file_count == "single":
             assert part.preprocess(sent) == sent.path
@@ -106,7 +106,7 @@ def test_the_files_of_a_tab_that_is_added_are_noted_and_can_be_deleted(page: gr.
 def test_a_step_that_follows_quickly_does_not_change_what_was_not_shown_yet(
     page: gr.Blocks,
 ) -> None:
-    """Gradio's page holds the values of a step until it paints, and changed them meanwhile."""
+    """Gradio's page kept the values of a step until it painted, and changed them meanwhile."""
     steps = [{"visible": True, "__type__": "update"}, {"__type__": "update"}]
     (edit,) = utils.diff(*steps)
     assert apply_diff(steps[0], [edit]) == steps[1]

@@ -1,6 +1,6 @@
-"""Hostile requests against the real page: each is refused, and told why where a person may read.
+"""Hostile requests against the real page: each is refused, with a reason for people.
 
-Gradio is responsible for some of these refusals; they are asked here too, so that an upgrade that
+Gradio is responsible for some of these refusals; they are tested here too, so that an upgrade that
 loosens one does not pass unseen.
 """
 
@@ -49,13 +49,13 @@ def api(url: str) -> str:
 
 
 @pytest.fixture
-def stranger() -> Iterator[tuple[str, list[str]]]:
-    """Another service on this machine: its address, and what was asked of it."""
-    asked: list[str] = []
+def other_service() -> Iterator[tuple[str, list[str]]]:
+    """Another service on this machine: its address, and the requests that it received."""
+    requested: list[str] = []
 
     class Note(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_error(404)
 
         def log_message(self, *_: object) -> None:
@@ -63,7 +63,7 @@ def stranger() -> Iterator[tuple[str, list[str]]]:
 
     server = HTTPServer(("127.0.0.1", 0), Note)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/secret.mp4", asked
+    yield f"http://127.0.0.1:{server.server_port}/secret.mp4", requested
     server.shutdown()
     server.server_close()
 
@@ -78,7 +78,7 @@ def send_file(api: str, name: str, content: bytes) -> Path:
     return Path(answer.json()[0])
 
 
-def ask(api: str, video: Any) -> httpx.Response:
+def submit(api: str, video: Any) -> httpx.Response:
     """Put `video` to /analyze_video: the refusal, or the whole stream of the answer."""
     address = f"{api}/call/analyze_video"
     settings = [8, 8, None, "", "none", "frame", False, 0, None, 0]
@@ -98,21 +98,21 @@ def written(cache: Path) -> set[Path]:
 @pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "app.py")])
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}])
 def test_a_file_of_the_server_is_not_opened(api: str, path: str, meta: dict[str, Any]) -> None:
-    answer = ask(api, {"path": path, **meta}).text
+    answer = submit(api, {"path": path, **meta}).text
     assert "event: error" in answer
     assert "p_fake" not in answer
 
 
 @pytest.mark.parametrize("field", ["path", "url"])
 def test_an_address_is_not_fetched(
-    api: str, stranger: tuple[str, list[str]], cache: Path, field: str
+    api: str, other_service: tuple[str, list[str]], cache: Path, field: str
 ) -> None:
-    address, asked = stranger
+    address, requested = other_service
     sent = send_file(api, "mine.mp4", b"mine")
-    refused = ask(api, file_data(str(sent)) | {field: address})
+    refused = submit(api, file_data(str(sent)) | {field: address})
     assert refused.status_code == 422
     assert refused.json()["detail"][0]["message"].endswith("Upload the file instead.")
-    assert asked == []
+    assert requested == []
 
 
 def test_a_caller_reads_why_an_address_is_refused(url: str) -> None:
@@ -149,16 +149,16 @@ def test_every_kind_of_address_is_refused(api: str, address: str, field: str) ->
 
 def test_a_refusal_is_in_the_language_of_the_request(api: str) -> None:
     body = {"data": [file_data("http://example.com/a.mp4")]}
-    said = {
+    refusals = {
         language: httpx.post(
             f"{api}/call/analyze_video", json=body, headers={"Accept-Language": language}
         ).text
         for language in ("", "fr", "de", "es")
     }
-    assert "Upload the file instead" in said[""]
-    assert said["fr"] == said[""]
-    assert "Laden Sie die Datei" in said["de"]
-    assert "Suba el archivo" in said["es"]
+    assert "Upload the file instead" in refusals[""]
+    assert refusals["fr"] == refusals[""]
+    assert "Laden Sie die Datei" in refusals["de"]
+    assert "Suba el archivo" in refusals["es"]
 
 
 def test_a_camera_sends_its_pictures_within_the_request(api: str) -> None:
@@ -187,20 +187,22 @@ def test_no_spelling_of_the_body_hides_an_address(api: str) -> None:
         assert answer.status_code == 422, spelling
 
 
-def test_an_address_is_refused_to_agents_too(url: str, stranger: tuple[str, list[str]]) -> None:
+def test_an_address_is_refused_to_agents_too(
+    url: str, other_service: tuple[str, list[str]]
+) -> None:
     """MCP takes addresses as plain text and hands them to the same queue."""
-    address, asked = stranger
+    address, requested = other_service
     answer = agent(url, "tools/call", name="analyze_video", arguments={"video": address})
     assert '"isError":true' in answer
     assert "video must be the path of" in answer
-    assert asked == []
+    assert requested == []
 
 
 def test_an_upload_may_carry_the_address_at_which_the_page_shows_it(api: str) -> None:
     """The browser sends it along with every upload."""
     sent = str(send_file(api, "mine.mp4", b"this is no video"))
     shown = file_data(sent, url=f"{api}/file={sent}")
-    assert '"status": "unreadable"' in ask(api, shown).text
+    assert '"status": "unreadable"' in submit(api, shown).text
 
 
 # What is read over the file route
@@ -211,10 +213,10 @@ def test_files_of_the_server_are_not_served(api: str, path: str) -> None:
     assert httpx.get(f"{api}/file={path}").status_code == 403
 
 
-def test_the_file_route_fetches_no_address(api: str, stranger: tuple[str, list[str]]) -> None:
-    address, asked = stranger
+def test_the_file_route_fetches_no_address(api: str, other_service: tuple[str, list[str]]) -> None:
+    address, requested = other_service
     assert httpx.get(f"{api}/file={address}").status_code == 403
-    assert asked == []
+    assert requested == []
 
 
 def test_an_upload_is_stored_in_the_cache_whatever_its_name(api: str, cache: Path) -> None:
@@ -239,7 +241,7 @@ def test_parts_of_a_video_can_be_requested(api: str, talking: Path) -> None:
 
 
 def test_a_playlist_that_is_called_a_video_opens_nothing(api: str) -> None:
-    """A pipe lies where the script points: whoever opened it would let the writer go on."""
+    """The script points to a pipe: opening it would unblock the writer."""
     sent = send_file(api, "list.mp4", b"ffconcat version 1.0\nfile other.mp4\n")
     sibling = sent.parent / "other.mp4"
     os.mkfifo(sibling)
@@ -251,7 +253,7 @@ def test_a_playlist_that_is_called_a_video_opens_nothing(api: str) -> None:
 
     writer = threading.Thread(target=wait_for_a_reader, daemon=True)
     writer.start()
-    assert '"status": "unsupported"' in ask(api, file_data(str(sent))).text
+    assert '"status": "unsupported"' in submit(api, file_data(str(sent))).text
     assert not opened.is_set()
     with sibling.open("rb"):
         writer.join(timeout=5)
@@ -268,12 +270,12 @@ def test_a_playlist_that_is_called_a_video_opens_nothing(api: str) -> None:
     ids=["hls", "dash", "concat"],
 )
 def test_no_playlist_sends_a_request(
-    api: str, stranger: tuple[str, list[str]], script: str
+    api: str, other_service: tuple[str, list[str]], script: str
 ) -> None:
-    address, asked = stranger
+    address, requested = other_service
     sent = send_file(api, "list.mp4", script.format(address).encode())
-    assert '"status": "unsupported"' in ask(api, file_data(str(sent))).text
-    assert not asked
+    assert '"status": "unsupported"' in submit(api, file_data(str(sent))).text
+    assert not requested
 
 
 # How much may be sent
@@ -304,7 +306,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r
 
 
 def in_chunks(count: int, head: bytes = b"") -> Iterator[bytes]:
-    """A body of `count` megabytes that does not say how long it will be."""
+    """A body of `count` megabytes without a declared length."""
     yield head
     for _ in range(count):
         yield MEGABYTE
@@ -440,10 +442,10 @@ def test_without_trained_weights_it_is_alive_but_not_ready(cache: Path) -> None:
 
 def test_what_is_no_http_passes_untouched() -> None:
     """Start and stop of the server, and sockets, have neither bodies nor headers."""
-    seen: list[Any] = []
+    received: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.extend((scope, receive, send))
+        received.extend((scope, receive, send))
 
     async def receive() -> Message:
         raise AssertionError("the guard must not read here")
@@ -453,9 +455,9 @@ def test_what_is_no_http_passes_untouched() -> None:
 
     scope = {"type": "websocket", "path": "/healthz"}
     for outside in (Guard(app, max_upload=1, admission=Admission()), Operation(app, not_ready=str)):
-        seen.clear()
+        received.clear()
         asyncio.run(outside(scope, receive, send))
-        assert seen == [scope, receive, send]
+        assert received == [scope, receive, send]
 
 
 def test_the_threat_model_names_tests_that_exist() -> None:

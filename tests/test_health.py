@@ -1,4 +1,4 @@
-"""What whoever runs the service can see: health, numbers, and a log that names nobody."""
+"""What an operator sees: health, metrics, and a log without personal data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lines() -> Iterator[io.StringIO]:
     log.removeHandler(handler)
 
 
-def ask(url: str, folder: Path, name: str, **more: Any) -> dict[str, Any]:
+def analyze(url: str, folder: Path, name: str, **more: Any) -> dict[str, Any]:
     (folder / name).write_bytes(name.encode())
     client = Client(url, verbose=False, **more)
     answer = client.predict(video=handle_file(folder / name), api_name="/analyze_video")
@@ -52,8 +52,8 @@ def test_the_log_identifies_jobs_by_request_and_names_neither_file_nor_visitor(
     tmp_path: Path, lines: io.StringIO
 ) -> None:
     with serving({"tiny": Standin()}, LIMITS) as url:
-        ask(url, tmp_path, "holiday-of-ann.mp4", headers={"x-forwarded-for": "203.0.113.77"})
-        ask(url, tmp_path, "bad.mp4")
+        analyze(url, tmp_path, "holiday-of-ann.mp4", headers={"x-forwarded-for": "203.0.113.77"})
+        analyze(url, tmp_path, "bad.mp4")
         refused = httpx.post(
             f"{url}gradio_api/upload", files={"files": ("a.mp4", bytes(2 * LIMITS.max_bytes))}
         )
@@ -84,8 +84,8 @@ def test_metrics_count_jobs_stages_line_and_refusals_by_reason(
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with serving({"tiny": Standin()}, LIMITS) as url:
-        ask(url, tmp_path, "a.mp4")
-        ask(url, tmp_path, "bad.mp4")
+        analyze(url, tmp_path, "a.mp4")
+        analyze(url, tmp_path, "bad.mp4")
         httpx.get(f"{url}gradio_api/deep_link")
         text = httpx.get(f"{url}metrics").text
     samples = {
@@ -110,5 +110,5 @@ def test_the_service_is_not_ready_while_its_networks_are_loaded_again() -> None:
         raise AssertionError("health is answered before the page is asked")
 
     reasons = iter(["The networks are being loaded again.", ""])
-    door = TestClient(Operation(nowhere, not_ready=lambda: next(reasons)))
-    assert [door.get("/readyz").status_code for _ in range(2)] == [503, 200]
+    health_client = TestClient(Operation(nowhere, not_ready=lambda: next(reasons)))
+    assert [health_client.get("/readyz").status_code for _ in range(2)] == [503, 200]

@@ -1,4 +1,4 @@
-"""A heat method is one row: whoever adds one finds it everywhere."""
+"""A heat method is one row: a new one appears everywhere."""
 
 from __future__ import annotations
 

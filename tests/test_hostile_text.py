@@ -1,4 +1,4 @@
-"""Names and metadata of files are made by strangers; nothing that shows them does what they say."""
+"""Names and metadata of files are untrusted; no output interprets them."""
 
 from __future__ import annotations
 
@@ -191,10 +191,10 @@ def test_the_terminal_is_not_steered(
     found = [str(tmp_path / "1" / name), str(tmp_path / "2" / name)]
     table = tmp_path / "table.csv"
     code = cli([*found, "--weights", str(weights / "tiny.safetensors"), "--csv", str(table)])
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     assert code == 3
-    assert harmless(told.out)
-    assert harmless(told.err, also="\n\r")
+    assert harmless(captured.out)
+    assert harmless(captured.err, also="\n\r")
     assert len(table.read_text().splitlines()) == 3
 
 

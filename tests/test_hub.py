@@ -40,9 +40,9 @@ def test_a_released_file_arrives_unchanged(tmp_path: Path) -> None:
 def test_what_was_fetched_once_needs_no_network(tmp_path: Path) -> None:
     with serving({NAME: CONTENT}) as hub:
         fetch(source(hub.endpoint), NAME, SHA256, cache=tmp_path)
-        asked = len(hub.requests)
+        before = len(hub.requests)
         fetch(source(hub.endpoint), NAME, SHA256, cache=tmp_path)
-        assert len(hub.requests) == asked
+        assert len(hub.requests) == before
     path = fetch(source(closed_port()), NAME, SHA256, cache=tmp_path)
     assert path.read_bytes() == CONTENT
 
@@ -101,13 +101,13 @@ def test_without_a_network_it_fails_fast_with_a_next_step(tmp_path: Path) -> Non
 
 
 def test_a_hub_that_never_responds_times_out(tmp_path: Path) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
         start = time.monotonic()
         with pytest.raises(WeightsError, match="could not be reached"):
             fetch(
-                source(f"http://127.0.0.1:{silent.getsockname()[1]}"), NAME, SHA256, cache=tmp_path
+                source(f"http://127.0.0.1:{server.getsockname()[1]}"), NAME, SHA256, cache=tmp_path
             )
         assert time.monotonic() - start < 10
 

@@ -53,7 +53,7 @@ def test_closing_stops_the_work_and_waits_for_it() -> None:
 
 
 def test_work_without_progress_can_be_closed_soon() -> None:
-    """The generator keeps yielding while nothing is told, since it is only closed at a yield."""
+    """The generator yields also without progress, since it is only closed at a yield."""
 
     def work(_: OnProgress, should_stop: ShouldStop) -> None:
         while not should_stop():
@@ -77,10 +77,10 @@ def test_the_time_left_follows_from_the_speed_so_far() -> None:
     assert steps[0].seconds_left == pytest.approx(0.2, rel=0.5)
 
 
-def shares(*told: tuple[str, int, int]) -> list[float]:
+def shares(*triples: tuple[str, int, int]) -> list[float]:
     """How far the bar is after each piece of progress."""
     pace = Pace()
-    return [pace.step(*step).share for step in told]
+    return [pace.step(*step).share for step in triples]
 
 
 def test_the_bar_never_goes_back_whatever_the_stages_and_totals_do() -> None:

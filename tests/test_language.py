@@ -1,4 +1,4 @@
-"""The product speaks five languages, and says the same in all of them."""
+"""The product has five languages, with the same messages in all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CATALOGUES = run_path(str(Path(__file__).parent.parent / ".ci" / "catalogues.py"
 
 
 def fixed() -> Iterator[str]:
-    """Every text that the detector can say by itself, in the active language."""
+    """Every text of the detector itself, in the active language."""
     for texts in (BANDS, STATUS, WARNINGS, SERVICE):
         yield from map(str, texts.values())  # type: ignore[attr-defined]
     yield from (str(text) for answers in VERIFY.values() for text in answers)
@@ -80,7 +80,9 @@ def test_a_language_is_active_within_its_block_alone() -> None:
 def test_no_verdict_status_warning_or_sentence_stays_english(language: str) -> None:
     english = list(fixed())
     with in_language(language):
-        assert [text for text, said in zip(english, fixed(), strict=True) if text == said] == []
+        assert [
+            text for text, translated in zip(english, fixed(), strict=True) if text == translated
+        ] == []
 
 
 @in_every_language
@@ -90,8 +92,8 @@ def test_numbers_are_the_same_in_every_language(language: str) -> None:
 
     english = list(fixed())
     with in_language(language):
-        for text, said in zip(english, fixed(), strict=True):
-            assert figures(said) == figures(text), text
+        for text, translated in zip(english, fixed(), strict=True):
+            assert figures(translated) == figures(text), text
 
 
 @every_kind
@@ -108,10 +110,10 @@ def test_every_text_of_a_report_is_a_message(make: Callable[[], Report]) -> None
 def test_every_text_of_the_viewer_is_a_message(make: Callable[[], Report]) -> None:
     with marked():
         data = viewer_data(make(), Path("clip.mp4"))
-    told = [data.headline, *(part.text for part in data.stretches), *data.charts]
-    told += [text for one in data.people for text in (one.name, one.summary)]
-    told += [frame.text for one in data.people for frame in one.frames]
-    assert unmarked("<p>".join(told)) == []
+    all_texts = [data.headline, *(part.text for part in data.stretches), *data.charts]
+    all_texts += [text for one in data.people for text in (one.name, one.summary)]
+    all_texts += [frame.text for one in data.people for frame in one.frames]
+    assert unmarked("<p>".join(all_texts)) == []
 
 
 def test_every_text_of_the_model_tab_is_a_message() -> None:
@@ -124,7 +126,7 @@ def test_every_text_of_the_model_tab_is_a_message() -> None:
 
 @in_every_language
 def test_an_error_about_a_file_is_translated_around_its_name(language: str) -> None:
-    """Also where a process of its own found it: what it says is rendered here."""
+    """Also where another process found it: its message is rendered here."""
     for name in ("under my {roof}.v2.mp4", "No score", "yes", "<b>", "{person}", "{most}"):
         error = VideoError(
             lazy(

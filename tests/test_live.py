@@ -80,13 +80,13 @@ def test_a_browser_that_is_late_on_a_busy_machine_goes_on() -> None:
 
 
 def test_a_camera_session_shows_that_its_time_is_up_before_it_is_refused() -> None:
-    """However late that is; whoever starts it again after a pause begins anew."""
+    """However late that is; a start after a pause begins anew."""
     late = after(WINDOW).scored(reports.calm(), 90.0, now=200.0)
-    told = told_over(after(1, stream=late))
-    assert not told.overdue
-    assert told_over(after(1, stream=told)).ended == told.ended
-    assert after(round((PAUSE_SECONDS + 1) / EVERY_SECONDS), stream=told).overdue
-    assert told.take(DARK, told.latest + PAUSE_SECONDS + 1).received == 1
+    streamed = told_over(after(1, stream=late))
+    assert not streamed.overdue
+    assert told_over(after(1, stream=streamed)).ended == streamed.ended
+    assert after(round((PAUSE_SECONDS + 1) / EVERY_SECONDS), stream=streamed).overdue
+    assert streamed.take(DARK, streamed.latest + PAUSE_SECONDS + 1).received == 1
 
 
 def test_every_picture_of_a_window_is_in_one_clip() -> None:

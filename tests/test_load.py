@@ -1,4 +1,4 @@
-"""A small crowd visits the app itself, in its own processes."""
+"""A few concurrent clients use the app itself, in its own processes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from tests.load.__main__ import main
-from tests.load.accounts import Books, balance
-from tests.load.visitors import Outcome
+from tests.load.clients import Outcome
+from tests.load.counts import Counts, balance
 
 
 def test_concurrent_clients_are_served_and_no_request_is_lost(
@@ -19,7 +19,7 @@ def test_concurrent_clients_are_served_and_no_request_is_lost(
     code = main(few)
     results = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (code, results["faults"]) == (0, [])
-    assert results["crowd"]["jobs"] == 16
+    assert results["concurrent"]["jobs"] == 16
     assert results["killed"]["interrupted"] == 1
 
 
@@ -35,12 +35,12 @@ ROWS = [
     "ended",
     [
         {"ok": 1, "empty": 1, "cancelled": 2},
-        {"ok": 2, "empty": 1, "cancelled": 1},  # done before it was noticed that nobody waits
+        {"ok": 2, "empty": 1, "cancelled": 1},  # done before the disconnection was noticed
     ],
 )
 def test_matching_counts_have_no_fault(ended: dict[str, int]) -> None:
-    books = Books(Counter(ended), Counter(busy=2))
-    assert balance(ROWS, books)["faults"] == []
+    counts = Counts(Counter(ended), Counter(busy=2))
+    assert balance(ROWS, counts)["faults"] == []
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_matching_counts_have_no_fault(ended: dict[str, int]) -> None:
     [
         ({"ok": 1, "empty": 1, "cancelled": 1}, 2),  # lost
         ({"ok": 1, "empty": 1, "cancelled": 3}, 2),  # done twice
-        ({"ok": 1, "cancelled": 3}, 2),  # the bad file is not in the books
-        ({"empty": 1, "cancelled": 3}, 2),  # an answer that nobody gave
-        ({"ok": 1, "empty": 1, "cancelled": 2}, 1),  # a refusal that nobody spoke
+        ({"ok": 1, "cancelled": 3}, 2),  # the bad file is not counted
+        ({"empty": 1, "cancelled": 3}, 2),  # a result that was not sent
+        ({"ok": 1, "empty": 1, "cancelled": 2}, 1),  # a refusal that was not sent
         ({"ok": 1, "empty": 1, "cancelled": 1, "error": 1}, 2),
     ],
 )
 def test_a_job_lost_or_done_twice_is_a_fault(ended: dict[str, int], busy: int) -> None:
-    assert balance(ROWS, Books(Counter(ended), Counter(busy=busy)))["faults"]
+    assert balance(ROWS, Counts(Counter(ended), Counter(busy=busy)))["faults"]
 
 
 def test_a_wrong_report_is_a_fault_although_the_counts_match() -> None:
     other = Outcome(1, "good", "ok", False, 1.0, turned_away=2)
-    books = Books(Counter(ok=1, empty=1, cancelled=2), Counter(busy=2))
-    assert balance([other, *ROWS[1:]], books)["faults"] == ["answers to somebody else's file: 1"]
+    counts = Counts(Counter(ok=1, empty=1, cancelled=2), Counter(busy=2))
+    assert balance([other, *ROWS[1:]], counts)["faults"] == ["answers to another client's file: 1"]

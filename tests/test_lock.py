@@ -1,4 +1,4 @@
-"""The lock file pins what the readable requirements ask for, by version and hash."""
+"""The lock file pins what the readable requirements list, by version and hash."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pins(text: str) -> list[tuple[Requirement, list[str]]]:
     ]
 
 
-def asked() -> list[Requirement]:
+def required() -> list[Requirement]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     bare = (line.partition("#")[0].strip() for line in lines)
     return [Requirement(line) for line in bare if line]
@@ -39,7 +39,7 @@ def test_the_lock_satisfies_every_requirement(python: str) -> None:
         for pin, _ in pins(LOCK)
         if pin.marker is None or pin.marker.evaluate({"python_version": python})
     }
-    for requirement in asked():
+    for requirement in required():
         version = locked[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
 

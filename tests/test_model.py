@@ -1,4 +1,4 @@
-"""The network hears time, and nothing but its own clip."""
+"""The score of a clip depends on the order of its frames, and on no other clip."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ def tiny() -> CnnLstm:
 
 @pytest.fixture
 def moving() -> CnnLstm:
-    """A network whose LSTM sees how early maps change from frame to frame."""
+    """A network whose LSTM receives how early maps change from frame to frame."""
     torch.manual_seed(1)
     return CnnLstm(MOTION).eval()
 
@@ -34,7 +34,7 @@ def clips(count: int, frames: int = 6) -> torch.Tensor:
 
 @torch.no_grad()
 def test_an_early_face_moves_the_last_score(tiny: CnnLstm) -> None:
-    """If it does not, the LSTM sees no time and this is a frame classifier in disguise."""
+    """If it does not, the LSTM ignores time and this is only a frame classifier."""
     clip = clips(1)
     changed = clip.clone()
     changed[:, 0] = 1 - changed[:, 0]
@@ -49,7 +49,7 @@ def test_the_order_of_frames_matters_to_the_clip(tiny: CnnLstm) -> None:
 
 @torch.no_grad()
 def test_only_what_changes_reaches_the_lstm(tiny: CnnLstm) -> None:
-    """Who a person is stays the same through a clip; a network that heard it would learn faces."""
+    """A person's identity is constant in a clip; a network that receives it would learn faces."""
     width = tiny.still.in_features
     features = torch.rand(1, 6, width)
     before, after = tiny.classify(features), tiny.classify(features + torch.rand(1, 1, width))
@@ -180,7 +180,7 @@ def test_a_vision_transformer_returns_maps_of_its_patches() -> None:
 
 @torch.no_grad()
 def test_an_unknown_change_adds_zero(moving: CnnLstm) -> None:
-    """As of pictures seconds apart; the clip beside it is judged as ever."""
+    """As of pictures seconds apart; the score of the clip beside it is unchanged."""
     batch = clips(2)
     features = moving.describe(moving.encode_with_early(batch.flatten(0, 1)), (2, 6))
     both = moving.classify(features)

@@ -1,4 +1,4 @@
-"""The model's page says what the card says, and nothing that it does not say."""
+"""The model's page shows the values of the card, and no others."""
 
 from __future__ import annotations
 

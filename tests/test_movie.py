@@ -78,7 +78,7 @@ def test_no_box_is_interpolated_over_more_than_four_seconds_without_detection(
     assert left_edge(shown[0.2]) is not None
     assert left_edge(shown[4.8]) is not None
     assert left_edge(shown[2.4]) is None
-    assert (shown[2.4][-40:, :120] < 90).any(), "a note says that nobody looked"
+    assert (shown[2.4][-40:, :120] < 90).any(), "a note states that no frame was sampled"
 
 
 def test_no_box_is_interpolated_across_a_frame_without_a_face(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_no_box_is_interpolated_across_a_frame_without_a_face(tmp_path: Path) ->
 def test_a_frame_without_a_box_states_the_reason(
     monkeypatch: pytest.MonkeyPatch, second: float, note: str | None
 ) -> None:
-    """Shortly after a face was seen, "no face" would be a lie: nobody looked there."""
+    """Shortly after a face was seen, "no face" would be wrong: no frame was sampled there."""
     notes: list[str] = []
     monkeypatch.setattr(movie, "draw_note", lambda image, text: notes.append(text) or image)
     report = reports.report((moving_face([0.0, 0.2, 0.8]),), [0.0, 0.2, 0.8, 1.9, 2.1])
@@ -150,9 +150,9 @@ def test_faces_without_a_score_are_shown_without_one(tmp_path: Path) -> None:
     path = clip(tmp_path, 5)
     report = replace(reports.untrained(), video=probe(path))
     nobody = report.people[0]
-    seen = (replace(nobody.unscored[0], box=Box(40, 100, 100, 170)),)
+    moved_box = (replace(nobody.unscored[0], box=Box(40, 100, 100, 170)),)
     shown = annotated(
-        path, replace(report, people=(replace(nobody, unscored=seen),)), tmp_path / "out.mp4"
+        path, replace(report, people=(replace(nobody, unscored=moved_box),)), tmp_path / "out.mp4"
     )
     assert left_edge(shown[0.0]) == pytest.approx(40, abs=3)
 
@@ -177,13 +177,13 @@ def test_a_cancelled_video_leaves_no_file_behind(tmp_path: Path) -> None:
 
 def test_progress_runs_to_the_number_of_frames(tmp_path: Path) -> None:
     path = clip(tmp_path, 12)
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     annotate_video(
         path,
         report_of(path, moving_face([0.0]), [0.0]),
         tmp_path / "out.mp4",
         margin=0.3,
-        on_progress=lambda _stage, done, total: told.append((done, total)),
+        on_progress=lambda _stage, done, total: progress.append((done, total)),
     )
-    assert told[-1] == (12, 12)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert progress[-1] == (12, 12)
+    assert [done for done, _ in progress] == sorted(done for done, _ in progress)

@@ -99,7 +99,7 @@ def test_faces_too_small_for_the_first_pass_are_found_by_the_second() -> None:
 
 
 def test_the_high_resolution_pass_runs_on_the_first_picture_of_a_call(finder: FaceFinder) -> None:
-    """So a video without faces costs one closer look per call, not one per picture."""
+    """So a video without faces costs one high-resolution pass per call, not one per picture."""
     (empty,), small = plain(1, (1280, 720)), stage((300, 300, 120))
     assert finder.find([empty, small]) == [[], []]
     assert [len(faces) for faces in finder.find([small, empty])] == [1, 0]
@@ -109,7 +109,7 @@ def test_the_high_resolution_pass_runs_on_the_first_picture_of_a_call(finder: Fa
 def test_a_smaller_face_beside_a_large_one_is_not_lost(
     finder: FaceFinder, size: tuple[int, int], head: int
 ) -> None:
-    """The closer look is not taken then, so the first must reach faces that can be judged:
+    """There is no high-resolution pass then, so the first must find faces that can be scored:
     about 50 pixels wide in the smaller video, 70 in the larger."""
     (found,) = finder.find([stage((0, 0, 600), (size[0] - head - 9, 60, head), size=size)])
     assert len(found) == 2

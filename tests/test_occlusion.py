@@ -1,4 +1,4 @@
-"""A part of the face is named only where hiding it changes what the network says."""
+"""A part of the face is named only where hiding it changes the score."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class MouthReader:
 
     def __init__(self) -> None:
         self.mask = region_masks(FACE, SIDE, SIDE)["mouth"]
-        self.asked = 0
+        self.passes = 0
 
     def encode(self, crops: Sequence[Image]) -> Tensor:
-        self.asked += len(crops)
+        self.passes += len(crops)
         contrast = [float(crop[self.mask].std()) / 20 for crop in crops]
         return torch.tensor(contrast)[:, None, None, None]
 
@@ -47,11 +47,11 @@ class MouthReader:
 
 
 class ClipReader(MouthReader):
-    """The same, but its frames say nothing by themselves: only the clip as a whole does."""
+    """The same, but only the clip as a whole has a score, not its frames."""
 
     def classify(self, features: Tensor, lengths: Tensor) -> Logits:
-        heard = features[..., 0]
-        return Logits(heard * 0 + 3, heard * 0 + 3, heard.mean(1), heard[:, :0])
+        identity = features[..., 0]
+        return Logits(identity * 0 + 3, identity * 0 + 3, identity.mean(1), identity[:, :0])
 
 
 def noise() -> Image:
@@ -61,7 +61,7 @@ def noise() -> Image:
 def explained(
     hot: str, of: str = "frame", *, network: Any = None, landmarks: np.ndarray = FACE
 ) -> Person:
-    """The answer for a clip whose heat lies in the region called `hot`."""
+    """The answer for a clip whose heat is in the region called `hot`."""
     reader = network or MouthReader()
     crop = noise()
     feature = float(reader.encode([crop])[0])
@@ -120,7 +120,7 @@ def test_one_frame_of_three_moves_its_clip_by_a_third() -> None:
 def test_a_moment_costs_at_most_five_network_passes() -> None:
     reader = MouthReader()
     explained("mouth", network=reader)
-    assert 0 < reader.asked - 1 <= 5  # one was asked by the test itself
+    assert 0 < reader.passes - 1 <= 5  # one pass was made by the test itself
 
 
 def test_a_frame_with_a_low_score_is_not_occluded() -> None:
@@ -132,7 +132,7 @@ def test_a_frame_with_a_low_score_is_not_occluded() -> None:
     moment = first(explained("mouth", network=reader))
     assert moment.localised is None
     assert moment.regions
-    assert reader.asked == 1
+    assert reader.passes == 1
 
 
 @pytest.mark.parametrize("points", FACELESS.values(), ids=FACELESS.keys())

@@ -143,7 +143,7 @@ def test_heat_on_a_frame_stays_inside_the_network_s_crop() -> None:
 
 
 def test_heat_at_the_edge_of_a_frame_is_cut_not_squeezed() -> None:
-    """Half of the square lies outside: what is left must show the inner half of the map."""
+    """Half of the square is outside: what is left must show the inner half of the map."""
     image = grey()
     heat = np.zeros((7, 7), np.float32)
     heat[:, 0] = 1.0

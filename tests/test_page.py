@@ -1,4 +1,4 @@
-"""The page in a real browser: a visitor uploads, waits, sees, seeks, cancels."""
+"""The page in a real browser: a visitor uploads, waits, reads, seeks, cancels."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def upload(page: Page, path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
-    """One visit up to the finished answer; the tests below look at it and click in it."""
+    """One visit up to the finished answer; the tests below read it and click in it."""
     page = visit(browser, url)
     upload(page, talking)
     page.click("#analyse")
@@ -119,7 +119,7 @@ def test_the_content_policy_stops_nothing_that_the_page_does(answered: Page) -> 
 
 
 def test_the_content_policy_blocks_requests_to_other_hosts(browser: Browser, url: str) -> None:
-    """Markup that slipped into the page could not quietly tell one what it saw."""
+    """Injected markup could not send anything to another host."""
     page = visit(browser, url)
     page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})")
     page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://[::1]:9/x'}))")
@@ -205,9 +205,9 @@ def test_arrow_keys_step_through_the_scored_frames(answered: Page) -> None:
     first, second, third, back, last = seconds
     assert first < second < third < last
     assert back == pytest.approx(second, abs=0.01)
-    told = part(answered, "timeline").get_attribute("aria-valuetext") or ""
-    assert "Person 1" in told
-    assert "%" in told
+    value = part(answered, "timeline").get_attribute("aria-valuetext") or ""
+    assert "Person 1" in value
+    assert "%" in value
 
 
 def test_n_seeks_to_the_suspicious_moment(answered: Page) -> None:

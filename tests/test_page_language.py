@@ -85,7 +85,7 @@ def test_every_text_about_progress_is_a_message() -> None:
     scores = (Score(1.0, 0.4, Verdict.UNDECIDED, 0.2), Score(2.0, 0.9, Verdict.FAKE, 0.2))
     differences = tuple(Difference("faces.0", "a", k) for k in range(40))
     with marked():
-        said = [
+        texts = [
             *(html.working(one) for one in (step, Step(WAITING, 0, 1), Step(WAITING, 0, 4))),
             *(html.undrawn(BAD), html.problem(BAD), html.cancelled()),
             *(batch.queue_list(done, one) for one in (None, step, Step(WAITING, 0, 4))),
@@ -100,7 +100,7 @@ def test_every_text_about_progress_is_a_message() -> None:
         ]
         table = batch.table(done, "given")
     known = ("No score", "yes", "faces.0", "No", " ms")
-    assert unmarked("".join(said), *known) == []
+    assert unmarked("".join(texts), *known) == []
     assert all(head.startswith("«") for head in table["headers"])
     assert [row[1][:1] for row in table["data"]] == ["«", "«"]
 
@@ -136,7 +136,7 @@ def visit(browser: Browser, url: str, locale: str) -> Page:
 @pytest.mark.browser
 @in_a_browser[1]
 def test_a_language_is_offered_whole_or_not_at_all(browser: Browser, url: str) -> None:
-    """French is not: Gradio's own widgets would speak it."""
+    """French is not: Gradio's own widgets have it."""
     page = visit(browser, url, "fr-FR")
     expect(page.locator("#upload")).to_contain_text("Drop File Here")
     expect(page.locator("#masthead h1")).to_have_text("Is this face real?")

@@ -1,4 +1,4 @@
-"""Only the part of a video that was asked for is looked at, and the answer says so."""
+"""Only the requested part of a video is analysed, and the report states it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def test_every_frame_is_within_the_requested_part(
     assert max(report.sampled_seconds) - min(report.sampled_seconds) > 1.5
     texts = [sentence.text for sentence in sentences(report)]
     assert any("Only the part from 0:02" in text for text in texts)
-    seen = coverage_of(report)
-    assert seen is not None
-    assert seen.longest_gap < 3.0
+    covered = coverage_of(report)
+    assert covered is not None
+    assert covered.longest_gap < 3.0
 
 
 def test_a_part_has_the_same_frames_as_those_seconds_of_the_whole(

@@ -1,4 +1,4 @@
-"""What will be looked at, and what that takes, is said on the page before it begins."""
+"""The page shows what will be analysed, and the time it takes, before the analysis."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_every_sampled_frame_is_scored_at_its_presentation_time(
 
 
 def test_scores_cover_the_whole_video_in_runs_of_consecutive_frames(report: Report) -> None:
-    """The LSTM needs neighbours, the timeline needs the whole length."""
+    """The LSTM needs neighbours, the timeline needs frames of the whole length."""
     steps = np.diff(report.sampled_seconds)
     assert np.isclose(steps, 1 / 25, atol=1e-3).sum() >= 8
     assert max(report.sampled_seconds) - min(report.sampled_seconds) > report.video.seconds / 3
@@ -175,9 +175,9 @@ def test_one_bad_file_does_not_lose_the_others(
 
 
 def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    detector.analyze(talking, QUICK, on_progress=lambda *step: told.append(step))
-    faces = [(done, total) for stage, done, total in told if stage == "Looking at faces"]
+    reported: list[tuple[str, int, int]] = []
+    detector.analyze(talking, QUICK, on_progress=lambda *step: reported.append(step))
+    faces = [(done, total) for stage, done, total in reported if stage == "Looking at faces"]
     assert faces == sorted(faces)
     assert faces[-1] == (10, 10)
 
@@ -185,7 +185,7 @@ def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
 def test_the_second_pass_is_named_and_progress_never_decreases(
     detector: Detector, talking: Path
 ) -> None:
-    """Their number is not known before: a total that grows would take the bar back."""
+    """Their number is unknown before: a growing total would move the bar back."""
     pace, bar, stages = Pace(), [], []
 
     def note(stage: str, done: int, total: int) -> None:
@@ -231,7 +231,7 @@ def test_two_analyses_at_once_do_not_mix(
 
 
 def test_frames_are_let_go_while_the_video_is_read(detector: Detector, tmp_path: Path) -> None:
-    """A report of a long look holds a few crops, and no frame."""
+    """The report of many frames contains a few crops, and no frame."""
     clip = write_clip(tmp_path / "long.mp4", moving_portrait(150))
     report = detector.analyze(clip, Settings(frames=100))
     gc.collect()

@@ -20,7 +20,7 @@ STICKING_OUT = """(wide) => [...document.querySelectorAll('body *')]
     .filter((one) => !one.closest('svg') || one.tagName === 'svg')
     .filter((one) => one.getBoundingClientRect().right > wide + 1)
     .map((one) => `${one.tagName} ${one.className}`)"""
-SEEN = """(name) => [...document.querySelectorAll(name)]
+VISIBLE = """(name) => [...document.querySelectorAll(name)]
     .filter((one) => one.checkVisibility({contentVisibilityAuto: true}))
     .filter((one) => one.getBoundingClientRect().height > 0).length"""
 every_kind = pytest.mark.parametrize(
@@ -74,21 +74,21 @@ def test_what_is_folded_on_the_screen_is_printed(paper: Page, tmp_path: Path) ->
     page = shown(paper, reports.two_people(), tmp_path)
     rows = page.locator("tbody tr").count()
     assert rows > 50
-    assert page.evaluate(SEEN, "tbody tr") == rows
+    assert page.evaluate(VISIBLE, "tbody tr") == rows
 
 
 def test_one_chart_is_printed_and_never_two_of_the_same(paper: Page, tmp_path: Path) -> None:
     page = shown(paper, reports.two_people(), tmp_path)
-    assert page.evaluate(SEEN, "svg.tl") == 1
+    assert page.evaluate(VISIBLE, "svg.tl") == 1
 
 
 def test_paper_is_white_on_a_dark_screen(paper: Page, tmp_path: Path) -> None:
     page = shown(paper, reports.two_people(), tmp_path)
-    grounds = page.evaluate(
+    backgrounds = page.evaluate(
         "['body', 'section'].map((name) => getComputedStyle(document.querySelector(name))"
         ".backgroundColor)"
     )
-    assert set(grounds) == {"rgb(255, 255, 255)"}
+    assert set(backgrounds) == {"rgb(255, 255, 255)"}
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
 

@@ -1,4 +1,4 @@
-"""Programs ask: the snippets of the page as they stand there, and a real MCP client."""
+"""Clients of the API: the snippets of the page unchanged, and a real MCP client."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def test_an_agent_finds_every_public_endpoint_with_a_typed_schema(url: str) -> N
         "model_info",
         "limits",
     }
-    asked = schemas["analyze_video"]["properties"]
-    kinds = {name: part["type"] for name, part in asked.items()}
+    properties = schemas["analyze_video"]["properties"]
+    kinds = {name: part["type"] for name, part in properties.items()}
     assert kinds["n_frames"] == kinds["max_faces"] == "integer"
     assert kinds["threshold"] == "number"
     assert schemas["analyze_video"]["required"] == ["video"]
-    assert "grad_cam" in asked["heat_method"]["enum"]
-    assert all(part.get("description") for part in asked.values())
+    assert "grad_cam" in properties["heat_method"]["enum"]
+    assert all(part.get("description") for part in properties.values())
     assert all(tool.description for tool in tools)
 
 
 def uploaded(url: str, path: Path) -> str:
-    """As the schema tells: where the file lies once it is sent."""
+    """As the schema describes: the path of the uploaded file."""
     files = {"files": (path.name, path.read_bytes())}
     (place,) = httpx.post(f"{url}gradio_api/upload", files=files, timeout=60).json()
     return str(place)
@@ -96,9 +96,9 @@ def uploaded(url: str, path: Path) -> str:
 def test_the_tool_description_explains_how_to_upload_a_file(url: str) -> None:
     tools, _ = asyncio.run(session(url))
     for tool in tools:
-        asked = tool.inputSchema["properties"]
-        for name in asked.keys() & {"video", "report"}:
-            assert "/gradio_api/upload" in asked[name]["format"]
+        properties = tool.inputSchema["properties"]
+        for name in properties.keys() & {"video", "report"}:
+            assert "/gradio_api/upload" in properties[name]["format"]
             assert "/gradio_api/upload" in (tool.description or "")
         assert "upload_file_to_gradio" not in (tool.description or "")
 
@@ -113,7 +113,7 @@ def test_an_agent_sends_a_file_of_twenty_megabytes(
     place = uploaded(url, clip)
     video = f"{url}gradio_api/file={quote(place)}" if as_url else place
     _, answer = asyncio.run(session(url, "analyze_video", video=video, n_frames=8))
-    report = told(answer)
+    report = report_of(answer)
     assert report["status"] == "no_face"
     assert report["video"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
 
@@ -127,7 +127,7 @@ def test_an_agent_can_name_no_other_file_or_address(url: str, video: str) -> Non
     assert "/gradio_api/upload" in answer.content[0].text
 
 
-def told(answer: CallToolResult | None) -> dict[str, Any]:
+def report_of(answer: CallToolResult | None) -> dict[str, Any]:
     """The report in a tool's answer."""
     assert answer is not None
     assert not answer.isError, answer.content
@@ -143,7 +143,7 @@ def test_an_mcp_client_gets_the_same_report_as_the_api(
     clip = write_clip(tmp_path / "clip.mp4", plain(12))
     video = "data:video/mp4;base64," + base64.b64encode(clip.read_bytes()).decode()
     _, answer = asyncio.run(session(url, "analyze_video", video=video, n_frames=8))
-    report = told(answer)
+    report = report_of(answer)
     json.dumps(report)
     assert not faults(report, SCHEMA)
     assert report["status"] == "no_face"

@@ -1,4 +1,4 @@
-"""Quality tells large from small, sharp from blurred, facing from turned away."""
+"""Quality distinguishes large from small, sharp from blurred, frontal from profile."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_face_towards_the_camera_is_frontal() -> None:
 
 
 def test_turning_the_head_lowers_frontal_to_zero() -> None:
-    """A head as a cylinder of radius 40, the nose standing out, turned in steps to profile."""
+    """A head as a cylinder of radius 40, with a protruding nose, turned in steps to profile."""
     values = []
     for angle in np.radians([0, 15, 30, 45, 60, 75]):
         depth = np.sqrt(40.0**2 - (FACING[:, 0] - 50) ** 2)

@@ -1,4 +1,4 @@
-"""Parts of a face lie where they belong, and are named only when hiding them agrees."""
+"""Parts of a face are placed correctly, and named only when hiding them changes the score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worse copies of a video are judged like the video, and how far its score moves is told."""
+"""Degraded copies of a video are scored like it, and the change of the score is reported."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ NAME_OF = {alter: kind for kind, alter in COPIES.items()}
 
 
 class Wavering:
-    """A detector that gives each copy the score it is told to; it notes what it was asked."""
+    """A detector with a fixed score for each copy; it records the settings of each request."""
 
     def __init__(self, as_given: float | None = None, **fakes: float | None) -> None:
         self.fakes = fakes
         self.as_given = as_given
-        self.asked: list[Settings] = []
+        self.received: list[Settings] = []
 
     def analyze_file(
         self, path: Any, settings: Settings, progress: Progress, *, alter: Alter | None = None
     ) -> Report:
-        self.asked.append(settings)
+        self.received.append(settings)
         fake = self.as_given if alter is None else self.fakes[NAME_OF[alter]]
         return given(fake, settings.frames)
 
@@ -96,8 +96,8 @@ def test_copies_skip_the_second_pass_and_are_compared_with_a_score_without_it() 
     found = tried(detector, given(0.9, frames=300)).robustness
     assert found is not None
     assert (found.fake, found.largest_change) == (0.8, 0.0)
-    assert {settings.frames for settings in detector.asked} == {FRAMES}
-    assert not any(settings.heat for settings in detector.asked)
+    assert {settings.frames for settings in detector.received} == {FRAMES}
+    assert not any(settings.heat for settings in detector.received)
 
 
 def test_the_chart_has_a_table_of_the_same_values() -> None:
@@ -110,9 +110,9 @@ def test_the_chart_has_a_table_of_the_same_values() -> None:
 def test_the_change_is_stated_in_every_language(language: str) -> None:
     report = tried(Wavering(reencoded=0.2, downscaled=0.3, blurred=0.3), given(0.9))
     with in_language(language):
-        said = words(report)
-    assert "answer" not in said
-    assert "70" in said
+        sentence = words(report)
+    assert "answer" not in sentence
+    assert "70" in sentence
 
 
 @pytest.mark.parametrize("kind", COPIES)
@@ -131,15 +131,15 @@ def test_a_worse_copy_has_the_same_shape_and_less_detail(kind: str) -> None:
 def test_a_real_video_is_rescored_with_progress_up_to_the_end(
     detector: Detector, talking: Path, report: Report
 ) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     found = detector.try_worse_copies(
-        talking, report, on_progress=lambda _, *step: told.append(step)
+        talking, report, on_progress=lambda _, *step: reported.append(step)
     )
     assert found.robustness is not None
     assert all(copy.fake is not None for copy in found.robustness.copies)
     assert any(copy.fake != report.fake for copy in found.robustness.copies)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (30, 30)
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
+    assert reported[-1] == (30, 30)
     assert found.people == report.people
 
 

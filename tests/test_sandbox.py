@@ -60,11 +60,11 @@ def readers() -> list[int]:
     return children(server().process.pid)
 
 
-def soon(holds: Callable[[], object]) -> bool:
+def soon(condition: Callable[[], object]) -> bool:
     deadline = time.monotonic() + SOON
-    while not holds() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return bool(holds())
+    return bool(condition())
 
 
 def gone(pid: int) -> bool:
@@ -115,10 +115,10 @@ def test_a_confined_process_reads_what_this_one_would(tmp_path: Path, kind: str)
     for a, b in zip(chain(*ours), chain(*theirs), strict=True):
         assert a.second == b.second
         np.testing.assert_array_equal(a.image, b.image)
-    heard = [[block.samples for block in way.read_sound(path)] for way in (reading, ISOLATED)]
-    assert len(heard[0]) == len(heard[1])
-    assert all((a == b).all() for a, b in zip(*heard, strict=True))
-    assert bool(heard[0]) == info.has_audio
+    sounds = [[block.samples for block in way.read_sound(path)] for way in (reading, ISOLATED)]
+    assert len(sounds[0]) == len(sounds[1])
+    assert all((a == b).all() for a, b in zip(*sounds, strict=True))
+    assert bool(sounds[0]) == info.has_audio
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_damage_is_noted_across_the_border(tmp_path: Path) -> None:
     assert notes.damaged
 
 
-# A process that dies, hangs or wants too much
+# A process that crashes, hangs or needs too much
 
 
 @pytest.mark.parametrize("blow", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
@@ -389,7 +389,7 @@ def test_a_confined_process_reads_its_file_and_makes_none(deeds: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    ("promise", "deeds_kept_from"),
+    ("limit", "deeds_kept_from"),
     [
         ("no other file can be read", ("reads another", "lists a folder", "writes the file")),
         ("no other file can be read", ("deletes a file", "starts a program")),
@@ -399,10 +399,10 @@ def test_a_confined_process_reads_its_file_and_makes_none(deeds: dict[str, objec
     ],
 )
 def test_every_reported_limit_is_in_force(
-    deeds: dict[str, object], promise: str, deeds_kept_from: tuple[str, ...]
+    deeds: dict[str, object], limit: str, deeds_kept_from: tuple[str, ...]
 ) -> None:
-    if promise not in deeds["in force"]:  # type: ignore[operator]
-        pytest.skip(f"this kernel does not allow: {promise}")
+    if limit not in deeds["in force"]:  # type: ignore[operator]
+        pytest.skip(f"this kernel does not allow: {limit}")
     assert not any(deeds[deed] for deed in deeds_kept_from)
 
 
@@ -432,7 +432,7 @@ def told() -> Iterator[tuple[Job, Connection]]:
 
 
 FRAME = {"clip": 0, "second": 0.0, "size": [8, 8]}
-LIES = {
+FORGED = {
     "no JSON": b"\x80\x04pickle",
     "no object": b"[1]",
     "nothing known": b"{}",
@@ -455,12 +455,12 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("forged", FORGED)
 def test_nonsense_from_the_process_makes_the_file_unsafe(
-    told: tuple[Job, Connection], lie: str
+    told: tuple[Job, Connection], forged: str
 ) -> None:
     job, process = told
-    process.send_bytes(LIES[lie])
+    process.send_bytes(FORGED[forged])
     with pytest.raises(VideoError) as error:
         list(job.frames(DecodeNotes()))
     assert error.value.status is Status.UNSAFE
@@ -477,11 +477,11 @@ def test_a_message_that_never_ends_is_not_waited_for(told: tuple[Job, Connection
 def test_a_valid_frame_passes_and_forged_ones_are_refused(told: tuple[Job, Connection]) -> None:
     job, process = told
     process.send_bytes(json.dumps(FRAME).encode())
-    said = DecodeNotes(tone_mapped=True)
-    process.send_bytes(json.dumps({"end": protocol.notes_message(said)}).encode())
+    notes_sent = DecodeNotes(tone_mapped=True)
+    process.send_bytes(json.dumps({"end": protocol.notes_message(notes_sent)}).encode())
     notes = DecodeNotes()
     ((clip, frame),) = job.frames(notes)
-    assert notes == said
+    assert notes == notes_sent
     assert (clip, frame.second, frame.image.shape) == (0, 0.0, (8, 8, 3))
 
 

@@ -1,4 +1,4 @@
-"""From logits to an answer: a short swap is heard, and no evidence is never "real"."""
+"""From logits to a verdict: a short swap raises the score, and no evidence is never "real"."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def test_each_probability_has_its_word(fake: float, word: str) -> None:
     [(3.0, Verdict.FAKE), (-3.0, Verdict.NO_SIGN), (0.1, Verdict.UNDECIDED)],
 )
 def test_around_the_threshold_the_verdict_is_undecided(logit: float, verdict: Verdict) -> None:
-    judged = person([logit] * 3)
-    assert judged.verdict is verdict
-    assert (Warn.NEAR_THRESHOLD in judged.warnings) == (verdict is Verdict.UNDECIDED)
+    scored = person([logit] * 3)
+    assert scored.verdict is verdict
+    assert (Warn.NEAR_THRESHOLD in scored.warnings) == (verdict is Verdict.UNDECIDED)
 
 
 def test_a_threshold_of_the_user_s_own_takes_the_undecided_range_along() -> None:
@@ -164,14 +164,14 @@ def test_faces_of_low_quality_are_not_scored(
     quality: Quality, status: Status, warning: Warn
 ) -> None:
     """However sure the network is of itself."""
-    judged = judge_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
-    assert judged.status is status
-    assert judged.verdict is None
-    assert judged.fake is None
-    assert judged.interval is None
-    assert judged.scores == ()
-    assert len(judged.unscored) == 8
-    assert warning in judged.warnings
+    scored = judge_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
+    assert scored.status is status
+    assert scored.verdict is None
+    assert scored.fake is None
+    assert scored.interval is None
+    assert scored.scores == ()
+    assert len(scored.unscored) == 8
+    assert warning in scored.warnings
 
 
 def test_three_clear_faces_are_too_few_and_four_are_enough() -> None:
@@ -184,31 +184,31 @@ def test_a_person_without_a_clip_is_not_scored() -> None:
 
 
 def test_a_still_picture_is_scored_from_its_one_frame_with_a_warning() -> None:
-    judged = judge_person(1, [clip(3.0, frames=1)], RULES, still=True)
-    assert judged.status is Status.OK
-    assert judged.verdict is Verdict.FAKE
-    assert judged.interval is None  # one frame cannot tell how far it may be off
-    assert judged.warnings == (Warn.STILL_IMAGE,)
+    scored = judge_person(1, [clip(3.0, frames=1)], RULES, still=True)
+    assert scored.status is Status.OK
+    assert scored.verdict is Verdict.FAKE
+    assert scored.interval is None  # one frame has no interval
+    assert scored.warnings == (Warn.STILL_IMAGE,)
 
 
 def test_a_blurred_still_picture_is_not_scored() -> None:
-    judged = judge_person(1, [clip(3.0, frames=1, quality=BLURRED)], RULES, still=True)
-    assert judged.status is Status.TOO_BLURRED
+    scored = judge_person(1, [clip(3.0, frames=1, quality=BLURRED)], RULES, still=True)
+    assert scored.status is Status.TOO_BLURRED
 
 
 def test_unusable_clips_do_not_affect_the_score() -> None:
     calm, wild = clip(-3.0, frames=8), clip(9.0, start=2.0, quality=BLURRED)
-    judged = judge_person(1, [calm, wild], RULES)
-    assert judged.fake == pytest.approx(float(calibrate(-3.0, RULES)))
-    assert [score.usable for score in judged.scores] == [True] * 8 + [False] * 4
-    assert judged.segments == ()
+    scored = judge_person(1, [calm, wild], RULES)
+    assert scored.fake == pytest.approx(float(calibrate(-3.0, RULES)))
+    assert [score.usable for score in scored.scores] == [True] * 8 + [False] * 4
+    assert scored.segments == ()
 
 
 def test_time_and_single_frames_that_contradict_each_other_are_not_believed() -> None:
-    judged = judge_person(1, [clip(3.0, still=-3.0, frames=8)], RULES)
-    assert judged.verdict is Verdict.UNDECIDED
-    assert judged.fake == pytest.approx(float(calibrate(3.0, RULES)))
-    assert judged.warnings == (Warn.TIME_AND_FRAME_DISAGREE,)
+    scored = judge_person(1, [clip(3.0, still=-3.0, frames=8)], RULES)
+    assert scored.verdict is Verdict.UNDECIDED
+    assert scored.fake == pytest.approx(float(calibrate(3.0, RULES)))
+    assert scored.warnings == (Warn.TIME_AND_FRAME_DISAGREE,)
 
 
 def test_the_temporal_score_is_added_to_that_of_frames() -> None:
@@ -216,12 +216,12 @@ def test_the_temporal_score_is_added_to_that_of_frames() -> None:
 
 
 def test_the_interval_contains_the_score_and_is_deterministic() -> None:
-    judged = person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0])
-    assert judged.interval is not None
-    assert judged.fake is not None
-    low, high = judged.interval
-    assert 0 <= low < judged.fake <= high <= 1
-    assert person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0]).interval == judged.interval
+    scored = person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0])
+    assert scored.interval is not None
+    assert scored.fake is not None
+    low, high = scored.interval
+    assert 0 <= low < scored.fake <= high <= 1
+    assert person([2.0, -1.0, 0.5, 1.0, -2.0, 3.0]).interval == scored.interval
 
 
 def test_consistent_clips_have_a_narrow_interval_and_inconsistent_ones_a_wide_one() -> None:
@@ -390,7 +390,7 @@ def test_rules_that_make_no_sense_are_refused(nonsense: dict[str, float]) -> Non
 
 
 def test_what_was_never_surely_a_face_is_no_person_beside_one() -> None:
-    """An emblem on a sleeve looks a little like a face."""
+    """An emblem on a sleeve resembles a face."""
     face = Quality(size=120, sharpness=300, frontal=0.9, detection=0.999)
     emblem = Quality(size=50, sharpness=60, frontal=0.0, detection=0.89)
     blurred = replace(face, sharpness=5)

@@ -1,4 +1,4 @@
-"""What a visit put on disk is gone when the visitor says so, and nobody else's is."""
+"""Clearing a visit deletes its files, and no others."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:
 def test_a_report_is_hidden_for_another_file_and_not_for_its_own(
     detector: Detector, tmp_path: Path
 ) -> None:
-    """A slow browser tells of the chosen file only once the answer about it is there."""
+    """A slow browser reports the chosen file only after the result for it."""
     page = build_page({"tiny": Served(detector, Admission())}, Limits())
     (event,) = {fn.fn for fn in page.fns.values() if fn.name == "put_aside" and len(fn.inputs) > 5}
     mine, other = str(tmp_path / "mine.mp4"), str(tmp_path / "other.mp4")

@@ -1,4 +1,4 @@
-"""Two visitors on one service: nothing of the one can be read, guessed or listed by the other."""
+"""Two visitors on one service: the files of one cannot be read, guessed or listed by the other."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_client_that_made_a_request_can_read_its_files(url: str, ann: dict[s
 def test_the_folder_of_a_file_cannot_be_computed_from_the_file(
     url: str, ann: dict[str, Any], talking: Path, cache: Path
 ) -> None:
-    """Whoever has the same video still does not know under which address it was sent."""
+    """The address of an upload cannot be derived from the same video."""
     content = sha256(talking.read_bytes()).hexdigest()
     assert get(url, cache / content / talking.name).status_code in (403, 404)
     for path in ann["files"]:
@@ -81,8 +81,8 @@ def test_a_guessed_folder_reveals_nothing(url: str, ann: dict[str, Any], cache: 
     """Not even whether it was close."""
     name = ann["files"][0].name
     right = ann["files"][0].parent.name
-    for guess in (secrets.token_hex(32), right[:-1] + ("0" if right[-1] != "0" else "1")):
-        assert get(url, cache / guess / name).status_code in (403, 404)
+    for candidate in (secrets.token_hex(32), right[:-1] + ("0" if right[-1] != "0" else "1")):
+        assert get(url, cache / candidate / name).status_code in (403, 404)
 
 
 def test_no_endpoint_reveals_other_sessions(url: str, ann: dict[str, Any]) -> None:
@@ -104,8 +104,8 @@ def test_no_endpoint_reveals_other_sessions(url: str, ann: dict[str, Any]) -> No
         assert ann["files"][0].parent.name not in text, path
 
 
-def heard(address: str, **params: str) -> str:
-    """What a stream tells within a second; it may also end, or break off, before."""
+def received(address: str, **params: str) -> str:
+    """What a stream sends within a second; it may also end, or break off, before."""
     text, end = "", time.monotonic() + 1
     with (
         suppress(httpx.TransportError),
@@ -120,12 +120,12 @@ def heard(address: str, **params: str) -> str:
 
 @pytest.mark.parametrize("session", ["", "0", "a", "*", "../", "null", "undefined"])
 def test_a_guessed_session_receives_nothing(url: str, ann: dict[str, Any], session: str) -> None:
-    assert "talking" not in heard(f"{url}gradio_api/queue/data", session_hash=session)
+    assert "talking" not in received(f"{url}gradio_api/queue/data", session_hash=session)
 
 
 def test_a_finished_result_is_not_sent_again(url: str, ann: dict[str, Any]) -> None:
-    """Not even to somebody who has learned the session's name."""
-    text = heard(f"{url}gradio_api/queue/data", session_hash=ann["session"])
+    """Not even with the name of the session."""
+    text = received(f"{url}gradio_api/queue/data", session_hash=ann["session"])
     assert "talking" not in text
     assert "p_fake" not in text
 
@@ -135,16 +135,16 @@ def test_a_finished_call_is_not_sent_again(url: str, talking: Path) -> None:
     address, event = call_analysis(url, "mine.mp4", talking.read_bytes())
     assert re.fullmatch(r"[0-9a-f]{32}", event)
     assert "p_fake" in httpx.get(f"{address}/{event}", timeout=60).text
-    assert "p_fake" not in heard(f"{address}/{event}")
+    assert "p_fake" not in received(f"{address}/{event}")
 
 
 def test_another_visitor_s_result_cannot_be_used_as_an_input_file(
     url: str, ann: dict[str, Any], cache: Path
 ) -> None:
     """The folder would have to be guessed, and a wrong guess is a file that is not there."""
-    guess = cache / secrets.token_hex(32) / ann["files"][0].name
+    candidate = cache / secrets.token_hex(32) / ann["files"][0].name
     data = [
-        {"path": str(guess), "meta": {"_type": "gradio.FileData"}},
+        {"path": str(candidate), "meta": {"_type": "gradio.FileData"}},
         8,
         8,
         None,

@@ -33,7 +33,7 @@ def url(detector: Detector, cache: Path) -> Iterator[str]:
         yield address
 
 
-def ask(address: str, path: Path) -> dict[str, Any]:
+def analyze(address: str, path: Path) -> dict[str, Any]:
     client = Client(address, verbose=False)
     answer = client.predict(video=handle_file(path), n_frames=8, api_name="/analyze_video")
     assert isinstance(answer, dict)
@@ -46,12 +46,14 @@ def analyse(page: Page, path: Path) -> None:
     page.click("#analyse")
 
 
-def is_told(browser: Browser, address: str, path: Path, status: Status, sentence: str) -> None:
+def expect_status(
+    browser: Browser, address: str, path: Path, status: Status, sentence: str
+) -> None:
     """By the API, then in the page: what is wrong, what to do, and no number."""
-    answer = ask(address, path)
+    answer = analyze(address, path)
     assert (answer["status"], answer["p_fake"]) == (status.value, None)
     assert sentence in answer["headline"]
-    assert str(STATUS[status]) in [said["text"] for said in answer["explanation"]]
+    assert str(STATUS[status]) in [item["text"] for item in answer["explanation"]]
     page = visit(browser, address)
     analyse(page, path)
     verdict = page.locator("#verdict .answer")
@@ -101,14 +103,16 @@ def test_an_unusable_file_is_reported_with_reason_and_next_step(
     status: Status,
     sentence: str,
 ) -> None:
-    is_told(browser, url, make(tmp_path / "clip.mp4"), status, sentence)
+    expect_status(browser, url, make(tmp_path / "clip.mp4"), status, sentence)
 
 
 def test_without_weights_faces_are_found_and_nothing_is_scored(
     browser: Browser, cache: Path, talking: Path
 ) -> None:
     with serving({"untrained": Detector(None, "cpu")}, Limits()) as address:
-        is_told(browser, address, talking, Status.UNTRAINED, "the model has no trained weights")
+        expect_status(
+            browser, address, talking, Status.UNTRAINED, "the model has no trained weights"
+        )
         page = visit(browser, address)
         expect(page.locator("#masthead .warn")).to_contain_text("No trained weights")
         page.get_by_role("tab", name="Model").click()
@@ -118,7 +122,7 @@ def test_without_weights_faces_are_found_and_nothing_is_scored(
 
 @contextmanager
 def occupied(address: str, folder: Path) -> Iterator[None]:
-    """Somebody else's file is at work, and would be for long."""
+    """Another client's file is being analysed, and would be for long."""
     (folder / "slow.mp4").write_bytes(b"slow")
     client = Client(address, verbose=False, headers={"x-forwarded-for": "203.0.113.1"})
     job = client.submit(video=handle_file(folder / "slow.mp4"), api_name="/analyze_video")
@@ -137,7 +141,7 @@ def test_a_full_queue_shows_when_to_try_again(
         serving({"stand-in": Standin()}, Limits(), Terms(longest_line=0)) as address,
         occupied(address, tmp_path),
     ):
-        is_told(browser, address, clip, Status.BUSY, "people are waiting already")
+        expect_status(browser, address, clip, Status.BUSY, "people are waiting already")
 
 
 def test_a_used_up_quota_shows_the_waiting_time(
@@ -146,8 +150,8 @@ def test_a_used_up_quota_shows_the_waiting_time(
     clip = write_clip(tmp_path / "mine.mp4", plain(2))
     terms = Terms(burst=1, per_minute=0.1)
     with serving({"stand-in": Standin()}, Limits(), terms) as address:
-        assert ask(address, clip)["status"] == "ok"
-        is_told(browser, address, clip, Status.QUOTA_USED, "The next one is possible in")
+        assert analyze(address, clip)["status"] == "ok"
+        expect_status(browser, address, clip, Status.QUOTA_USED, "The next one is possible in")
 
 
 def test_a_file_over_the_size_limit_is_refused_before_it_is_sent(
@@ -158,11 +162,11 @@ def test_a_file_over_the_size_limit_is_refused_before_it_is_sent(
     with serving({"tiny": detector}, Limits(max_bytes=2 * 2**20)) as address:
         page = visit(browser, address)
         page.set_input_files("#upload input[type=file]", tmp_path / "big.mp4")
-        told = page.locator("#too-large")
-        expect(told).to_have_text(
+        message = page.locator("#too-large")
+        expect(message).to_have_text(
             "big.mp4 has 3 MB; at most 2 MB are accepted. "
             "Cut out the part that matters, or save it smaller."
         )
         upload(page, write_clip(tmp_path / "small.mp4", plain(2)))
-        expect(told).to_be_hidden()
+        expect(message).to_be_hidden()
         page.close()

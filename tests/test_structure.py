@@ -94,7 +94,7 @@ def test_detector_imports_only_downwards(path: Path) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Floors order the rooms; this orders the modules inside one."""
+    """Floors order the packages; this orders the modules inside one."""
     names = {f"detector.{name_of(path)}": path for path in modules("detector")}
     graph = {name: names.keys() & set(imported(path)) for name, path in names.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError with the circle
@@ -112,7 +112,7 @@ INSIDE_GRADIO = ("state_holder", "constructor_args", ".fns", ".blocks.", "proces
 
 
 def test_gradio_internals_are_used_in_one_module() -> None:
-    """`LocalContext`, which tells whose request runs, is the one exception."""
+    """`LocalContext`, which identifies the current request, is the one exception."""
     for path in modules("detector/ui"):
         if name_of(path) != "ui.gradio_patches":
             text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the product says in words, and what it never says."""
+"""What the sentences of a report state, and what they never state."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ every_kind = pytest.mark.parametrize(
 )
 
 
-def said(report: Report) -> str:
+def text_of(report: Report) -> str:
     return " ".join([headline(report), *(sentence.text for sentence in sentences(report))])
 
 
 @every_kind
 def test_no_text_ever_calls_a_video_real(make: Callable[[], Report]) -> None:
     """Regions are compared with those of real faces in general; that calls no video so."""
-    assert not re.search(r"\b(real(?! faces)|authentic|unaltered|untouched)\b", said(make()), re.I)
+    assert not re.search(
+        r"\b(real(?! faces)|authentic|unaltered|untouched)\b", text_of(make()), re.I
+    )
 
 
 @every_kind
@@ -65,7 +67,7 @@ def test_a_manipulated_video_names_the_person_the_strength_and_the_moment() -> N
 
 
 def test_a_still_picture_has_no_moment() -> None:
-    assert "0:00" not in said(reports.still_image())
+    assert "0:00" not in text_of(reports.still_image())
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.OK])
@@ -102,8 +104,8 @@ def test_a_suspicious_segment_is_described_with_start_end_peak_and_person() -> N
 
 
 def test_a_period_without_a_scored_face_is_described() -> None:
-    assert "No face could be judged from 0:08.0" in said(reports.two_people())
-    assert "No face could be judged" not in said(reports.calm())
+    assert "No face could be judged from 0:08.0" in text_of(reports.two_people())
+    assert "No face could be judged" not in text_of(reports.calm())
 
 
 def test_each_warning_appears_once() -> None:
@@ -121,8 +123,8 @@ def test_an_uncalibrated_score_is_not_called_a_probability() -> None:
 
 def test_heat_maps_are_mentioned_only_if_they_were_computed() -> None:
     report = reports.calm()
-    assert "Heat maps" in said(report)
-    assert "Heat maps" not in said(replace(report, settings=Settings(heat=False)))
+    assert "Heat maps" in text_of(report)
+    assert "Heat maps" not in text_of(replace(report, settings=Settings(heat=False)))
 
 
 def test_the_threshold_in_force_is_the_requested_one() -> None:

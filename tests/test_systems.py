@@ -1,4 +1,4 @@
-"""Windows and macOS lack what confines the decoder: everything works there, and says so."""
+"""Windows and macOS lack what confines the decoder: everything works there, with a warning."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def test_linux_has_no_fallbacks(detector: object) -> None:
 
 
 def test_a_locked_folder_is_not_free(tmp_path: Path) -> None:
-    held = folder_lock.lock(tmp_path / "running")
+    locked = folder_lock.lock(tmp_path / "running")
     with pytest.raises(BlockingIOError):
         folder_lock.lock(tmp_path / "running")
-    folder_lock.release(held)
+    folder_lock.release(locked)
     folder_lock.release(folder_lock.lock(tmp_path / "running"))
 
 

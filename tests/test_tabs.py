@@ -119,12 +119,12 @@ def test_a_tampered_report_is_shown_in_the_page(
     page: Page, report: Report, talking: Path, tmp_path: Path
 ) -> None:
     document = to_json(report)
-    honest, tampered = tmp_path / "honest.json", tmp_path / "tampered.json"
-    honest.write_text(json.dumps(document))
+    unaltered, tampered = tmp_path / "honest.json", tmp_path / "tampered.json"
+    unaltered.write_text(json.dumps(document))
     tampered.write_text(json.dumps(document | {"headline": "Certified <b>genuine</b>."}))
     open_tab(page, "Verify")
     answer = page.locator("#verification")
-    give(page, "#verify-report", honest)
+    give(page, "#verify-report", unaltered)
     give(page, "#verify-video", talking)
     page.click("#verify-start")
     expect(answer).to_contain_text("Everything in this report is correct", timeout=30_000)
@@ -157,7 +157,7 @@ def analyse(page: Page, path: Path) -> None:
 
 
 def on_disk(stem: str) -> list[Path]:
-    """Files of this name that the service holds."""
+    """Files of this name in the service's folders."""
     return list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob(f"*{stem}*"))
 
 
@@ -226,7 +226,7 @@ def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
 
 @pytest.fixture
 def camera(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
-    """A browser that sees a drifting face through its camera."""
+    """A browser whose camera shows a drifting face."""
     film = write_clip(
         tmp_path / "camera.mjpeg",
         moving_portrait(50, size=(640, 480), face=420),
@@ -269,7 +269,7 @@ def test_a_camera_ends_with_its_time_and_can_be_started_again(
         page.close()
 
 
-SLOW = PAUSE_SECONDS + 2.5  # seconds: the camera's time is over, and more, before it can be told
+SLOW = PAUSE_SECONDS + 2.5  # seconds: the camera's time is over, and more, before it can be shown
 
 
 class Slow(Detector):
@@ -290,11 +290,11 @@ def test_on_a_slow_machine_camera_updates_are_rarer_and_the_session_is_as_long(
         page = visit(camera, address)
         live = turn_on(page)
         expect(live).to_contain_text("Pictures seen", timeout=20_000)
-        told = set()
+        texts = set()
         while "are over" not in (text := live.inner_text()):
-            told.add(text)
+            texts.add(text)
             assert "first window" not in text, "it started over"
-            assert len(told) < 200, "its time is not up"
+            assert len(texts) < 200, "its time is not up"
             page.wait_for_timeout(100)
         page.close()
 

@@ -1,4 +1,4 @@
-"""Nothing that visitors sent, and nothing made of it, stays longer than is said."""
+"""Uploads and everything made of them are deleted after the stated time."""
 
 from __future__ import annotations
 
@@ -147,6 +147,6 @@ def written(storage: Storage) -> list[Path]:
 
 
 def test_every_text_states_the_same_time() -> None:
-    said = f"{KEPT_SECONDS // 60} minutes"
+    lifetime = f"{KEPT_SECONDS // 60} minutes"
     for name in ("README.md", "SECURITY.md", "detector/ui/templates/about.md"):
-        assert said in " ".join((ROOT / name).read_text(encoding="utf-8").split()), name
+        assert lifetime in " ".join((ROOT / name).read_text(encoding="utf-8").split()), name

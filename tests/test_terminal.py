@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def refused(capsys: pytest.CaptureFixture, weights: Path, *arguments: str | Path) -> str:
-    """What is said of a command that cannot be meant, before anything is loaded."""
+    """The error of an invalid command, before anything is loaded."""
     with pytest.raises(SystemExit) as exit_info:
         run(weights, *arguments)
     assert exit_info.value.code == 2
@@ -203,9 +203,9 @@ def test_what_a_folder_run_passes_over_is_listed(
     for _ in range(2):  # what the first run wrote is no input of the second
         assert run(weights, folder, "--out", out, "--with-video", "--no-heat") == 0
         assert [row["file"] for row in rows_of(out / "results.csv")] == ["a.mp4", "linked.mp4"]
-    said = capsys.readouterr().err
+    errors = capsys.readouterr().err
     for reason in ("left by macOS", "no kind of video", "a link to nothing", "the same file as"):
-        assert reason in said
+        assert reason in errors
     skipped = {Path(row["path"]).name for row in rows_of(out / "skipped.csv")}
     assert {"._a.mp4", "notes.txt", "again.mp4", "lost.mp4"} <= skipped
 
@@ -226,12 +226,12 @@ def test_a_folder_for_all_outputs_contains_all_of_them(
 def test_an_interrupted_batch_goes_on_where_it_was(
     weights: Path, twins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyze, looked = Detector.analyze, []
+    analyze, analysed = Detector.analyze, []
 
     def analyse_and_stop(self: Detector, path: Path, *more: Any, **options: Any) -> Any:
-        if len(looked) == 2:
+        if len(analysed) == 2:
             raise KeyboardInterrupt
-        looked.append(path)
+        analysed.append(path)
         return analyze(self, path, *more, **options)
 
     out = tmp_path / "out"
@@ -239,11 +239,11 @@ def test_an_interrupted_batch_goes_on_where_it_was(
     assert run(weights, twins, "--out", out, "--no-heat") == 130
     with (out / "progress.jsonl").open("a") as journal:
         journal.write('{"key": "cut')  # a run that was killed while it wrote
-    looked.pop()
+    analysed.pop()
     assert run(weights, twins, "--out", out, "--no-heat", "--resume") == 0
-    assert len(looked) == 2
+    assert len(analysed) == 2
     assert len(rows_of(out / "results.csv")) == 3
-    looked.clear()
+    analysed.clear()
     assert run(weights, twins, "--out", out, "--no-heat", "--resume", "--threshold", "0.3") == 130
 
 
@@ -255,11 +255,11 @@ def test_a_batch_that_breaks_has_written_what_was_done(
     monkeypatch: pytest.MonkeyPatch,
     end: type[BaseException],
 ) -> None:
-    analyze, looked = Detector.analyze, []
+    analyze, analysed = Detector.analyze, []
 
     def break_at_the_third(self: Detector, path: Path, *more: Any, **options: Any) -> Any:
-        looked.append(path)
-        if len(looked) == 3:
+        analysed.append(path)
+        if len(analysed) == 3:
             raise end
         return analyze(self, path, *more, **options)
 

@@ -64,12 +64,12 @@ def test_two_charts_on_one_page_have_ids_of_their_own() -> None:
 
 
 def close_by(report: Report) -> Report:
-    """The same, as if the frames that were looked at followed one another in the video."""
+    """The same, as if the sampled frames followed one another in the video."""
     return replace(report, video=replace(report.video, fps=4.0))
 
 
 def test_people_differ_by_dash_and_number_and_colour_is_kept_for_the_verdict() -> None:
-    root = parsed(close_by(reports.crowd()))
+    root = parsed(close_by(reports.many_people()))
     lines = list(root.iter(f"{SVG}polyline"))
     assert len({line.get("stroke-dasharray") for line in lines}) == 8
     assert {line.get("stroke") for line in lines} == {"currentColor"}
@@ -130,7 +130,7 @@ def test_a_period_without_a_scored_face_is_grey_and_not_crossed_by_a_line() -> N
 
 
 def test_a_person_s_absence_is_a_gap_in_their_line() -> None:
-    """Person 2 is missing from 1.5 to 3 s while Person 1 is judged; no line joins the ends."""
+    """Person 2 is missing from 1.5 to 3 s while Person 1 is scored; no line joins the ends."""
     lines = [
         line
         for line in parsed(close_by(reports.two_people())).iter(f"{SVG}polyline")
@@ -141,7 +141,7 @@ def test_a_person_s_absence_is_a_gap_in_their_line() -> None:
 
 @pytest.mark.parametrize("apart", [0.4, 50.0])
 def test_lines_stop_where_nothing_was_sampled(apart: float) -> None:
-    """Three clips of eight frames: no line may claim what lies in between."""
+    """Three clips of eight frames: no line may connect them."""
     sampled = [round(k * apart + n / 25, 3) for k in range(3) for n in range(8)]
     one = reports.person(1, sampled, lambda _: 0.4)
     video = replace(reports.VIDEO, seconds=3 * apart)
@@ -152,7 +152,7 @@ def test_lines_stop_where_nothing_was_sampled(apart: float) -> None:
 
 
 def test_only_samples_without_a_face_are_grey() -> None:
-    """Two looks in vain, ten seconds apart: two narrow bands, not one of ten seconds."""
+    """Two samples without a face, ten seconds apart: two narrow bands, not one of ten seconds."""
     sampled = [round(start + k / 25, 3) for start in (1.0, 11.0) for k in range(5)]
     gaps = of_class(parsed(reports.report((), sampled)), "gap")
     assert [float(gap.get("width", 0)) < 20 for gap in gaps] == [True, True]
@@ -173,7 +173,7 @@ def test_suspicious_segments_are_marked() -> None:
 
 
 def test_a_chart_has_the_person_of_each_line_and_the_scale_of_seconds() -> None:
-    """Its own chips are the legend, and its own script says what lies under the pointer."""
+    """Its own chips are the legend, and its own script shows the values under the pointer."""
     root = parsed(reports.two_people(), interactive=True)
     for line in root.iter(f"{SVG}polyline"):
         owners = [g for g in root.iter(f"{SVG}g") if g.get("data-person") and line in list(g)]

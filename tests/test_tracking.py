@@ -17,7 +17,7 @@ from detector.records import Box, Face, FloatArray, Frame, Image
 from tests.clips import moving_portrait, plain, portrait
 
 Script = Callable[[int], list[Box]]
-"""What is to be seen in frame number k."""
+"""The content of frame number k."""
 
 
 def face_at(box: Box, detection: float = 0.99) -> Face:
@@ -47,7 +47,7 @@ class Film:
     ) -> None:
         self.script, self.fps, self.looks = script, fps, looks
         self.picture = scene("coffee") if picture is None else picture
-        self.looked_at: list[int] = []
+        self.detected: list[int] = []
 
     def frames(self, *numbers: int) -> list[Frame]:
         frames = []
@@ -62,13 +62,13 @@ class Film:
 
     def find(self, images: Sequence[Image]) -> list[list[Face]]:
         numbers = [int(image[0, 0, 0]) * 256 + int(image[0, 0, 1]) for image in images]
-        self.looked_at += numbers
+        self.detected += numbers
         return [[face_at(box) for box in self.script(number)] for number in numbers]
 
 
 @cache
 def head(number: int) -> Image:
-    """One of a few faces that look unlike each other."""
+    """One of a few faces of different appearance."""
     face = portrait(512)[70:210, 150:300]
     if number == 0:
         return np.ascontiguousarray(face)
@@ -98,22 +98,22 @@ def test_one_person_is_one_track_over_the_whole_clip() -> None:
 def test_where_detections_agree_only_first_and_last_frames_are_detected() -> None:
     film = Film(lambda k: [square(50 + k)])
     PeopleTracker().follow(film.frames(*range(8)), film.find)
-    assert film.looked_at == [0, 7]
+    assert film.detected == [0, 7]
 
 
 def test_detections_are_at_most_half_a_second_apart() -> None:
     film = Film(lambda k: [square(50)], fps=10.0)
     PeopleTracker().follow(film.frames(*range(23)), film.find)
-    assert film.looked_at == [0, 5, 10, 15, 20, 22]
+    assert film.detected == [0, 5, 10, 15, 20, 22]
     slow = Film(lambda k: [square(50)], fps=1.0)
     PeopleTracker().follow(slow.frames(*range(4)), slow.find)
-    assert slow.looked_at == [0, 1, 2, 3]
+    assert slow.detected == [0, 1, 2, 3]
 
 
 def test_where_detections_disagree_every_frame_is_detected_once() -> None:
     film = Film(lambda k: [square(50)] if k < 3 else [square(50), square(200)])
     one, two = PeopleTracker().follow(film.frames(*range(8)), film.find)
-    assert sorted(film.looked_at) == list(range(8))
+    assert sorted(film.detected) == list(range(8))
     assert one.indices == tuple(range(8))
     assert two.indices == tuple(range(3, 8))
 
@@ -122,7 +122,7 @@ def test_a_head_that_jumps_is_detected_in_every_frame() -> None:
     """A line between first and last would miss where it was."""
     film = Film(lambda k: [square(20 + 12 * k)])
     (track,) = PeopleTracker().follow(film.frames(*range(8)), film.find)
-    assert len(film.looked_at) == 8
+    assert len(film.detected) == 8
     assert boxes_of(track)[:, 0] == pytest.approx([20 + 12 * k for k in range(8)], abs=1e-3)
 
 
@@ -178,7 +178,7 @@ def test_two_crossing_people_keep_their_ids(hidden: tuple[int, ...]) -> None:
 
 
 def test_people_who_swap_places_between_detections_are_not_confused() -> None:
-    """The boxes of first and last look fit perfectly, and each to the wrong person."""
+    """The boxes of first and last detection fit perfectly, and each to the wrong person."""
     film = Film(lambda k: [square(60 + 5 * k), square(95 - 5 * k)])
     tracks = PeopleTracker().follow(film.frames(*range(8)), film.find)
     ways = sorted((boxes_of(track)[0, 0], boxes_of(track)[-1, 0]) for track in tracks)
@@ -282,8 +282,8 @@ def test_a_face_elsewhere_or_of_another_size_is_someone_new() -> None:
 def test_someone_out_of_sight_for_one_clip_comes_back_as_the_same() -> None:
     film = Film(lambda k: [] if 100 <= k < 200 else [square(50)])
     tracker = PeopleTracker()
-    seen = [tracker.follow(film.frames(k, k + 1), film.find) for k in (0, 100, 200)]
-    assert [[track.id for track in tracks] for tracks in seen] == [[0], [], [0]]
+    followed = [tracker.follow(film.frames(k, k + 1), film.find) for k in (0, 100, 200)]
+    assert [[track.id for track in tracks] for tracks in followed] == [[0], [], [0]]
 
 
 def test_a_cut_between_clips_ends_all_tracks() -> None:
@@ -303,7 +303,7 @@ def test_a_cut_within_a_clip_ends_all_tracks() -> None:
     assert (one.indices, two.indices) == ((0, 1, 2, 3), (4, 5, 6, 7))
     assert set(boxes_of(one)[:, 0]) == {50}
     assert set(boxes_of(two)[:, 0]) == {60}
-    assert before.looked_at == [0, 3, 4, 7]
+    assert before.detected == [0, 3, 4, 7]
 
 
 def test_each_video_has_its_own_tracker_and_ids_from_zero() -> None:
@@ -317,10 +317,10 @@ def test_boxes_tremble_less_than_the_finder() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 2.0, (26, 4))
     true = np.array([square(50 + k) for k in range(26)])
-    # The second face comes and goes, so that every frame is looked at.
+    # The second face comes and goes, so that every frame is detected.
     film = Film(lambda k: [Box(*(true[k] + noise[k])), square(240)][: 1 + k % 2])
     track = PeopleTracker().follow(film.frames(*range(26)), film.find)[0]
-    assert len(film.looked_at) == 26
+    assert len(film.detected) == 26
     measured, smooth = true + noise, boxes_of(track)
     assert np.abs(smooth - true).mean() < 0.5 * np.abs(noise).mean()
     jerk = np.abs(np.diff(smooth, n=2, axis=0)).mean()
@@ -358,12 +358,14 @@ def test_sparse_detection_follows_a_real_face_as_closely_as_detection_in_every_f
     frames = [Frame(k / 25, image) for k, image in enumerate(moving_portrait(12))]
     (track,) = PeopleTracker().follow(frames, finder.find)
     assert track.indices == tuple(range(12))
-    for face, (looked, *_) in zip(track.faces, finder.find([f.image for f in frames]), strict=True):
-        assert iou(face.box, looked.box) > 0.8
+    for face, (reference, *_) in zip(
+        track.faces, finder.find([f.image for f in frames]), strict=True
+    ):
+        assert iou(face.box, reference.box) > 0.8
 
 
 def test_one_face_that_drifts_through_ten_seconds_is_one_person() -> None:
-    """Looked at every 2.5 s, between which it moves by more than its own width."""
+    """Detected every 2.5 s, between which it moves by more than its own width."""
     finder, tracker = FaceFinder(), PeopleTracker()
     images = moving_portrait(250)
     for start in range(30, 250, 62):

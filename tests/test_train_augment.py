@@ -1,4 +1,4 @@
-"""What happens to a clip between camera and detector keeps its shape, and hurts as it is told."""
+"""Augmentation keeps the shape of a clip, and degrades it as configured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_perturbation_keeps_the_shape_and_hurts_more_at_its_worst(
 
 
 def test_a_history_drawn_once_treats_both_twins_alike(clip: Clip) -> None:
-    """Whatever tells a fake from its real twin, it is not the codec."""
+    """The codec does not distinguish a fake from its original."""
     for seed in range(20):
         history = augment.draw_degradation(np.random.default_rng(seed))
         one, two = (augment.degrade(clip, history, np.random.default_rng(1)) for _ in range(2))

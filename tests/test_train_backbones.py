@@ -40,17 +40,17 @@ def test_a_step_of_each_family_yields_a_working_network(
 ) -> None:
     size = ["--size", "56"] if backbone.startswith("vit") else []
     assert tiny_fit(shards, tmp_path, backbone, "--freeze", freeze, *size) == 0
-    judged = score_crops(load_run(tmp_path), Faces(shards, "val"))
-    assert len(judged.clip) == 8
+    table = score_crops(load_run(tmp_path), Faces(shards, "val"))
+    assert len(table.clip) == 8
 
 
 def test_a_family_without_maps_is_refused_in_a_sentence(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tiny_fit(shards, tmp_path, "swin_tiny_patch4_window7_224", "--freeze", "0") == 2
-    told = capsys.readouterr().err
-    assert "swin_tiny_patch4_window7_224 does not make maps" in told
-    assert "Take a CNN" in told
+    errors = capsys.readouterr().err
+    assert "swin_tiny_patch4_window7_224 does not make maps" in errors
+    assert "Take a CNN" in errors
 
 
 def test_indistinguishable_stages_are_not_frozen(

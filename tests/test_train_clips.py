@@ -119,7 +119,7 @@ def test_a_pair_depends_on_its_number_alone(shards: Path) -> None:
 
 
 def detail(images: np.ndarray) -> float:
-    """How much fine detail (T, S, S, 3) images hold."""
+    """The amount of fine detail in (T, S, S, 3) images."""
     return float(np.mean([cv2.Laplacian(image, cv2.CV_32F).var() for image in images]))
 
 

@@ -53,8 +53,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fit.main([*common, "--stage", "frames", "--steps", "40", "--pairs", "6", "--judge-every", "20"])
     fit.main([*common, "--stage", "clips", "--steps", "20", "--clips", "8", "--frames", "4"])
     evaluate.main(["--run", run, "--shards", shards, "--out", str(work / "results.json")])
-    told = ["--trained-on", "Drawn faces.", "--results", str(work / "results.json")]
-    publish.main(["--run", run, "--shards", shards, *told, "--out", str(work / "weights")])
+    facts = ["--trained-on", "Drawn faces.", "--results", str(work / "results.json")]
+    publish.main(["--run", run, "--shards", shards, *facts, "--out", str(work / "weights")])
     return work
 
 
@@ -67,10 +67,10 @@ def test_a_run_goes_on_with_its_own_arguments_only(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def go_on(rate: str, steps: str) -> int:
-        asked = ["--shards", str(work / "shards"), "--out", str(work / "run"), "--steps", steps]
-        asked += ["--backbone", "test_resnet", "--size", "48", "--freeze", "0", "--pairs", "6"]
-        asked += ["--workers", "0", "--threads", "1", "--judge-every", "20", "--rate", rate]
-        return fit.main(asked)
+        arguments = ["--shards", str(work / "shards"), "--out", str(work / "run"), "--steps", steps]
+        arguments += ["--backbone", "test_resnet", "--size", "48", "--freeze", "0", "--pairs", "6"]
+        arguments += ["--workers", "0", "--threads", "1", "--judge-every", "20", "--rate", rate]
+        return fit.main(arguments)
 
     assert go_on("1e-3", "40") == 2
     assert "begun with rate 0.003, not 0.001" in capsys.readouterr().err
@@ -128,7 +128,7 @@ def test_a_run_cut_short_ends_where_an_unbroken_one_ends(
 def test_the_second_stage_changes_only_the_layers_to_be_trained(
     work: Path, tmp_path: Path, rate: str
 ) -> None:
-    """With --cnn-rate the CNN learns on with the LSTM; without, it stays as stage one left it."""
+    """With --cnn-rate the CNN is trained with the LSTM; without, it stays as after stage one."""
     common = [*small_run(work, tmp_path), "--steps", "3"]
     fit.main([*common, "--stage", "frames"])
     fit.main([*common, "--stage", "clips", "--clips", "4", "--frames", "3", "--cnn-rate", rate])
@@ -177,7 +177,7 @@ def test_two_processes_train_one_network(work: Path, tmp_path: Path) -> None:
 
 
 def test_two_batches_in_one_step_are_one_batch_twice_as_large(work: Path, tmp_path: Path) -> None:
-    """But for batch norm, which sees each batch by itself."""
+    """But for batch norm, which normalises each batch by itself."""
     large, split = tmp_path / "large", tmp_path / "split"
     fit.main([*small_run(work, large), "--steps", "1", "--pairs", "4"])
     fit.main([*small_run(work, split), "--steps", "1", "--accumulate", "2"])

@@ -1,4 +1,4 @@
-"""Measures of heat maps tell a true map from one that knows nothing."""
+"""Measures of heat maps distinguish a correct map from an arbitrary one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def picture() -> np.ndarray:
 
 
 def contrast_in_the_mask(images: list[np.ndarray]) -> np.ndarray:
-    """A score that listens to the masked spot alone."""
+    """A score that depends on the masked spot alone."""
     return np.array([image[MASK].std() / 128 for image in images])
 
 

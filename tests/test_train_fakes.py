@@ -1,4 +1,4 @@
-"""A pseudo-fake differs from its real twin where its mask says so, and nowhere else."""
+"""A pseudo-fake differs from its original inside its mask, and nowhere else."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ def test_the_whole_script_runs_on_two_cores(tmp_path: Path) -> None:
     pack.main(["--shards", str(shards), "--out", str(tmp_path / "packed")])
     out = tmp_path / "out"
     code = gpu.main(["--packed", str(tmp_path / "packed"), "--out", str(out), "--rehearse"])
-    told = (out / "table.md").read_text()
-    assert code == 0, told
+    table = (out / "table.md").read_text()
+    assert code == 0, table
     for figure in ("frames at step", "clips at step", "crops of val", "8 frames"):
-        assert figure in told
+        assert figure in table
     assert parts.main(["--join", str(out / "parts"), "--out", str(out / "joined")]) == 0
     card = out / "weights" / "accurate.json"
     (out / "joined" / card.name).write_bytes(card.read_bytes())

@@ -1,4 +1,4 @@
-"""Nobody may stand on two sides of a split, and a bad list must say what is wrong with it."""
+"""No person may be on two sides of a split, and a bad list is reported with the reason."""
 
 from __future__ import annotations
 

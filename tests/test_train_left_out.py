@@ -1,4 +1,4 @@
-"""A recipe is judged on sources that its training never had: each run on what it lacked."""
+"""A recipe is evaluated on sources without which each run was trained."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def sources(faces: Faces) -> set[str]:
 
 
 def test_every_source_is_left_out_once_and_never_on_both_sides(faces: Faces) -> None:
-    held = [sources(left_out.held_back(faces, f"{k}/3")) for k in (1, 2, 3)]
-    assert sorted(source for part in held for source in part) == sorted(sources(faces))
-    for k, part in enumerate(held, 1):
+    parts = [sources(left_out.held_back(faces, f"{k}/3")) for k in (1, 2, 3)]
+    assert sorted(source for part in parts for source in part) == sorted(sources(faces))
+    for k, part in enumerate(parts, 1):
         assert sources(left_out.left_out(faces, f"{k}/3")) == sources(faces) - part
 
 
@@ -71,9 +71,9 @@ def test_each_video_is_scored_by_the_run_trained_without_its_source(
     assert (
         left_out.main(["--shards", f"{shards}", "--runs", *map(str, runs), "--out", f"{out}"]) == 0
     )
-    told = json.loads(out.read_text())
-    assert told["groups"]["all"]["real"] == told["groups"]["all"]["fake"] == 4
-    assert len(told["folds"]) == 2
+    figures = json.loads(out.read_text())
+    assert figures["groups"]["all"]["real"] == figures["groups"]["all"]["fake"] == 4
+    assert len(figures["folds"]) == 2
     assert "within folds" in capsys.readouterr().out
 
 

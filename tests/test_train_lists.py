@@ -1,4 +1,4 @@
-"""Lists as people write them are read, or refused in one sentence that says what to do."""
+"""Lists as people write them are read, or refused in one sentence with a next step."""
 
 from __future__ import annotations
 

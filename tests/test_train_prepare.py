@@ -1,4 +1,4 @@
-"""Training reads files as the product does: what it learns from is what it will be shown."""
+"""Training reads files as the product does, so that both get the same inputs."""
 
 from __future__ import annotations
 

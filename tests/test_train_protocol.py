@@ -1,4 +1,4 @@
-"""What is said of videos holds for sources that the rules were not fitted on."""
+"""The figures of videos are of sources on which the rules were not fitted."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_an_upload_may_raise_false_alarms_to_eight_in_a_hundred_and_decides_wher
 
 
 def test_a_source_with_strange_scores_shows_in_its_own_errors() -> None:
-    """Were it in the fit, its threshold would have moved, and nobody would be called fake."""
+    """Were it in the fit, its threshold would have moved, and no video would be called fake."""
     table = videos()
     odd = (table["source"] == "source 0") & (table["label"] == "REAL")
     table.loc[odd, ["logit", "uploaded"]] += 8
-    judged = cross_fit(table, ScoringRules())
-    assert judged[odd]["called_logit"].mean() == 1.0
-    assert judged[~odd & (table["label"] == "REAL")]["called_logit"].mean() < 0.1
+    fitted = cross_fit(table, ScoringRules())
+    assert fitted[odd]["called_logit"].mean() == 1.0
+    assert fitted[~odd & (table["label"] == "REAL")]["called_logit"].mean() < 0.1
 
 
 def test_videos_without_a_score_are_counted_and_do_not_affect_the_rest() -> None:

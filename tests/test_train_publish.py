@@ -47,17 +47,22 @@ def test_the_hub_reads_our_figures_and_a_person_reads_the_rest(card: Card) -> No
     results = {(r.dataset_type, r.metric_type): r.metric_value for r in shown.data.eval_results}
     assert results["crops", "auc"] == 0.875
     assert results["videos", "auc"] == 0.75
-    for told in ("| Drawn faces | CC0 | training |", "- Masks of paper.", "- Faces only.", "0.875"):
-        assert told in shown.text
+    for expected in (
+        "| Drawn faces | CC0 | training |",
+        "- Masks of paper.",
+        "- Faces only.",
+        "0.875",
+    ):
+        assert expected in shown.text
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as an upload asks for; `files` is what arrived."""
+    """As much of the Hub as an upload needs; `files` is what arrived."""
 
     files: dict[str, bytes]
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

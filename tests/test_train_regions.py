@@ -57,8 +57,8 @@ def test_the_measured_share_is_shown_beside_the_evidence(measured: Path, talking
     rows = [row for moment in report.people[0].moments for row in moment.regions]
     assert rows
     assert all(row.expected is not None for row in rows)
-    told = [region_text(moment) for moment in report.people[0].moments]
-    assert not any("None" in text for text in told if text)
+    texts = [region_text(moment) for moment in report.people[0].moments]
+    assert not any("None" in text for text in texts if text)
 
 
 def test_a_split_without_real_faces_is_reported(

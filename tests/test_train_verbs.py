@@ -1,4 +1,4 @@
-"""A command that cannot go on says why in one sentence, and loses nothing that was done."""
+"""A failing command prints the reason in one sentence, and keeps what was done."""
 
 from __future__ import annotations
 

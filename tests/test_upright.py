@@ -1,4 +1,4 @@
-"""A face is never judged as it lies: pictures are turned until the faces in them stand."""
+"""A rotated face is never scored as it is: pictures are turned until their faces are upright."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def finder() -> FaceFinder:
 
 
 def lying(images: list[Image], degrees: int) -> list[Image]:
-    """As a messenger stores them that turns pixels clockwise and says nothing."""
+    """As stored by a messenger that turns pixels clockwise without a flag."""
     return [np.ascontiguousarray(np.rot90(image, -degrees // 90)) for image in images]
 
 
@@ -40,14 +40,14 @@ def test_a_rotated_video_is_scored_as_if_it_were_upright(
     images = moving_portrait(30)
     upright = write_clip(tmp_path / "up.mp4", images, options={"crf": "10"})
     path = write_clip(tmp_path / "lies.mp4", lying(images, degrees), options={"crf": "10"})
-    stands, lies = (detector.analyze(one, QUICK) for one in (upright, path))
-    assert stands.turns == ()
-    assert Warn.TURNED not in stands.warnings
-    assert lies.turns == (Turn(0.0, degrees),)
-    assert Warn.TURNED in lies.warnings
-    assert (lies.video.width, lies.video.height) == (480, 360)
-    assert lies.fake == pytest.approx(stands.fake, abs=0.02)
-    for here, there in zip(lies.people[0].scores, stands.people[0].scores, strict=True):
+    standing, rotated = (detector.analyze(one, QUICK) for one in (upright, path))
+    assert standing.turns == ()
+    assert Warn.TURNED not in standing.warnings
+    assert rotated.turns == (Turn(0.0, degrees),)
+    assert Warn.TURNED in rotated.warnings
+    assert (rotated.video.width, rotated.video.height) == (480, 360)
+    assert rotated.fake == pytest.approx(standing.fake, abs=0.02)
+    for here, there in zip(rotated.people[0].scores, standing.people[0].scores, strict=True):
         assert here.box == pytest.approx(there.box, abs=4)
 
 
@@ -72,7 +72,7 @@ def test_what_is_shown_afterwards_is_turned_as_well(detector: Detector, tmp_path
 def test_a_video_that_is_turned_in_the_middle_is_turned_back_there(
     detector: Detector, tmp_path: Path
 ) -> None:
-    """All its frames find room in one picture, in which the boxes lie where the faces are."""
+    """All its frames fit into one picture, in which the boxes are on the faces."""
     size, head = (480, 480), moving_portrait(50, (480, 480))
     second = lying([image[:, ::-1].copy() for image in head], 180)
     path = write_clip(tmp_path / "mixed.mp4", [*head, *second])
@@ -171,15 +171,15 @@ def test_a_rotated_face_beside_an_upright_one_is_not_scored_and_is_a_warning(
     report = detector.analyze(path, QUICK)
     assert report.turns == ()
     assert [person.scores[0].box.x1 < 450 for person in report.people] == [True]
-    assert (Warn.LYING_FACES in report.warnings) == (len(finder_sees(images[0])) > 1)
+    assert (Warn.LYING_FACES in report.warnings) == (len(found_by(images[0])) > 1)
 
 
-def finder_sees(image: Image) -> list[object]:
+def found_by(image: Image) -> list[object]:
     return list(FaceFinder().detect([image])[0])
 
 
 def test_a_small_face_beside_a_big_one_is_found_in_a_4k_picture(finder: FaceFinder) -> None:
-    """75 pixels are well above the 40 from which faces are judged."""
+    """75 pixels are well above the 40 from which faces are scored."""
     image = np.full((2160, 3840, 3), 96, np.uint8)
     image[100:1636, 200:1736] = portrait(1536)
     small = portrait(450)
@@ -194,7 +194,7 @@ def test_a_small_face_beside_a_big_one_is_found_in_a_4k_picture(finder: FaceFind
 def test_slides_of_one_second_each_with_one_face_are_no_empty_video(
     detector: Detector, tmp_path: Path
 ) -> None:
-    """Each person is seen once, for a second: too little to judge, and not nobody."""
+    """Each person appears once, for a second: too short for a score, but not "no face"."""
     colours = np.random.default_rng(3).integers(0, 256, (6, 3))
     images = []
     for k, colour in enumerate(colours):

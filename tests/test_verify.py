@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def honest(report: Report) -> Json:
+def unaltered(report: Report) -> Json:
     copied: Json = json.loads(json.dumps(to_json(report)))
     return copied
 
@@ -32,9 +32,9 @@ def check(document: Json, path: Path, detector: Detector, **options: Any) -> Any
 
 
 def test_an_unaltered_report_is_confirmed_to_the_last_digit(
-    honest: Json, talking: Path, detector: Detector
+    unaltered: Json, talking: Path, detector: Detector
 ) -> None:
-    found = check(honest, talking, detector)
+    found = check(unaltered, talking, detector)
     assert (found.same_file, found.same_weights, found.same_score) == (True, True, True)
     assert found.max_abs_diff == 0.0
     assert found.ok
@@ -51,30 +51,30 @@ def test_scores_of_degraded_copies_are_verified_too(
     assert [one.where for one in found.differences] == ["robustness.copies.0.fake"]
 
 
-def test_a_retelling_is_not_verified(honest: Json, talking: Path, detector: Detector) -> None:
-    honest["retelling"] = {"outcome": "timeout", "text": "", "model": "away"}
-    assert check(honest, talking, detector).ok
+def test_a_retelling_is_not_verified(unaltered: Json, talking: Path, detector: Detector) -> None:
+    unaltered["retelling"] = {"outcome": "timeout", "text": "", "model": "away"}
+    assert check(unaltered, talking, detector).ok
 
 
 def test_without_a_rerun_the_score_stays_open(
-    honest: Json, talking: Path, detector: Detector
+    unaltered: Json, talking: Path, detector: Detector
 ) -> None:
-    found = verify_origin(read_claims(json.dumps(honest)), talking, [detector])
+    found = verify_origin(read_claims(json.dumps(unaltered)), talking, [detector])
     assert (found.same_file, found.same_weights, found.same_score) == (True, True, None)
     assert not found.ok
 
 
 def test_another_file_is_recognised_and_not_analysed(
-    honest: Json, detector: Detector, tmp_path: Path
+    unaltered: Json, detector: Detector, tmp_path: Path
 ) -> None:
     other = write_clip(tmp_path / "talking.mp4", plain(12))
-    found = check(honest, other, detector)
+    found = check(unaltered, other, detector)
     assert (found.same_file, found.same_score) == (False, None)
 
 
-def test_other_weights_are_recognised(honest: Json, talking: Path, detector: Detector) -> None:
-    honest["model"]["sha256"] = "0" * 64
-    found = check(honest, talking, detector)
+def test_other_weights_are_recognised(unaltered: Json, talking: Path, detector: Detector) -> None:
+    unaltered["model"]["sha256"] = "0" * 64
+    found = check(unaltered, talking, detector)
     assert (found.same_file, found.same_weights, found.same_score) == (True, False, None)
 
 
@@ -133,30 +133,30 @@ def add_a_stamp(report: Json) -> str:
     ],
 )
 def test_a_tampered_report_is_shown_with_the_altered_field(
-    honest: Json, talking: Path, detector: Detector, tamper: Callable[[Json], str]
+    unaltered: Json, talking: Path, detector: Detector, tamper: Callable[[Json], str]
 ) -> None:
-    where = tamper(honest)
-    found = check(honest, talking, detector)
+    where = tamper(unaltered)
+    found = check(unaltered, talking, detector)
     assert (found.same_file, found.same_weights, found.same_score) == (True, True, False)
     assert where in [difference.where for difference in found.differences]
 
 
 def test_rounding_on_another_machine_is_no_tampering(
-    honest: Json, talking: Path, detector: Detector
+    unaltered: Json, talking: Path, detector: Detector
 ) -> None:
-    for frame in honest["faces"][0]["frames"]:
+    for frame in unaltered["faces"][0]["frames"]:
         frame["p"] = min(1.0, frame["p"] + TOLERANCE / 2)
-    found = check(honest, talking, detector)
+    found = check(unaltered, talking, detector)
     assert found.ok
     assert found.max_abs_diff == pytest.approx(TOLERANCE / 2, abs=1e-6)
 
 
 def test_a_renamed_file_is_the_same_file(
-    honest: Json, talking: Path, detector: Detector, tmp_path: Path
+    unaltered: Json, talking: Path, detector: Detector, tmp_path: Path
 ) -> None:
     renamed = tmp_path / "renamed.mp4"
     renamed.write_bytes(talking.read_bytes())
-    assert check(honest, renamed, detector).ok
+    assert check(unaltered, renamed, detector).ok
 
 
 def test_a_report_on_an_unusable_file_can_be_repeated(detector: Detector, tmp_path: Path) -> None:
@@ -170,27 +170,27 @@ def test_a_report_on_an_unusable_file_can_be_repeated(detector: Detector, tmp_pa
 
 
 def test_the_weights_named_in_the_report_are_used_for_verification(
-    honest: Json, talking: Path, detector: Detector
+    unaltered: Json, talking: Path, detector: Detector
 ) -> None:
     other = Detector(None, "cpu")
-    found = verify_report(json.dumps(honest), talking, [other, detector])
+    found = verify_report(json.dumps(unaltered), talking, [other, detector])
     assert found.ok
 
 
-def test_a_rerun_can_be_called_off(honest: Json, talking: Path, detector: Detector) -> None:
+def test_a_rerun_can_be_called_off(unaltered: Json, talking: Path, detector: Detector) -> None:
     with pytest.raises(CancelledError):
-        check(honest, talking, detector, should_stop=lambda: True)
+        check(unaltered, talking, detector, should_stop=lambda: True)
 
 
 def test_a_busy_service_does_not_refute_a_report(
-    honest: Json, talking: Path, detector: Detector
+    unaltered: Json, talking: Path, detector: Detector
 ) -> None:
     class Busy(Detector):
         def analyze(self, *_: Any, **__: Any) -> Report:
             raise VideoError("Others are waiting already.", Status.CANCELLED)
 
     with pytest.raises(VideoError, match="waiting"):
-        check(honest, talking, Busy(detector.loaded, "cpu"))
+        check(unaltered, talking, Busy(detector.loaded, "cpu"))
 
 
 HOSTILE: dict[str, str | bytes] = {
@@ -233,14 +233,14 @@ def test_hostile_text_is_refused_in_a_sentence(kind: str) -> None:
     ],
 )
 def test_a_key_of_the_wrong_kind_is_refused(
-    honest: Json, place: tuple[str | int, ...], value: Any
+    unaltered: Json, place: tuple[str | int, ...], value: Any
 ) -> None:
-    inner: Any = honest
+    inner: Any = unaltered
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
     with pytest.raises(ReportError):
-        read_claims(json.dumps(honest))
+        read_claims(json.dumps(unaltered))
 
 
 def test_settings_of_the_report_are_used_again(

@@ -140,8 +140,8 @@ def test_a_rotated_recording_yields_upright_frames(
     tmp_path: Path, rotation: int, mirrored: bool
 ) -> None:
     upright = [barcode(number) for number in range(12)]
-    seen = [image[:, ::-1] for image in upright] if mirrored else upright
-    stored = [np.rot90(image, -rotation // 90) for image in seen]
+    expected = [image[:, ::-1] for image in upright] if mirrored else upright
+    stored = [np.rot90(image, -rotation // 90) for image in expected]
     path = write_clip(tmp_path / "phone.mp4", stored, rotation=rotation, mirrored=mirrored)
     assert [read_barcode(frame.image) for frame in read_all(path)] == list(range(12))
     sampled = flat(read_clips(path, 10))
@@ -162,8 +162,8 @@ def test_colours_follow_the_matrix_that_the_file_states(tmp_path: Path) -> None:
     orange = np.full((64, 96, 3), (230, 120, 40), np.uint8)
     with VideoWriter(tmp_path / "orange.mp4", 96, 64, 25.0) as writer:
         writer.write(orange, 0.0)
-    seen = next(read_all(writer.path)).image
-    assert np.abs(seen.astype(int) - orange).max() <= 4
+    expected = next(read_all(writer.path)).image
+    assert np.abs(expected.astype(int) - orange).max() <= 4
 
 
 def test_an_unsupported_colour_matrix_still_yields_a_picture(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_clips_are_runs_of_neighbours_spread_evenly(tmp_path: Path) -> None:
 
 
 def test_clips_are_spread_over_time_not_over_frames() -> None:
-    """Half of these frames lie in the first of ten seconds."""
+    """Half of these frames are in the first of ten seconds."""
     seconds = np.concatenate([np.arange(100) / 100, 1 + np.arange(100) / 100 * 9])
     clips = plan_clips(seconds, 20)
     middles = [seconds[clip].mean() for clip in clips]
@@ -327,7 +327,7 @@ def test_moving_pictures_are_videos_with_their_own_times(tmp_path: Path, suffix:
 
 
 def status_of(path: Path, limits: Limits = PRODUCT_LIMITS) -> Status:
-    """The same from `probe` and, asked without it, from the readers; never an empty message."""
+    """The same from `probe` and, called without it, from the readers; never an empty message."""
     with pytest.raises(VideoError) as from_probe:
         probe(path, limits)
     with pytest.raises(VideoError) as from_clips:
@@ -548,10 +548,10 @@ def test_the_sound_of_the_original_is_kept_in_sync(tmp_path: Path, suffix: str) 
     with av.open(str(path)) as container:
         sound = container.streams.audio[0]
         assert sound.codec_context.name == "aac"
-        heard = [(frame.time, frame.to_ndarray()) for frame in container.decode(sound)]
-    assert heard[0][0] == pytest.approx(0.0, abs=0.05)
-    assert heard[-1][0] == pytest.approx(4.0, abs=0.1)
-    assert np.abs(np.concatenate([wave[0] for _, wave in heard])).mean() > 0.1
+        sound_frames = [(frame.time, frame.to_ndarray()) for frame in container.decode(sound)]
+    assert sound_frames[0][0] == pytest.approx(0.0, abs=0.05)
+    assert sound_frames[-1][0] == pytest.approx(4.0, abs=0.1)
+    assert np.abs(np.concatenate([wave[0] for _, wave in sound_frames])).mean() > 0.1
 
 
 def write_pcm_avi(path: Path) -> None:

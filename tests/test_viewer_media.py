@@ -1,4 +1,4 @@
-"""The videos that lie on top of each other in the viewer, and its storyboard."""
+"""The two stacked videos of the viewer, and its storyboard."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tiles(sheet: Path, tile: tuple[int, int]) -> list[Image]:
 
 
 def test_plain_and_heat_show_the_same_frames_at_the_same_times(tmp_path: Path) -> None:
-    """Unevenly timed ones too: else a heat map would lie on another moment's face."""
+    """Unevenly timed ones too: else a heat map would be drawn on another moment's face."""
     path = numbered(tmp_path, SECONDS)
     views = drawn(path, report_of(path, [0.0]), tmp_path)
     assert views.heat is not None
@@ -64,7 +64,7 @@ def test_plain_and_heat_show_the_same_frames_at_the_same_times(tmp_path: Path) -
         assert [f.second for f in frames] == pytest.approx(SECONDS, abs=0.011)
         assert {f.image.shape for f in frames} == {(240, 320, 3)}
     for plain, heat in zip(*shown, strict=True):
-        if heat.second > 0.25:  # where no heat map lies
+        if heat.second > 0.25:  # where there is no heat map
             assert read_barcode(heat.image) == read_barcode(plain.image)
 
 

@@ -62,7 +62,7 @@ def test_a_slow_video_takes_its_time(page: Page) -> None:
 def test_zooming_to_the_face_brings_it_to_the_middle_and_enlarges_it(page: Page) -> None:
     stage, box = part(page, "stage"), page.locator("#viewer .box").first
     page.evaluate(f"{VIDEO}.pause()")  # playing, it would leave the moment
-    part(page, "timeline").press("Home")  # there is a face at every judged moment
+    part(page, "timeline").press("Home")  # there is a face at every scored moment
     page.wait_for_function(f"!{VIDEO}.seeking")
     expect(box).to_be_visible()
     small = box.bounding_box()
@@ -156,7 +156,7 @@ def test_a_finger_is_offered_no_list_of_keys(page: Page) -> None:
 
 @pytest.fixture(scope="module")
 def saved(answered: Page, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:  # noqa: F811
-    """The frame at the first judged moment, saved without and with what lies over it."""
+    """The frame at the first scored moment, saved without and with its overlay."""
     folder = tmp_path_factory.mktemp("saved")
     part(answered, "timeline").press("Home")
     now(answered)

@@ -1,4 +1,4 @@
-"""Weights are what their card says, come from where they are said to, or are refused aloud."""
+"""Weights match their card and their source, or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_card_survives_the_trip_through_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda values: values.pop("trained"), "lacks 'trained'"),
         (lambda values: values.update(version=2), "version 2.*install a newer release"),
@@ -110,10 +110,10 @@ def test_a_card_survives_the_trip_through_json() -> None:
         (lambda values: values.update(rules=None), "'rules'"),
     ],
 )
-def test_a_card_with_a_fault_is_refused_by_the_name_of_the_fault(change, says: str) -> None:
+def test_a_card_with_a_fault_is_refused_by_the_name_of_the_fault(change, message: str) -> None:
     values = json.loads(card().to_json())
     change(values)
-    with pytest.raises(WeightsError, match=says):
+    with pytest.raises(WeightsError, match=message):
         Card.from_json(json.dumps(values))
 
 
@@ -259,14 +259,14 @@ def test_an_unknown_name_is_an_error_with_the_known_ones(tmp_path: Path) -> None
 def test_the_environment_ranks_between_the_argument_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local, named, asked = (published(tmp_path / name) for name in ("local", "named", "asked"))
+    local, named, argument = (published(tmp_path / name) for name in ("local", "named", "asked"))
     monkeypatch.setenv("DEEPFAKE_WEIGHTS", str(named))
     found = find_weights(folder=local.parent)
     assert found is not None
     assert (found.path, found.source) == (named, "environment")
-    found = find_weights(asked, folder=local.parent)
+    found = find_weights(argument, folder=local.parent)
     assert found is not None
-    assert (found.path, found.source) == (asked, "path")
+    assert (found.path, found.source) == (argument, "path")
 
 
 def test_the_local_folder_has_priority_over_the_hub(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_weights_from_the_hub_load_and_then_need_no_network(tmp_path: Path) -> N
 
 
 def test_a_forged_network_on_the_hub_is_refused(tmp_path: Path) -> None:
-    """The pinned hash of the card holds that of the weights: one cannot be changed alone."""
+    """The pinned hash of the card contains that of the weights: one cannot be changed alone."""
     files, cards = release(tmp_path / "release")
     files["fast.safetensors"] += b"x"
     with serving(files) as hub:

@@ -1,4 +1,4 @@
-"""The process that holds the networks: what it says reaches the visitor, and it may die."""
+"""The process of the networks: its messages reach the client, and it may crash."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def test_the_work_is_done_in_another_process(worker: Worker, remote: RemoteDetec
 
 
 def test_report_and_progress_come_back(remote: RemoteDetector) -> None:
-    told: list[tuple[str, int, int]] = []
-    report = remote.analyze("clip.mp4", on_progress=lambda *step: told.append(step))
+    steps: list[tuple[str, int, int]] = []
+    report = remote.analyze("clip.mp4", on_progress=lambda *step: steps.append(step))
     assert report.video.name == "clip.mp4"
-    assert told == [("Looking at faces", 1, 2)]
+    assert steps == [("Looking at faces", 1, 2)]
 
 
 def test_a_bad_file_is_the_same_error_as_in_one_process(

@@ -1,5 +1,5 @@
 """Files as the world makes them: joined, cut, of several tracks, interlaced, in HDR, with odd
-pixels. Each is read as a good player would show it, and the answer says what was done."""
+pixels. Each is read as a good player would show it, and the report states what was done."""
 
 from __future__ import annotations
 
@@ -311,21 +311,21 @@ def test_high_range_and_wide_colours_come_out_as_an_ordinary_screen_shows_them(
     image = list(read_all(path, notes=notes))[2].image
     found = [image[32, 32 * k + 16].astype(int) for k in range(len(PATCHES))]
     assert notes.tone_mapped
-    for colour, seen in zip(PATCHES, found, strict=True):
-        assert np.abs(seen - np.array(colour)).max() <= 12, (colour, seen)
+    for colour, pixel in zip(PATCHES, found, strict=True):
+        assert np.abs(pixel - np.array(colour)).max() <= 12, (colour, pixel)
 
 
 @pytest.mark.parametrize("curve", [pq, hlg])
 def test_white_that_was_put_at_100_is_lifted_to_where_it_belongs(
     tmp_path: Path, curve: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    """Converters that do not know of BT.2408 put the white of an ordinary video there."""
+    """Converters without BT.2408 put the white of an ordinary video there."""
     transfer = SMPTE2084 if curve is pq else HLG
     path = write_wide(tmp_path / "dim.mp4", lambda linear: curve(linear * 100 / 203), transfer)
     image = next(read_all(path)).image
     for k, colour in enumerate(PATCHES):
-        seen = image[32, 32 * k + 16].astype(int)
-        assert np.abs(seen - np.array(colour)).max() <= 16, (colour, seen)
+        pixel = image[32, 32 * k + 16].astype(int)
+        assert np.abs(pixel - np.array(colour)).max() <= 16, (colour, pixel)
 
 
 def test_ordinary_colours_are_left_alone(tmp_path: Path) -> None:
@@ -372,8 +372,8 @@ def test_interlaced_pictures_become_pictures_of_one_moment(
     for frame, moment in zip(frames, moments[::2], strict=True):
         assert np.abs(frame.image.astype(int) - moment).mean() < 4
         assert frame.image.shape == moment.shape
-        seen = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
-        assert not is_combed(seen.reformat(format="yuv420p"))
+        pixel = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
+        assert not is_combed(pixel.reformat(format="yuv420p"))
 
 
 def test_progressive_pictures_stored_as_fields_are_left_alone(tmp_path: Path) -> None:

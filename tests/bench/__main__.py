@@ -84,8 +84,8 @@ def run(plan: Plan) -> Results:
         results["decode_ms"] = decode.measure(
             clip, plan.frames, rounds=plan.rounds, ways=("opencv_sequential", "ours")
         )
-        spoken = None if plan.isolation_rounds > 1 else weights  # the released model's
-        results["isolation"] = isolation.measure(clip, spoken, plan.isolation_rounds, 20)
+        released = None if plan.isolation_rounds > 1 else weights  # the released model's
+        results["isolation"] = isolation.measure(clip, released, plan.isolation_rounds, 20)
         images = list(scene(plan.looked_at, plan.size, people=2))
         results["detect"] = detect.measure(images, plan.rounds)
         results["heat"] = heat.measure(plan.backbone, clips=1, frames=10, rounds=plan.rounds)

@@ -1,6 +1,6 @@
 """The straightforward way to build this product, kept to be measured against.
 
-Sequential OpenCV decoding that keeps the wanted frames, facenet-pytorch's MTCNN with its
+Sequential OpenCV decoding that keeps the sampled frames, facenet-pytorch's MTCNN with its
 defaults on every full-size frame, and pytorch-grad-cam with a backward pass through the whole
 CNN. It does nothing twice: each frame is decoded, searched and encoded once, and the library's
 forward pass also gives the scores. Its answer is as good as ours; only its time differs.
@@ -24,7 +24,7 @@ from detector.model.cnn_lstm import CnnLstm
 from detector.progress import Stopwatch
 from detector.records import FloatArray, Image
 
-CLIP = 10  # frames that the LSTM hears together, and that one backward pass holds in memory
+CLIP = 10  # frames of one LSTM pass, and of one backward pass in memory
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Baseline:
 
 
 def decode(path: Path, frames: int) -> list[Image]:
-    """Reads all frames in order and keeps those wanted, as RGB."""
+    """Reads all frames in order and keeps the sampled ones, as RGB."""
     capture = cv2.VideoCapture(str(path))
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     wanted = set(np.linspace(0, count - 1, frames).round().astype(int).tolist())

@@ -4,7 +4,7 @@
 
 Without a clip the pictures are drawn. Milliseconds are of CPU time, the median of three
 rounds. Recall is the share of the faces that the library is 95 % sure of, and that are large
-enough to be judged, which a way meets with IoU >= 0.5; `extra` counts boxes on none of the
+enough to be scored, which a way meets with IoU >= 0.5; `extra` counts boxes on none of the
 library's, per frame. The last line is one JSON object.
 """
 
@@ -25,9 +25,9 @@ from detector.faces.tracking import PeopleTracker
 from detector.records import Box, Frame, Image
 from tests.bench.scene import scene
 
-CLIP = 8  # frames that the product looks at in one call
+CLIP = 8  # frames that the product detects in one call
 CLIPS = 4
-JUDGED = 64  # pixels; the shorter side of a face below which no score is given
+SCORED_FROM = 64  # pixels; the shorter side of a face below which no score is given
 Boxes = list[list[Box]]
 
 
@@ -92,9 +92,9 @@ def measure(images: Sequence[Image], rounds: int = 3) -> dict[str, dict[str, flo
 def compare(truth: Boxes, found: Boxes) -> dict[str, float]:
     met = missed = extra = 0
     for sure, boxes in zip(truth, found, strict=True):
-        judged = [face for face in sure if min(face.width, face.height) >= JUDGED]
-        hits = sum(any(iou(face, box) >= 0.5 for box in boxes) for face in judged)
-        met, missed = met + hits, missed + len(judged) - hits
+        large_enough = [face for face in sure if min(face.width, face.height) >= SCORED_FROM]
+        hits = sum(any(iou(face, box) >= 0.5 for box in boxes) for face in large_enough)
+        met, missed = met + hits, missed + len(large_enough) - hits
         extra += sum(not any(iou(face, box) >= 0.5 for face in sure) for box in boxes)
     return {"recall": met / max(met + missed, 1), "extra": extra / len(truth)}
 

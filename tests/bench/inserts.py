@@ -3,7 +3,7 @@
     python -m tests.bench.inserts
 
 The network is drawn: every frame's logit is a random number, as real people's are in the validation
-videos and, in the insert, as those of the one fake in ten that is told most easily. Measured are
+videos and, in the insert, as those of the one fake in ten with the highest score. Measured are
 where frames are sampled, how often, and what the answer makes of it, by the rules of the released
 weights; decoding and faces take no part.
 """
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from detector.scoring.score import ScoredClip, judge_person
 
 from detector.coverage import (
     ROUNDS,
@@ -28,7 +29,6 @@ from detector.coverage import (
 from detector.findings import Verdict
 from detector.model.weights import list_models
 from detector.records import Box, Person, Quality, VideoInfo
-from detector.scoring.judge import ScoredClip, judge_person
 from detector.settings import PRESETS, Settings
 from detector.video.sampling import SamplingRange, plan_sampling
 
@@ -43,8 +43,8 @@ CLEAR = Quality(size=200.0, sharpness=200.0, frontal=0.9, detection=0.99)
 BASELINE = Settings(frames=20)
 
 
-def judge(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
-    """The answer about a video whose frames have these logits, and how many were looked at."""
+def score(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
+    """The person's score for frames with these logits, and the number of sampled frames."""
     seconds = np.arange(len(logits)) / FPS
     info = _video(len(logits))
     ranges = [first_range(settings, info)]
@@ -54,13 +54,13 @@ def judge(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
         clips += _scored(seconds, logits, ranges)
         clips.sort(key=lambda clip: clip.seconds[0])
         person = judge_person(1, clips, RULES)
-        seen = [second for clip in clips for second in clip.seconds]
-        runs = heated(runs_of(seen, 1 / FPS), [person], RULES)
+        sampled = [second for clip in clips for second in clip.seconds]
+        runs = heated(runs_of(sampled, 1 / FPS), [person], RULES)
         ranges = further_ranges(runs, info, left, gaps_too=attempt == 0) if left else []
         left -= sum(stretch.frames for stretch in ranges)
         if not ranges:
             break
-    return person, len(seen)
+    return person, len(sampled)
 
 
 def _scored(
@@ -100,7 +100,7 @@ def drawn(random: np.random.Generator, seconds: float, insert: float) -> np.ndar
 def row(settings: Settings, seconds: float, insert: float, trials: int) -> tuple[float, float]:
     """The share of videos called manipulated, and the mean number of frames."""
     random = np.random.default_rng(0)
-    answers = [judge(settings, drawn(random, seconds, insert)) for _ in range(trials)]
+    answers = [score(settings, drawn(random, seconds, insert)) for _ in range(trials)]
     called = [person.verdict is Verdict.FAKE for person, _ in answers]
     return float(np.mean(called)), float(np.mean([frames for _, frames in answers]))
 
@@ -109,12 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.inserts", description=__doc__)
     parser.add_argument("--trials", type=int, default=40)
     trials = parser.parse_args(arguments).trials
-    asked = {"20 frames": BASELINE} | {name: Settings(preset=name) for name in PRESETS}
-    print("| video | insert | " + " | ".join(asked) + " |\n|" + "---|" * (2 + len(asked)))
+    settings_of = {"20 frames": BASELINE} | {name: Settings(preset=name) for name in PRESETS}
+    print(
+        "| video | insert | " + " | ".join(settings_of) + " |\n|" + "---|" * (2 + len(settings_of))
+    )
     for seconds, insert in itertools.product(LENGTHS, (0.0, *INSERTS)):
-        cells = [row(settings, seconds, insert, trials) for settings in asked.values()]
-        told = " | ".join(f"{100 * found:.0f} % · {frames:.0f}" for found, frames in cells)
-        print(f"| {seconds:.0f} s | {f'{insert:.0f} s' if insert else 'none'} | {told} |")
+        cells = [row(settings, seconds, insert, trials) for settings in settings_of.values()]
+        cells_text = " | ".join(f"{100 * found:.0f} % · {frames:.0f}" for found, frames in cells)
+        print(f"| {seconds:.0f} s | {f'{insert:.0f} s' if insert else 'none'} | {cells_text} |")
 
 
 if __name__ == "__main__":

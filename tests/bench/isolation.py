@@ -3,7 +3,7 @@
     python -m tests.bench.isolation [--backbone NAME] [--rounds N]
 
 A drawn 10 s 720p clip; both ways take turns in one run. By the clock the least of each are
-compared, for that is the least disturbed; of CPU time, which the system tells of other processes
+compared, for that is the least disturbed; of CPU time, which the system reports of other processes
 in hundredths of a second, the sums. It includes that of the decoding processes. The whole analysis
 is the figure that counts; reading alone, and reading every frame, show where it goes. The last
 line is one JSON object.
@@ -91,7 +91,7 @@ def compare(ways: Ways, rounds: int) -> dict[str, float]:
 
 
 def cpu_seconds() -> float:
-    """Of this process, the fork server, and its children, once they are buried."""
+    """Of this process, the fork server, and its children, once they are reaped."""
     pid = server().process.pid
     while Path(f"/proc/{pid}/task/{pid}/children").read_text():
         time.sleep(0.001)

@@ -1,6 +1,6 @@
 """Two usual ways to do part of this product's work, written plainly, to be measured against.
 
-Both have random weights: only their time is looked at. Neither draws a heat map.
+Both have random weights: only their time is measured. Neither draws a heat map.
 """
 
 from __future__ import annotations

@@ -59,22 +59,26 @@ def start_of_app(weights: Path) -> dict[str, float]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    told = {
+    variables = {
         "DEEPFAKE_WEIGHTS": str(weights),
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         app = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | told, stdout=said, stderr=said
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=os.environ | variables,
+            stdout=output,
+            stderr=output,
         )
         try:
             while not answers(f"http://127.0.0.1:{port}/"):
                 if app.poll() is not None or time.perf_counter() - start > PATIENCE:
-                    said.seek(0)
-                    raise RuntimeError(f"app.py did not serve:\n{said.read().decode()}")
+                    output.seek(0)
+                    raise RuntimeError(f"app.py did not serve:\n{output.read().decode()}")
                 time.sleep(0.05)
             seconds = time.perf_counter() - start
         finally:
@@ -89,7 +93,7 @@ def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
             return bool(reply.status == 200)
-    except urllib.error.URLError:  # nobody listens yet
+    except urllib.error.URLError:  # the port is not open yet
         return False
 
 

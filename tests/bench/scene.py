@@ -1,4 +1,4 @@
-"""What every part of the benchmark looks at: one drawn clip, and stand-in weights."""
+"""The input of every part of the benchmark: one drawn clip, and random weights."""
 
 from __future__ import annotations
 

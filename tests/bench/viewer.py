@@ -1,4 +1,4 @@
-"""How soon the viewer shows the moment that was asked for, and how near its two videos stay.
+"""How long the viewer takes to show a requested moment, and the offset between its two videos.
 
 In a real headless Chromium, on the page that visitors get, with a tiny network: what is measured
 is the browser's part.
@@ -21,7 +21,7 @@ from tests.server import serving
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# From asking for a moment until the frame of that moment is on the screen.
+# From the request for a moment until its frame is on the screen.
 SEEK = """async (share) => {
     const video = document.querySelector('#viewer [data-part=plain]');
     const line = document.querySelector('#viewer [data-part=chart] svg');
@@ -38,7 +38,7 @@ SEEK = """async (share) => {
     await shown;
     return performance.now() - start;
 }"""
-# How far the shown frames of the two videos lie apart, at every frame of the plain one.
+# The offset in time between the shown frames of the two videos, at every frame of the plain one.
 APART = """async (seconds) => {
     const [plain, heat] = ['plain', 'heat'].map(
         (name) => document.querySelector(`#viewer [data-part=${name}]`));

@@ -40,8 +40,8 @@ def measure(path: Path, contest: Contest, frames: int, rounds: int) -> dict[str,
 
     "stages" and "baseline_stages" are {stage: {"ms", "share"}} of an analysis. "times_faster"
     and "times_faster_cpu" compare the medians of wall clock and of CPU time, that of the decoding
-    process included; "peers" holds both for each peer. The annotated video is no part of an
-    analysis and stands beside it.
+    process included; "peers" has both for each peer. The annotated video is no part of an
+    analysis and is listed beside it.
     """
     detector = Detector.load(contest.ours, device="cpu")
     baseline = Baseline(as_published(contest.plain))
@@ -86,7 +86,7 @@ def as_published(weights: Path) -> CnnLstm:
 
 
 def checked(report: Report) -> Report:
-    """A fast answer about nobody would be no measurement."""
+    """A fast run without a face would measure nothing."""
     scored = sum(face.heat is not None for person in report.people for face in person.scores)
     if scored < report.frames_sampled:
         raise RuntimeError(f"{scored} of {report.frames_sampled} frames were scored and explained")

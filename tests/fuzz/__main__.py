@@ -3,7 +3,7 @@
 Every file goes through `Detector.analyze`, the annotated video and all documents, as a visitor's
 would. A file may be answered or refused; it must not make anything else happen. File k of a seed
 is always the same. Results go to LOG, a line of JSON per file: a run that is broken off goes on
-where it was (a file that ended the run itself shows as the last one not told of), and files with
+where it was (a file that ended the run is the last one, without a result), and files with
 bad results are kept beside it. The last line is one JSON object.
 """
 
@@ -39,7 +39,7 @@ from tests.fuzz.seeds import draw_seeds, traps
 
 SEED = 2026
 EVERY_TRAP = 20  # one file in so many is a trap
-LONGEST = 150.0  # seconds; whoever needs longer hangs
+LONGEST = 150.0  # seconds; a file that takes longer counts as a hang
 Row = dict[str, Any]
 
 
@@ -74,7 +74,7 @@ class Files:
 
 
 class Memory(threading.Thread):
-    """The highest memory of any decoding process, in MB, by looking at them all the time."""
+    """The highest memory of any decoding process, in MB, by polling them."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -113,7 +113,7 @@ def movie(path: Path, report: Report) -> None:
         return
     try:
         annotate_video(path, report, path.with_name("annotated.mp4"), margin=0.3)
-    except VideoError:  # read once, and not a second time: the answer stands without the video
+    except VideoError:  # read once, and not a second time: the report exists without the video
         return
 
 

@@ -46,7 +46,7 @@ def draw_odd(folder: Path) -> dict[str, bytes]:
 
 
 def turned(images: list[Image]) -> list[Image]:
-    """Pixels that lie on their side, and no flag that says so."""
+    """Rotated pixels without a flag."""
     return [np.ascontiguousarray(np.rot90(image)) for image in images]
 
 

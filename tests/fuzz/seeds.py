@@ -64,7 +64,7 @@ def picture(suffix: str, images: list[Image], options: dict[str, Any]) -> bytes:
 
 
 def traps(folder: Path) -> dict[str, Callable[[], bytes]]:
-    """Files that are what they say and still too much: name and how to make it."""
+    """Valid files that exceed a limit: name and how to make it."""
     return {
         "size-changes.ts": lambda: size_changes(folder, ".ts"),
         "size-changes.mpg": lambda: size_changes(folder, ".mpg"),
@@ -97,7 +97,7 @@ def size_changes(folder: Path, suffix: str) -> bytes:
 
 
 def motion_jpeg_of_many_sizes(folder: Path) -> bytes:
-    """An AVI whose pictures differ in size from what its header says, and from each other."""
+    """An AVI whose pictures differ in size from those of its header, and from each other."""
     path = folder / "sizes.avi"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)

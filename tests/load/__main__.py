@@ -1,9 +1,9 @@
 """A load test in one command: python -m tests.load
 
-Starts the app with a tiny network and lets real clients come to it over loopback: first so many
-that 1, 4 and 16 wait, then a crowd with good and bad files, of whom some cancel and some vanish;
+Starts the app with a tiny network, and real clients use it over loopback: first so many
+that 1, 4 and 16 wait, then many with good and bad files, of whom some cancel or disconnect;
 then the worker is killed in mid-job. Prints tables, and one JSON object as its last line. Exits
-with 1 if an accepted job was lost, answered twice or to somebody else, or if memory grew.
+with 1 if an accepted job was lost, answered twice or to another client, or if memory grew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.load.crowd import Files, Sample, crowd, killed, latencies
+from tests.load.concurrency import Files, Sample, concurrent, killed, latencies
 from tests.load.service import running
 
 # Of memory: from a fifth of the way to the end, and over the second half alone, when the server
@@ -30,39 +30,44 @@ WEIGHTS = "import sys, pathlib, tests.tiny; tests.tiny.tiny_weights(pathlib.Path
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=500, help="of the crowd (default 500)")
+    parser.add_argument("--jobs", type=int, default=500, help="of the concurrent (default 500)")
     parser.add_argument("--visitors", type=int, default=32, help="at once (default 32)")
     parser.add_argument("--rounds", type=int, default=4, help="per visitor when 1, 4, 16 wait")
     parser.add_argument("--waiting", type=int, nargs="+", default=[1, 4, 16])
-    asked = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
-        results = run(Path(name), asked)
+        results = run(Path(name), options)
     results["faults"] = faults(results)
     print(tables(results))
     print(json.dumps(results))
     return 1 if results["faults"] else 0
 
 
-def run(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     weights = folder / "weights"
     subprocess.run([sys.executable, "-c", WEIGHTS, str(weights)], check=True)
     files = Files(folder / "files")
     with running(weights / "tiny.safetensors", folder / "service") as service:
-        waits = [latencies(service, files, count, asked.rounds) for count in asked.waiting]
-        met = crowd(service, files, asked.visitors, asked.jobs)
+        waits = [latencies(service, files, count, options.rounds) for count in options.waiting]
+        result = concurrent(service, files, options.visitors, options.jobs)
         death = killed(service, files)
-    return {"waits": waits, "crowd": met, "killed": death, "load_average": os.getloadavg()[1]}
+    return {
+        "waits": waits,
+        "concurrent": result,
+        "killed": death,
+        "load_average": os.getloadavg()[1],
+    }
 
 
 def faults(results: dict[str, Any]) -> list[str]:
     """What must not happen, and did."""
-    crowd, death = results["crowd"], results["killed"]
+    concurrent, death = results["concurrent"], results["killed"]
     found = [
         (death.get("interrupted") != 1, "not just one visitor noticed the worker's death"),
         (death["jobs"] != death.get("ok", 0) + 1, "jobs were lost when the worker died"),
     ]
-    samples = crowd["samples"]
-    if crowd["jobs"] >= 500:
+    samples = concurrent["samples"]
+    if concurrent["jobs"] >= 500:
         for since, most in ((1, GROWTH), (len(samples) // 2 - 1, LATE_GROWTH)):
             for process in ("server", "worker"):
                 grown = getattr(samples[-1], process) / getattr(samples[since], process) - 1
@@ -70,11 +75,13 @@ def faults(results: dict[str, Any]) -> list[str]:
                     f"the {process}'s memory grew by {grown:.1%} after {samples[since].jobs} jobs"
                 )
                 found.append((grown > most, what))
-    return crowd["accounts"]["faults"] + [f"{what} ({number})" for number, what in found if number]
+    return concurrent["counts"]["faults"] + [
+        f"{what} ({number})" for number, what in found if number
+    ]
 
 
 def tables(results: dict[str, Any]) -> str:
-    crowd, lines = results["crowd"], []
+    concurrent, lines = results["concurrent"], []
     lines += [
         "| waiting | jobs | median, s | 95th percentile, s | jobs per second |",
         "|---" * 5 + "|",
@@ -82,13 +89,13 @@ def tables(results: dict[str, Any]) -> str:
     for row in results["waits"]:
         lines.append("| " + " | ".join(str(value or "too few") for value in row.values()) + " |")
     lines += ["", "| jobs done | server, MB | worker, MB | open files |", "|---" * 4 + "|"]
-    samples: list[Sample] = crowd["samples"]
+    samples: list[Sample] = concurrent["samples"]
     for each in samples:
         lines.append("| " + " | ".join(str(value) for value in asdict(each).values()) + " |")
-    lines += ["", *(f"{name}: {crowd[name]}" for name in crowd if name != "samples")]
+    lines += ["", *(f"{name}: {concurrent[name]}" for name in concurrent if name != "samples")]
     lines += [f"load average, 5 minutes: {results['load_average']:.1f} on {os.cpu_count()} cores"]
     lines += [f"killed worker: {results['killed']}", f"faults: {results['faults'] or 'none'}"]
-    crowd["samples"] = [asdict(each) for each in samples]
+    concurrent["samples"] = [asdict(each) for each in samples]
     return "\n".join(lines)
 
 

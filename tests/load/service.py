@@ -1,4 +1,4 @@
-"""The service under load: the app itself in its own processes, and what can be seen of it."""
+"""The service under load: the app itself in its own processes, and what can be measured of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Service:
 
     @property
     def worker(self) -> int:
-        """The process that holds the networks: the server's largest child."""
+        """The process of the networks: the server's largest child."""
         return max(children(self.server), key=resident)
 
     def count(self, name: str, **labels: str) -> float:

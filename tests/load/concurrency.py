@@ -1,4 +1,4 @@
-"""A crowd visits the service: who is answered, how soon, and what it costs in memory and time."""
+"""Concurrent clients: which are served, how soon, and the cost in memory and time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.clips import moving_portrait, plain, write_clip
-from tests.load.accounts import Books, balance
+from tests.load.clients import Errand, Outcome, visit
+from tests.load.counts import Counts, balance
 from tests.load.service import Service, cpu_seconds, open_files, resident
-from tests.load.visitors import Errand, Outcome, visit
 
 MIX = {"good": 0.6, "bad": 0.2, "cancelled": 0.1, "vanished": 0.1}
 BAD = {".txt": b"plain text", ".mp4": b"this is no video", ".webm": b""}
@@ -67,7 +67,7 @@ class Files:
 def visiting(url: str, plans: Sequence[list[Errand]], first: int = 0) -> Iterator[Outcome]:
     """One process per plan; their outcomes as they come. Raises RuntimeError if any are lost."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.load.crowd"])
+    context.set_forkserver_preload(["tests.load.concurrency"])
     outcomes = context.Queue()
     processes = [
         context.Process(target=visit, args=(url, first + k, plan, outcomes))
@@ -107,12 +107,12 @@ def latencies(service: Service, files: Files, waiting: int, rounds: int) -> dict
     }
 
 
-def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str, Any]:
+def concurrent(service: Service, files: Files, visitors: int, jobs: int) -> dict[str, Any]:
     """`jobs` of all kinds by `visitors` at once, and what became of them."""
     rng = random.Random(5)
     errands = files.mixed(jobs, rng)
     plans = [errands[k::visitors] for k in range(visitors)]
-    before, spent_before = books(service), cpu_seconds(service.server)
+    before, spent_before = counts_of(service), cpu_seconds(service.server)
     rows, samples = [], []
     start = time.monotonic()
     for row in visiting(service.url, plans):
@@ -121,14 +121,14 @@ def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str,
             samples.append(sample(service, len(rows)))
     spent = time.monotonic() - start
     until_idle(service)
-    accounts = balance(rows, books(service) - before)
+    counts = balance(rows, counts_of(service) - before)
     return {
         "visitors": visitors,
         "jobs": len(rows),
         "seconds": round(spent, 1),
         "outcomes": dict(Counter(f"{row.kind}: {row.status}" for row in rows)),
         "turned_away": sum(row.turned_away for row in rows),
-        "accounts": accounts,
+        "counts": counts,
         "server_cpu_s": round(cpu_seconds(service.server) - spent_before, 1),
         "median_s": round(median(row.seconds for row in rows if row.kind == "good"), 2),
         "longest_s": round(max(row.seconds for row in rows), 2),
@@ -137,7 +137,7 @@ def crowd(service: Service, files: Files, visitors: int, jobs: int) -> dict[str,
 
 
 def killed(service: Service, files: Files, visitors: int = 4) -> dict[str, Any]:
-    """The worker dies while one is being served and the others wait."""
+    """The worker is killed while one is being served and the others wait."""
     plans = [[files.errand("good") for _ in range(4)] for _ in range(visitors)]
     rows: list[Outcome] = []
     for row in visiting(service.url, plans, first=5000):
@@ -151,10 +151,10 @@ def killed(service: Service, files: Files, visitors: int = 4) -> dict[str, Any]:
     return {"jobs": len(rows), **Counter(row.status for row in rows)}
 
 
-def books(service: Service) -> Books:
+def counts_of(service: Service) -> Counts:
     """How many analyses ended so far, by how, and how many were refused, by why."""
     ended = service.counts("detector_jobs_total", "status")
-    return Books(ended, service.counts("detector_refusals_total", "reason"))
+    return Counts(ended, service.counts("detector_refusals_total", "reason"))
 
 
 def sample(service: Service, jobs: int) -> Sample:
@@ -165,9 +165,9 @@ def sample(service: Service, jobs: int) -> Sample:
 
 
 def until_idle(service: Service, seconds: float = 30) -> None:
-    """Raises RuntimeError if somebody still stands in line."""
+    """Raises RuntimeError if a request is still queued."""
     end = time.monotonic() + seconds
     while service.count("detector_line"):
         if time.monotonic() > end:
-            raise RuntimeError("somebody was left in the line")
+            raise RuntimeError("a request was left in the queue")
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What visitors do: ask, send rubbish, change their minds, vanish. Each runs in its own process."""
+"""What clients do: submit, send invalid files, cancel, disconnect. Each runs in its own process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outcome:
 def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]) -> None:
     """Run all errands, one after the other, behind an address of one's own.
 
-    Each begins with a new session, as of a visitor who comes, asks and leaves.
+    Each begins with a new session, as a visitor with one request has.
     """
     headers = {"x-forwarded-for": f"10.0.{number // 250}.{number % 250 + 1}"}
     for errand in errands:
@@ -73,7 +73,7 @@ def _ask(client: Client, number: int, errand: Errand) -> Outcome:
             break
         turned_away += 1
         time.sleep(1.0)
-    finals = {told["status"] for told in job.outputs()} - set(UNDERWAY)
+    finals = {update["status"] for update in job.outputs()} - set(UNDERWAY)
     status = answer["status"] if finals == {answer["status"]} else f"answered {sorted(finals)}"
     return Outcome(number, errand.kind, status, _is_mine(answer, errand.path), seconds, turned_away)
 
@@ -98,15 +98,15 @@ def _cancel(client: Client, number: int, errand: Errand) -> Outcome:
     while not job.outputs() and not job.done():
         time.sleep(0.02)
     job.cancel()
-    told = [answer["status"] for answer in job.outputs()]
-    late = [status for status in told if status not in UNDERWAY]
+    statuses = [answer["status"] for answer in job.outputs()]
+    late = [status for status in statuses if status not in UNDERWAY]
     return Outcome(
         number, errand.kind, late[-1] if late else "cancelled", True, time.monotonic() - start
     )
 
 
 def _vanish(url: str, headers: dict[str, str], number: int, errand: Errand) -> Outcome:
-    """Hang up as soon as there is a sign of life, and tell nobody."""
+    """Disconnect at the first response, without cancelling."""
     start = time.monotonic()
     with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as caller:
         files = {"files": (errand.path.name, errand.path.read_bytes())}
