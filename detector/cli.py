@@ -28,6 +28,7 @@ from detector.labels import Labels, LabelsError, read_labels
 from detector.pipeline import Detector
 from detector.progress import LOOKING
 from detector.terminal.arguments import build_parser, outputs_of, read_settings
+from detector.terminal.comparing import check_comparison, compare
 from detector.terminal.console import Console, shown_path
 from detector.terminal.inputs import STDIN, Found, gather
 from detector.terminal.outcomes import NO_WEIGHTS
@@ -53,15 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare(parser, options, outputs, found)
     console = Console(options.quiet, to_error=bool(outputs.to_stdout))
     try:
-        detector = Detector.load(options.weights, device=options.device)
+        detectors = [
+            Detector.load(name, device=options.device) for name in options.weights or [None]
+        ]
     except (WeightsError, ValueError) as error:
         console.warn(str(error))
         return NO_WEIGHTS
+    detector = detectors[0]
     if options.verify:
         return verify(detector, found.files[0].path, options.verify, console)
     list_skipped(console, found)
     names = Names(found.files)
     run = Run(detector, settings, options, outputs, console, names, found.many, labels)
+    if options.compare:
+        return compare(run, detectors, found)
     run.skipped = found.skipped
     return work(run, found)
 
@@ -131,6 +137,10 @@ def _found(parser: argparse.ArgumentParser, options: argparse.Namespace, outputs
         parser.error("--verify compares one report with one file")
     if options.verify == STDIN and found.files[0].path == STDIN:
         parser.error("only one of file and report can come through standard input")
+    if options.compare:
+        check_comparison(parser, options, found)
+    elif len(options.weights or []) > 1:
+        parser.error("--weights is given twice with --compare only")
     return found
 
 
@@ -143,9 +153,10 @@ def _prepare(
             raise OutputError("--resume needs --out, where the earlier run wrote")
         if options.webhook:
             check_address(options.webhook)
-        outputs.check(many=found.many)
+        many = found.many and not options.compare
+        outputs.check(many=many)
         outputs.spare(found.files)
-        outputs.make_folders(many=found.many)
+        outputs.make_folders(many=many)
     except (OutputError, ValueError) as error:
         parser.error(str(error))
 

@@ -20,7 +20,7 @@ FLOORS = [
     ["errors", "labels"],
     ["progress", "engine", "zero_gpu"],
     ["scoring", "faces", "video", "live", "batch", "signals"],
-    ["model", "sandbox", "coverage"],
+    ["model", "sandbox", "coverage", "comparison"],
     ["heatmaps", "engine_int8"],
     ["inference"],
     ["explain", "text"],

@@ -40,7 +40,7 @@ def answer_card(report: Report) -> Markup:
         score_kind=str(SCORE_KINDS[report.model.calibrated]),
         status=status_text(report.status),
         warnings=list(dict.fromkeys(warnings)),
-        facts=_facts(report),
+        facts=facts(report),
     )
 
 
@@ -63,7 +63,8 @@ def _share(coverage: Coverage, report: Report) -> str:
     )
 
 
-def _facts(report: Report) -> Sequence[tuple[str, str]]:
+def facts(report: Report) -> Sequence[tuple[str, str]]:
+    """What an answer rests on, as names and values."""
     video = report.video
     size = f"{video.width} × {video.height}"
     shape = _("{size}, still picture", size=size)

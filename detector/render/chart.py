@@ -45,16 +45,18 @@ def drawing(
     size: tuple[int, int],
     *,
     live: Plot | None = None,
+    key: str = "",
     **values: Any,
 ) -> str:
     """The chart of `template` as one SVG element with a title and a description for screen readers.
 
     With `live` a page can compute the second under the pointer (`data-x0`, `data-x1` and
-    `data-seconds`), and move the line of class `playhead`.
+    `data-seconds`), and move the line of class `playhead`. `key` is part of its ids, where charts
+    of several reports stand on one page.
     """
     width, height = size
     # Ids are of the whole page, which may show a chart in several widths.
-    name = f"tl-{'live' if live else 'still'}-{width}"
+    name = f"tl-{'live' if live else 'still'}-{width}{key}"
     about = {"name": name, "width": width, "height": height, "live": live}
     about["description"] = _description(report)
     return str(html(template, chart=about, **values))

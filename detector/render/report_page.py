@@ -49,14 +49,15 @@ def to_html(report: Report, language: str = SOURCE) -> str:
             limits=limits(report),
             numbers=numbers(report),
             origin=_origin(report),
-            made=_made(report),
+            made=made_by(report.created_utc),
         )
     # A number and its percent sign must not be separated by a line break.
     return str(page).replace(" %", "\N{NO-BREAK SPACE}%") + "\n"
 
 
-def _made(report: Report) -> Markup:
-    time = Markup("<time>{}</time>").format(report.created_utc or _("at an unknown time"))
+def made_by(created_utc: str) -> Markup:
+    """When and by which version a page was made; `created_utc` is "" where that is not known."""
+    time = Markup("<time>{}</time>").format(created_utc or _("at an unknown time"))
     how = escaped(
         "Made {time} by deepfake-detector {version}, report format {schema}.",
         time=time,

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from detector.comparison import longest
 from detector.coverage import frame_length, runs_of, widest_step
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
 from detector.render.chart import Plot, dash_of, drawing, legend, levels, ticks
@@ -27,7 +28,14 @@ from detector.text.statements import (
 _LANE = 16
 
 
-def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False) -> str:
+def timeline_svg(
+    report: Report,
+    *,
+    width: int = 960,
+    interactive: bool = False,
+    end: float = 0.0,
+    key: str = "",
+) -> str:
     """The chart as an SVG element, `width` units wide; it scales with the page.
 
     One line per person, each with its own dash and, beside others, number, in a band that is as
@@ -38,27 +46,30 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
 
     `interactive` is for a page with a script and a legend of its own: no legend, no tooltips,
     and a line of class `playhead` to be moved. All that belongs to one person carries
-    `data-person`.
+    `data-person`. The time axis is as long as the video, or ends at `end` seconds where that is
+    later, as beside a longer video; `key` is as in `drawing`.
     Raises ValueError for a width below 240.
     """
     if width < 240:
         raise ValueError(f"width must be at least 240, got {width}")
     people = [person for person in report.people if person.scores]
     if report.video.is_still and people:
-        return _still(report, people, width)
+        return _still(report, people, width, key)
     entries, top = ([], 0) if interactive else legend(people, width)
     top += 12
     bottom = top + (220 if width >= 600 else 170)
     foot = bottom + _LANE * len(people) + 26
-    end = max([report.video.seconds, *report.sampled_seconds, 0.1])
-    plot = Plot(46, width - 16, top, bottom, end)
+    own = max(longest(report), 0.1)
+    plot = Plot(46, width - 16, top, bottom, max(own, end))
     runs = [(person, _runs(person, report)) for person in people]
     return drawing(
         "timeline.html",
         report,
         (width, foot + 10),
         live=plot if interactive else None,
+        key=key,
         plot=plot,
+        ends=f"{plot.x(own):.1f}" if own < end else None,
         legend=entries,
         levels=levels(plot),
         threshold=report.threshold,
@@ -71,9 +82,10 @@ def timeline_svg(report: Report, *, width: int = 960, interactive: bool = False)
     )
 
 
-def charts(report: Report) -> Markup:
-    """The chart for a wide page and the one for a phone; the style sheet shows one of them."""
-    wide, narrow = timeline_svg(report, width=920), timeline_svg(report, width=360)
+def charts(report: Report, *, end: float = 0.0, key: str = "") -> Markup:
+    """The chart for a wide page and the one for a phone; the style sheet shows one of them. `end`
+    and `key` are as in `timeline_svg`."""
+    wide, narrow = (timeline_svg(report, width=width, end=end, key=key) for width in (920, 360))
     return Markup(f'<div class="wide-only">{wide}</div>\n<div class="narrow">{narrow}</div>')
 
 
@@ -216,7 +228,7 @@ def _data_of(score: FaceScore) -> dict[str, Any]:
     }
 
 
-def _still(report: Report, people: Sequence[Person], width: int) -> str:
+def _still(report: Report, people: Sequence[Person], width: int, key: str) -> str:
     """A row per person: the score as a dot, its interval as a bar, across from 0 to 100 %."""
     height = 34
     left, right, bottom = 84, width - 24, 18 + height * len(people)
@@ -225,6 +237,7 @@ def _still(report: Report, people: Sequence[Person], width: int) -> str:
         "still_chart.html",
         report,
         (width, bottom + 28),
+        key=key,
         left=left,
         bottom=bottom,
         scale=[(f"{left + across * k / 4:g}", 25 * k) for k in range(5)],

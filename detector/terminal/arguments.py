@@ -85,7 +85,14 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--weights", metavar="NAME|FILE", help="model name or .safetensors file")
+    parser.add_argument(
+        "--weights", action="append", metavar="NAME|FILE", help="model name or .safetensors file"
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="two files, or one file and --weights twice, side by side; with --json and --html",
+    )
     parser.add_argument(
         "--verify", type=Path, metavar="REPORT", help="check a JSON report against the one file"
     )

@@ -68,7 +68,7 @@ class Run:
             self.outcomes[file.label] = known
             self.console.log(f"{shown_path(file.path)}: done before")
             return
-        result, outcome = self._analyse(file)
+        result, outcome = self.answer(file)
         self.outcomes[file.label] = outcome
         if isinstance(result, VideoError):
             self.console.print(f"\n{shown_path(file.path)}\n  {result}")
@@ -82,7 +82,8 @@ class Run:
             with self._writing(self.journal.path):
                 self.journal.add(file, outcome)
 
-    def _analyse(self, file: Input) -> tuple[Report | VideoError, Outcome]:
+    def answer(self, file: Input) -> tuple[Report | VideoError, Outcome]:
+        """Analyse one file, and write what is about it alone."""
         with ExitStack() as stack:
             bar = stack.enter_context(self.console.bar(file.label, LOOKING))
             try:

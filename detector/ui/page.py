@@ -27,6 +27,7 @@ from detector.ui.languages import translate_page, translations
 from detector.ui.tabs.batch import build_batch
 from detector.ui.tabs.batch_view import wire_lead
 from detector.ui.tabs.check import build_check
+from detector.ui.tabs.compare import build_compare
 from detector.ui.tabs.help import build_help
 from detector.ui.tabs.history import build_history
 from detector.ui.tabs.live import build_live
@@ -115,6 +116,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 greeting(gr.Markdown, lambda: piece("about.md"), elem_id="about")
             with gr.Tab(mark("Several files"), id="batch"):
                 lead = build_batch(detectors, HEAVY)
+            with gr.Tab(mark("Compare"), id="compare"):
+                compared = build_compare(detectors, HEAVY)
             with gr.Tab(mark("Live"), id="live"):
                 build_live(detectors)
             with gr.Tab(mark("Verify a report"), id="verify"):
@@ -125,7 +128,8 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 build_model(detectors)
             with gr.Tab(mark("Help / API"), id="help"):
                 build_help(page)
-        wire_lead(lead, tabs, form)
+        for one in (lead, *compared):
+            wire_lead(one, tabs, form)
         greeting(gr.HTML, lambda: html.origin(default.info, default.device, limits))
         endpoints = Endpoints(detectors, limits)
         add_api(endpoints, HEAVY)

@@ -108,7 +108,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
     found = gr.HTML(elem_id="batch-measured", elem_classes="report")
     files = _downloads(mark("Downloads of all files"), "batch-files")
     row = gr.HTML(elem_id="batch-row", elem_classes="report")
-    lead = build_lead(frames)
+    lead = build_lead(frames, next(iter(detectors)))
     row_files = _downloads(mark("Downloads of this file"), "batch-row-files")
     states = gr.State(Batch()), gr.State(0)
     shown = Shown(*states, queue, *answers, row, lead, row_files, files, start, cancel)

@@ -1,4 +1,4 @@
-"""From an opened answer of a batch to the first tab, which shows its file in the viewer."""
+"""From an answer in another tab to the first one, which shows its file in the viewer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ ANALYSE = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """The components: the file of the opened answer, or None, how closely the batch is analysed,
-    and the button that leads to the viewer."""
+    """The components: the file of the answer, or None, how closely and by which model it was
+    analysed, and the button that leads to the viewer."""
 
     path: gr.State
     frames: gr.Radio
+    model: gr.State | gr.Dropdown
     button: gr.Button
 
     def updates(self, path: str | None) -> list[Any]:
@@ -32,19 +33,22 @@ class Lead:
         return [path, gr.update(visible=path is not None)]
 
 
-def build_lead(frames: gr.Radio) -> Lead:
-    """Add the button, which is there once an answer is opened."""
+def build_lead(frames: gr.Radio, model: str) -> Lead:
+    """Add the button of a batch, which is there once an answer is opened."""
     button = gr.Button(
         mark("Analyse it alone, with player and heat map"), visible=False, elem_id="batch-view"
     )
-    return Lead(gr.State(None), frames, button)
+    return Lead(gr.State(None), frames, gr.State(model), button)
 
 
 def wire_lead(lead: Lead, tabs: gr.Tabs, form: QuestionForm) -> None:
-    def handed_over(path: str | None, preset: str) -> list[Any]:
-        return [path, preset, gr.update(selected="check")]
+    def handed_over(path: str | None, preset: str, model: str) -> list[Any]:
+        return [path, preset, model, gr.update(selected="check")]
 
     chosen = lead.button.click(
-        handed_over, [lead.path, lead.frames], [form.file, form.frames, tabs], **QUIET
+        handed_over,
+        [lead.path, lead.frames, lead.model],
+        [form.file, form.frames, form.model, tabs],
+        **QUIET,
     )
     chosen.success(None, js=ANALYSE, **QUIET)

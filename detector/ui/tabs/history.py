@@ -22,7 +22,7 @@ from detector.ui.gradio_patches import components, shown_to
 from detector.ui.greeting import begun, greeting
 from detector.ui.templates import piece, section
 
-DOWNLOADS, OF_BATCH = "downloads", "batch-files"
+DOWNLOADS, OF_BATCH, COMPARED = "downloads", "batch-files", "compare-files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     holders, downloads = events.holders, events.downloads
     changes = [block.change for block in [*events.uploads, downloads]]
     gr.on(changes, events.note, holders, **raw)
-    for given in (downloads, events.of_batch):
+    for given in (downloads, events.of_batch, events.compared):
         held = [past, choice, answered, given]
         given.change(events.remember, held, [past, choice, shown], **raw)
     choice.change(events.show, [choice, past], [shown, files], **light)
@@ -88,6 +88,7 @@ class HistoryEvents:
         self.results = report_components(page)
         named = {block.elem_id: block for block in self.holders}
         self.downloads, self.of_batch = named[DOWNLOADS], named[OF_BATCH]
+        self.compared = named[COMPARED]
         self.answer = next(b for b in components(page) if b.elem_id == "answer")
         self.form = next(b for b in components(page) if b.elem_id == "asked")
         self.uploads = [block for block in self.holders if takes_files(block)]
@@ -100,8 +101,8 @@ class HistoryEvents:
     def remember(
         self, results: list[Past], chosen: str | None, answered: Any, given: Any
     ) -> tuple[list[Past], Any, Any]:
-        """The documents of an answer, or of a batch, join the list; `answered` is the visitor's
-        last question and its report, or None."""
+        """The documents of an answer, a batch or a comparison join the list; `answered` is the
+        visitor's last question and its report, or None."""
         report = answered[1] if answered else None
         results = with_result(results, list(paths_in(given)), report)
         choices = gr.update(choices=[(entry.line, entry.name) for entry in results])
@@ -136,7 +137,12 @@ def with_result(results: list[Past], paths: list[Path], answer: Report | None = 
     if report is None or not report.is_file():
         return results
     content = json.loads(report.read_text(encoding="utf-8"))
-    line, analysis = _of_batch(content) if isinstance(content, list) else _of_one(content, answer)
+    if isinstance(content, list):
+        line, analysis = _of_batch(content)
+    elif "answers" in content:
+        line, analysis = _of_pair(content)
+    else:
+        line, analysis = _of_one(content, answer)
     others = [entry for entry in results if entry.analysis != analysis]
     taken = {entry.line for entry in others}
     while line in taken:
@@ -159,6 +165,15 @@ def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
     created = max((answer["created_utc"] for answer in answers), default="")
     clock = f" · {created[11:16]} UTC" if created else ""
     line = _("{count} files: {names}", count=len(names), names=", ".join(names)[:80])
+    return f"{line}{clock}", (created, "\n".join(names))
+
+
+def _of_pair(content: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+    """The same for two answers that were compared."""
+    names = [answer["video"]["name"] for answer in content["answers"]]
+    created = content["created_utc"]
+    clock = f" · {created[11:16]} UTC" if created else ""
+    line = _("Comparison: {first} and {second}", first=names[0], second=names[1])
     return f"{line}{clock}", (created, "\n".join(names))
 
 
