@@ -42,6 +42,7 @@ from detector.progress import (
 )
 from detector.records import Frame, Report, Status
 from detector.render.movie import Annotator, annotate_video
+from detector.render.still import original_png
 from detector.render.viewer_media import render_views
 from detector.requests import (
     Analyze,
@@ -53,6 +54,7 @@ from detector.requests import (
     Inspect,
     Operations,
     Request,
+    SaveFrame,
     TryWorseCopies,
 )
 from detector.sandbox.reader import (
@@ -125,6 +127,15 @@ class Detector(Operations):
                 return explain_frame(self, path, report, frame, progress)
             case TryWorseCopies(path, report):
                 return try_worse_copies(self, path, report, progress)
+            case _:
+                return self._draw(request, hooks, progress)
+
+    def _draw(
+        self, request: Annotate | DrawViews | SaveFrame, hooks: Hooks, progress: Progress
+    ) -> Any:
+        """Write the files that are requested of a report; returns their paths."""
+        read = reader(progress.check, isolate=self.isolate)
+        match request:
             case Annotate(path, report, out):
                 return annotate_video(
                     path,
@@ -136,9 +147,11 @@ class Detector(Operations):
                     should_stop=hooks.should_stop,
                 )
             case DrawViews(path, report, stem):
-                read = reader(progress.check, isolate=self.isolate)
                 annotator = Annotator(report, margin=self.config.margin)
                 return render_views(read, path, annotator, stem, progress)
+            case SaveFrame(path, report, second, out):
+                out.write_bytes(original_png(read, path, report, second, limits=self.limits))
+                return out
 
     def analyze_file(
         self,

@@ -79,7 +79,27 @@ class DrawViews:
     stem: Path
 
 
-Request = Analyze | Inspect | AnalyzeClips | ExplainFrame | TryWorseCopies | Annotate | DrawViews
+@dataclass(frozen=True, slots=True)
+class SaveFrame:
+    """Write the frame of a report's file that is shown at `second`, in its own size, as PNG to
+    `out`: that `Path`."""
+
+    path: Path
+    report: Report
+    second: float
+    out: Path
+
+
+Request = (
+    Analyze
+    | Inspect
+    | AnalyzeClips
+    | ExplainFrame
+    | TryWorseCopies
+    | Annotate
+    | DrawViews
+    | SaveFrame
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +182,10 @@ class Operations:
         """See `DrawViews`."""
         drawn: Views = self.run(DrawViews(path, report, stem), Hooks(**hooks))
         return drawn
+
+    def save_frame(
+        self, path: Path, report: Report, second: float, out: Path, **hooks: Any
+    ) -> Path:
+        """See `SaveFrame`."""
+        saved: Path = self.run(SaveFrame(path, report, second, out), Hooks(**hooks))
+        return saved

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pictures
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.clips import moving_portrait, write_clip
 from tests.test_page import (
     GRAVE,
     HEAT,
@@ -20,7 +21,9 @@ from tests.test_page import (
     now,
     part,
     pytestmark,  # noqa: F401
+    upload,
     url,  # noqa: F401
+    visit,
 )
 
 
@@ -187,3 +190,49 @@ def test_a_saved_frame_is_the_picture_and_the_other_has_box_and_heat(
     changed = (np.abs(bare.astype(int) - overlaid) > 20).any(axis=2)
     assert 0.01 < changed.mean() < 0.7
     assert (overlaid == (181, 71, 0)).all(axis=2).sum() > 50
+
+
+@pytest.fixture(scope="module")
+def large(browser: Browser, url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:  # noqa: F811
+    """The finished answer about a clip that is larger than what is shown of it."""
+    path = tmp_path_factory.mktemp("large") / "large.mp4"
+    write_clip(path, moving_portrait(20, size=(1600, 1200)))
+    page = visit(browser, url)
+    upload(page, path)
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    yield page
+    page.close()
+
+
+def kept(page: Page, name: str, folder: Path) -> tuple[int, ...]:
+    """Height and width of the frame that is saved now."""
+    with page.expect_download(timeout=30_000) as caught:
+        part(page, name).click()
+    caught.value.save_as(folder / "kept.png")
+    return np.asarray(Pictures.open(folder / "kept.png")).shape[:2]
+
+
+def test_a_frame_is_saved_in_the_size_of_the_original(large: Page, tmp_path: Path) -> None:
+    assert large.evaluate(f"{VIDEO}.videoWidth") == 1280
+    for name in ("save", "save-overlay"):
+        assert kept(large, name, tmp_path) == (1200, 1600)
+        expect(part(large, "saved-size")).to_have_text("1600 × 1200")
+
+
+def test_without_the_original_what_is_shown_is_saved_and_its_size_told(
+    large: Page, cache: Path, tmp_path: Path
+) -> None:
+    for original in cache.rglob("large.mp4"):
+        original.unlink()
+    assert kept(large, "save", tmp_path) == (960, 1280)
+    expect(part(large, "saved-size")).to_have_text("1280 × 960 (reduced from 1600 × 1200)")
+
+
+def test_saved_frames_are_deleted_with_a_visitor_s_files(large: Page, cache: Path) -> None:
+    assert list(cache.rglob("large-frame.png"))
+    large.get_by_role("tab", name="History").click()
+    large.click("#delete-files")
+    large.click("#delete-sure")
+    expect(large.locator("#history-shown")).to_contain_text("deleted", timeout=10_000)
+    assert not list(cache.rglob("large-frame.png"))

@@ -56,6 +56,17 @@ def to_jpeg(image: Image, quality: int = 88) -> bytes:
     return bytes(data)
 
 
+def to_png(image: Image) -> bytes:
+    """The picture as a PNG file, without loss."""
+    # Level 3: a tenth larger than the highest, in a fifth of its time.
+    done, data = cv2.imencode(
+        ".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    )
+    if not done:
+        raise ValueError(f"a picture of shape {image.shape} cannot be stored as PNG")
+    return bytes(data)
+
+
 def from_jpeg(data: bytes) -> Image:
     """A picture that `to_jpeg` stored: RGB uint8 (H, W, 3)."""
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

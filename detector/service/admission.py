@@ -28,6 +28,7 @@ from detector.requests import (
     Inspect,
     Operations,
     Request,
+    SaveFrame,
     TryWorseCopies,
 )
 from detector.service.event_log import note
@@ -66,6 +67,7 @@ TURNS: dict[type[Any], tuple[str, bool]] = {
     TryWorseCopies: ("worse copies", True),
     Annotate: ("drawing", False),
     DrawViews: ("drawing", False),
+    SaveFrame: ("frame", False),
 }
 
 

@@ -31,6 +31,7 @@ from detector.requests import (
     ExplainFrame,
     Hooks,
     Request,
+    SaveFrame,
     TryWorseCopies,
 )
 from detector.service.admission import Served
@@ -117,6 +118,15 @@ def draw_views(
     none: the report stands without them."""
     stem = folder / stem_of(report)
     return _run(detector, DrawViews(question.given(), report, stem), DRAWING)
+
+
+def original_frame(
+    detector: Served, question: Question, report: Report, second: float, folder: Path
+) -> Generator[Step | Path | VideoError, None, None]:
+    """The steps of reading one frame of the original into `folder`, then its path, or why there is
+    none."""
+    out = folder / f"{stem_of(report)}-frame.png"
+    return _run(detector, SaveFrame(question.given(), report, second, out))
 
 
 def explain(

@@ -447,6 +447,7 @@ function show() {
     chosen = 0;
     led = false;
     boxless.clear();
+    part('saved-size').textContent = '';
     for (const video of [plain, heat]) { video.pause(); media(video, null); video.load(); }
     return;
   }

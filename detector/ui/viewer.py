@@ -61,6 +61,7 @@ WORDS = {
     "leave_full": mark("Leave full screen"),
     "save": mark("Save frame"),
     "save_overlay": mark("Save with overlay"),
+    "saving": mark("Reading the original frame"),
     "saved": mark("Saved as"),
     "reduced": mark("reduced from"),
     "keys": mark("Keys"),

@@ -143,40 +143,70 @@ viewer.addEventListener('keydown', (event) => {
   act();
 });
 
-// --- Saving the picture that is shown
+// --- Saving a frame
 
-function savedSize() {
-  const source = data.picture ? part('plain-picture') : plain;
-  return [source, source.videoWidth || source.naturalWidth, source.videoHeight || source.naturalHeight];
-}
+// The server reads the frame of this moment from the original, which is larger and sharper than
+// what is shown; where it cannot, or not soon, what is shown is saved, and its size told.
+const PATIENCE = 20_000; // milliseconds; also where the server is gone
+let ticket = 0; // of the frame that is awaited
 
-// What is shown may be smaller than what was sent.
-function tellSize() {
-  if (!data) return;
-  const [, wide, high] = savedSize();
-  const original = wide < data.size[0] ? ` (${words.reduced} ${data.size.join(' × ')})` : '';
-  part('saved-size').textContent = wide ? `${wide} × ${high}${original}` : '';
-}
-
-function save(overlaid) {
-  const [source, wide, high] = savedSize();
-  if (!wide) return;
+function drawn(source, wide, high, act = () => {}) {
   const canvas = make('canvas', { width: wide, height: high });
   const context = canvas.getContext('2d');
-  context.drawImage(source, 0, 0, wide, high);
-  if (overlaid) overlay(context, wide, high);
+  if (source) context.drawImage(source, 0, 0, wide, high);
+  act(context, wide, high);
+  return canvas;
+}
+
+// Both canvases are filled now: the visitor may move on before the original is there.
+function save(overlaid) {
+  const source = data.picture ? part('plain-picture') : plain;
+  const [wide, high] = [source.videoWidth || source.naturalWidth, source.videoHeight || source.naturalHeight];
+  if (!wide) return;
+  const layer = overlaid ? overlay : undefined;
+  const shown = drawn(source, wide, high, layer);
+  const whole = data.size;
+  const over = drawn(null, ...whole, layer);
   const [minutes, rest] = [Math.floor(at / 60), (at % 60).toFixed(2).padStart(5, '0')];
   const when = data.picture ? '' : `-${minutes}m${rest}s`;
   const name = `${data.file}${when}${overlaid ? '-overlay' : ''}.png`;
-  canvas.toBlob((blob) => {
-    const link = make('a', { href: URL.createObjectURL(blob), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    part('saved').textContent = `${words.saved} ${name}`;
-  });
+  ticket += 1;
+  const mine = ticket;
+  part('saved-size').textContent = `${words.saving} …`;
+  const laid = (picture) => drawn(picture, ...whole, (context) => context.drawImage(over, 0, 0));
+  original(mine).then((picture) => download(laid(picture), name, whole)).catch(() => download(shown, name, whole));
+  trigger('download', { ticket: mine, second: at });
 }
 
-// Heat, boxes and names as they are shown, in the picture's own pixels.
+function original(mine) {
+  const over = new AbortController();
+  const frame = new Promise((found, failed) => {
+    setTimeout(failed, PATIENCE);
+    document.addEventListener('viewer-frame', ({ detail }) => {
+      if (detail?.ticket !== mine) return;
+      if (!detail.file) failed();
+      const picture = new Image();
+      picture.onload = () => found(picture);
+      picture.onerror = failed;
+      if (detail.file) picture.src = detail.file.url;
+    }, { signal: over.signal });
+  });
+  return frame.finally(() => over.abort());
+}
+
+async function download(canvas, name, whole) {
+  const blob = await new Promise((made) => { canvas.toBlob(made); });
+  if (!blob) throw new Error('this browser makes no picture of that size');
+  const link = make('a', { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  const reduced = canvas.width < whole[0] ? ` (${words.reduced} ${whole.join(' × ')})` : '';
+  const told = `${canvas.width} × ${canvas.height}${reduced}`;
+  part('saved-size').textContent = told;
+  part('saved').textContent = `${words.saved} ${name}, ${told}`;
+}
+
+// Heat, boxes and names as they are shown, in the pixels of the picture that is saved.
 function overlay(context, wide, high) {
   const warm = data.picture ? part('heat-picture') : heat;
   if (data.heat && (warm.videoWidth || warm.naturalWidth)) {
@@ -213,9 +243,6 @@ part('keys-close').addEventListener('click', () => part('keys').close());
 part('keys').addEventListener('click', (event) => event.target === part('keys') && part('keys').close());
 part('save').addEventListener('click', () => save(false));
 part('save-overlay').addEventListener('click', () => save(true));
-
-plain.addEventListener('loadedmetadata', tellSize);
-part('plain-picture').addEventListener('load', tellSize);
 
 watch('value', show);
 show();

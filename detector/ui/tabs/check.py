@@ -17,6 +17,7 @@ from detector.ui.tabs.examples import build_examples
 from detector.ui.tabs.explain import build_panel, wire_panel
 from detector.ui.tabs.given import build_given
 from detector.ui.tabs.part import Part, build_plan, build_stretch
+from detector.ui.tabs.saving import build_saving
 from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
@@ -49,6 +50,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionFo
     _wire(events, choices, shown, example, heavy)
     _wire_choices(events, choices, preview)
     wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
+    build_saving(detectors, shown.viewer, shown.panel.answered, heavy)
     return choices, shown.panel.answered
 
 

@@ -20,6 +20,7 @@ from detector.service.session_files import Ledger, paths_in
 from detector.text.summary import headline
 from detector.ui.gradio_patches import components, shown_to
 from detector.ui.greeting import begun, greeting
+from detector.ui.tabs.saving import ELEM_ID as FRAME
 from detector.ui.templates import piece, section
 
 DOWNLOADS, OF_BATCH, COMPARED = "downloads", "batch-files", "compare-files"
@@ -65,7 +66,7 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     light["api_visibility"] = "private"
     raw = {**light, "preprocess": False}  # files as they were sent, not as components read them
     holders, downloads = events.holders, events.downloads
-    changes = [block.change for block in [*events.uploads, downloads]]
+    changes = [block.change for block in [*events.uploads, downloads, events.frame]]
     gr.on(changes, events.note, holders, **raw)
     for given in (downloads, events.of_batch, events.compared):
         held = [past, choice, answered, given]
@@ -89,6 +90,7 @@ class HistoryEvents:
         named = {block.elem_id: block for block in self.holders}
         self.downloads, self.of_batch = named[DOWNLOADS], named[OF_BATCH]
         self.compared = named[COMPARED]
+        self.frame = next(b for b in components(page) if b.elem_id == FRAME)
         self.answer = next(b for b in components(page) if b.elem_id == "answer")
         self.form = next(b for b in components(page) if b.elem_id == "asked")
         self.uploads = [block for block in self.holders if takes_files(block)]
