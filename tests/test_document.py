@@ -289,3 +289,10 @@ def test_the_score_without_time_has_a_column_only_where_it_differs() -> None:
         heads, rows = rows_of_numbers(report)
         assert ("Frame alone" in heads) == (columns == 7)
         assert {len(row) for row in rows} == {len(heads)} == {columns}
+
+
+def test_a_still_picture_has_no_column_of_times() -> None:
+    page = to_html(replace(reports.explained(), video=reports.still_image().video))
+    assert "Every judged face" in page
+    assert page.count('scope="col">Time<') == 0
+    assert to_html(reports.explained()).count('scope="col">Time<') == 2

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image as Pictures
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
 from detector.requests import ExplainFrame, Hooks, Request
 from detector.video import Limits
+from tests.clips import portrait
 from tests.server import serving
 from tests.test_page import GRAVE, browser, part, pytestmark, upload, visit
 
@@ -178,6 +180,15 @@ def test_trying_copies_can_be_cancelled(answered: Page) -> None:
     expect(answered.locator("#steadiness")).to_be_empty(timeout=10_000)
 
 
+def test_cancel_is_offered_only_while_there_is_something_to_cancel(answered: Page) -> None:
+    """Else it would clear an answer that is there."""
+    for name in ("#closeup-cancel", "#copies-cancel"):
+        expect(answered.locator(name)).to_be_disabled()
+    explain(answered)
+    expect(answered.locator("#closeup-cancel")).to_be_disabled(timeout=10_000)
+    expect(answered.locator("#closeup .closeup")).to_be_visible()
+
+
 def test_deleted_files_are_not_explained_from_memory(answered: Page) -> None:
     answered.get_by_role("tab", name="History").click()
     answered.click("#delete-files")
@@ -202,3 +213,20 @@ def test_retelling_is_not_offered_where_it_is_not_configured(
         expect(page.locator("#copies-start")).to_be_visible(timeout=90_000)
         expect(page.locator("#retelling-start")).to_have_count(0)
         page.close()
+
+
+def test_a_still_picture_is_not_asked_about_a_video(
+    browser: Browser, url: str, tmp_path: Path
+) -> None:
+    picture = tmp_path / "still.png"
+    Pictures.fromarray(portrait()).save(picture)
+    page = visit(browser, url)
+    upload(page, picture)
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#closeup-start")).to_be_visible()
+    expect(page.locator("#heat-of")).to_be_hidden()
+    part(page, "save").press("?")
+    expect(part(page, "keys")).to_contain_text("Zoom")
+    expect(part(page, "keys")).not_to_contain_text("judged frame")
+    page.close()

@@ -52,7 +52,7 @@ def try_worse_copies(
         WorseCopy(kind, answer.fake, verdict_name(answer.verdict), answer.status.value)
         for kind, answer in answers.items()
     )
-    found = Robustness(given.fake, verdict_name(given.verdict), frames, copies)
+    found = Robustness(given.fake, verdict_name(given.verdict), given.frames_sampled, copies)
     return replace(report, robustness=found)
 
 

@@ -93,15 +93,22 @@ def _region_row(row: RegionShare) -> list[str]:
 
 def regions(report: Report) -> Markup:
     """Every part of the face at the moments that are shown, unfoldable; "" if there is none."""
+    # A still picture has one moment.
+    time = not report.video.is_still
     rows = [
-        [_("Person {person}", person=moment.person), clock(moment.second), *_region_row(row)]
+        [
+            _("Person {person}", person=moment.person),
+            *([clock(moment.second)] if time else []),
+            *_region_row(row),
+        ]
         for person in report.people
         for moment in person.moments
         for row in moment.regions
     ]
     if not rows:
         return Markup()
-    return html("parts.html", heads=(_("Person"), _("Time"), *_heads()), rows=rows)
+    heads = (_("Person"), *([_("Time")] if time else []), *_heads())
+    return html("parts.html", heads=heads, rows=rows)
 
 
 def robustness(report: Report) -> Markup:

@@ -108,4 +108,4 @@ def numbers(report: Report) -> Markup:
     pairs = ((s.fake, s.still) for person in report.people for s in person.scores)
     # As printed: a column that would repeat the other one is left out.
     alone = any(f"{fake:.3f}" != f"{still:.3f}" for fake, still in pairs)
-    return html("numbers.html", people=report.people, alone=alone)
+    return html("numbers.html", people=report.people, alone=alone, timed=not report.video.is_still)

@@ -136,27 +136,34 @@ def robustness_text(found: Robustness) -> str:
     """How far the score of worse copies moves, and whether the answer turns."""
     moved = found.largest_change
     if moved is None:
-        return _("Worse copies of this video cannot be judged, so its score cannot be compared.")
-    # In percentage points, as the probabilities are printed.
-    points = round(moved * 100)
-    far = (
-        _(
-            "Over {frames} frames, worse copies move the score by at most {points} "
-            "percentage points.",
-            frames=found.frames,
-            points=points,
-        )
-        if points > 1
-        else _(
-            "Over {frames} frames, worse copies move the score by 1 percentage point at most.",
-            frames=found.frames,
-        )
-    )
+        return _("Worse copies cannot be judged, so the score cannot be compared.")
+    far = _moved(found.frames, round(moved * 100))
     turned = [copy for copy in found.copies if copy.verdict != found.verdict]
     if not turned:
         return joined(far, _("The answer stays the same."))
     changes = [str(COPY_TURNS[copy.kind]) for copy in turned]
     return joined(far, *changes)
+
+
+def _moved(frames: int, points: int) -> str:
+    """How far a score moves, in percentage points, as the probabilities are printed."""
+    if frames == 1:  # a still picture
+        if points > 1:
+            return _(
+                "Worse copies move the score by at most {points} percentage points.", points=points
+            )
+        return _("Worse copies move the score by 1 percentage point at most.")
+    if points > 1:
+        return _(
+            "Over {frames} frames, worse copies move the score by at most {points} "
+            "percentage points.",
+            frames=frames,
+            points=points,
+        )
+    return _(
+        "Over {frames} frames, worse copies move the score by 1 percentage point at most.",
+        frames=frames,
+    )
 
 
 def tracks_text(video: VideoInfo) -> str:

@@ -23,7 +23,7 @@ from detector.service.jobs import STARTING, Step
 from detector.settings import Settings
 from detector.ui import html
 from detector.ui.handlers import Detectors, Question, analyse, draw, draw_views, write_documents
-from detector.ui.tabs.explain import Panel
+from detector.ui.tabs.explain import Panel, of_update
 from detector.ui.tabs.given import shown_preview
 from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
 from detector.ui.viewer import ViewerData, viewer_data
@@ -105,7 +105,7 @@ class Shown:
 
     def components(self) -> list[gr.Component | gr.Column | gr.Accordion]:
         own = [getattr(self, name) for name in self.__slots__ if name != "panel"]
-        return [*own, self.panel.answered]
+        return [*own, self.panel.answered, self.panel.of]
 
 
 class Events:
@@ -228,6 +228,7 @@ class Events:
             shown.verdict: answer_card(report),
             shown.form: gr.update(open=False),
             shown.panel.answered: (question, report),
+            shown.panel.of: of_update(report),
             shown.area: gr.update(visible=bool(report.people)),
             shown.beside: gr.update(visible=bool(report.people)),
             shown.viewer: self._viewed(question, report) if report.people else None,

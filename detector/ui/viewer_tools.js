@@ -102,14 +102,19 @@ part('full').hidden = !document.fullscreenEnabled;
 
 // --- Keys
 
-const LISTED = [
+// Of a still picture only those of the second list.
+const OF_VIDEO = [
   [['←', '→'], 'key_step'], [[',', '.'], 'key_frame'], [[words.home, words.end], 'key_ends'], [['N'], 'key_next'],
-  [[words.space], 'key_play'], [['S'], 'speed'], [['Z'], 'zoom'], [[words.shift, '← ↑ → ↓'], 'key_pan'], [['F'], 'full'],
+  [[words.space], 'key_play'], [['S'], 'speed'],
+];
+const LISTED = [
+  [['Z'], 'zoom'], [[words.shift, '← ↑ → ↓'], 'key_pan'], [['F'], 'full'],
   [['P'], 'save'], [['O'], 'save_overlay'], [['?'], 'keys'],
 ];
 
 function keys() {
-  part('keys-list').replaceChildren(...LISTED.flatMap(([names, word]) => [
+  const listed = data.picture ? LISTED : [...OF_VIDEO, ...LISTED];
+  part('keys-list').replaceChildren(...listed.flatMap(([names, word]) => [
     make('dt', {}, ...names.map((name) => make('kbd', {}, name))), make('dd', {}, words[word]),
   ]));
   part('keys').showModal();

@@ -28,6 +28,7 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.text.llm import narrator_of
 from detector.text.phrases import TARGET_NAMES
 from detector.ui import html
+from detector.ui.cancelling import build_cancel, wire_cancel
 from detector.ui.greeting import greeting
 from detector.ui.handlers import (
     Detectors,
@@ -88,7 +89,7 @@ def steadiness() -> str:
         "invitation",
         _("Robustness"),
         _(
-            "A score that falls apart when the video is saved again is worth little. The same "
+            "A score that falls apart when the file is saved again is worth little. The same "
             "frames are re-encoded, reduced and blurred, and judged again; that takes about three "
             "times as long as a look at 20 frames."
         ),
@@ -104,6 +105,13 @@ def retold() -> str:
             "text that contains more than the findings is not shown."
         ),
     )
+
+
+def of_update(report: Report) -> Any:
+    """What is offered to be explained: a still picture is no part of a video."""
+    if report.video.is_still:
+        return gr.update(visible=False, value=HEAT_TARGETS[0])
+    return gr.update(visible=True)
 
 
 def build_panel() -> Panel:
@@ -124,13 +132,13 @@ def build_panel() -> Panel:
                 explain_button = gr.Button(
                     mark("Explain this frame"), elem_id="closeup-start", scale=3
                 )
-                leave = gr.Button(mark("Cancel"), elem_id="closeup-cancel", scale=1)
+                leave = build_cancel(mark("Cancel"), "closeup-cancel")
             found = gr.HTML(elem_id="closeup", elem_classes="report")
         with gr.Column(scale=5, min_width=320, elem_classes="desk"):
             greeting(gr.HTML, steadiness, elem_classes="report")
             with gr.Row():
                 tries = gr.Button(mark("Test robustness"), elem_id="copies-start", scale=3)
-                stop = gr.Button(mark("Cancel"), elem_id="copies-cancel", scale=1)
+                stop = build_cancel(mark("Cancel"), "copies-cancel")
             steady = gr.HTML(elem_id="steadiness", elem_classes="report")
             # Built in any case: its events name components that must exist.
             with gr.Column(visible=narrator_of() is not None):
@@ -169,15 +177,16 @@ def wire_panel(
     retelling_run = panel.retell_button.click(
         events.retell, state, [panel.retelling, *state], **QUIET, **heavy
     )
-    for button, running, shown in (
-        (panel.leave, explaining, panel.found),
-        (panel.stop, trying, panel.steady),
+    for button, begins, running, shown in (
+        (panel.leave, panel.explain_button.click, explaining, panel.found),
+        (panel.stop, panel.tries.click, trying, panel.steady),
     ):
-        # First the end of the running event: else its last step could replace the "".
-        stopped = button.click(None, cancels=running, queue=False, **QUIET)
+        stopped = wire_cancel(button, begins, running)
         stopped.then(lambda: "", None, shown, queue=False, **QUIET)
     renewed = analyse.click(None, cancels=[explaining, trying, retelling_run], queue=False, **QUIET)
-    renewed.then(lambda: [""] * 3, None, panel.answers(), queue=False, **QUIET)
+    cleared = [*panel.answers(), panel.leave, panel.stop]
+    off = gr.update(interactive=False)
+    renewed.then(lambda: ["", "", "", off, off], None, cleared, queue=False, **QUIET)
 
 
 class PanelEvents:

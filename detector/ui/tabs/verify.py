@@ -15,6 +15,7 @@ from detector.language import _, lazy, mark
 from detector.progress import OnProgress, ShouldStop
 from detector.service.jobs import Step, run_job
 from detector.ui import html
+from detector.ui.cancelling import build_cancel, wire_cancel
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, steps
@@ -72,7 +73,7 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
                 start = gr.Button(
                     mark("Verify"), variant="primary", elem_id="verify-start", scale=3
                 )
-                cancel = gr.Button(mark("Cancel"), elem_id="verify-cancel", scale=1)
+                cancel = build_cancel(mark("Cancel"), "verify-cancel")
         with gr.Column(scale=7, min_width=320):
             answer = greeting(gr.HTML, introduction, elem_id="verification", elem_classes="report")
 
@@ -96,12 +97,14 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
         api_visibility="private",
         **heavy,
     )
-    # In this order: else the running event's last step could be the last word.
     light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-    cancel.click(None, cancels=running, **light).then(html.cancelled, None, answer, **light)
+    stopped = wire_cancel(cancel, start.click, running)
+    stopped.then(html.cancelled, None, answer, **light)
     # What was compared is no longer what stands beside the answer.
     inputs = [given.change for given in (report, video, rerun)]
-    gr.on(inputs, None, cancels=running, **light).then(introduction, None, answer, **light)
+    changed = gr.on(inputs, None, cancels=running, **light)
+    cleared = changed.then(introduction, None, answer, **light)
+    cleared.then(lambda: gr.update(interactive=False), None, cancel, **light)
 
 
 def verification_card(found: Verification | ReportError | VideoError, name: str) -> Markup:
