@@ -28,7 +28,7 @@ from detector.settings import HEAT_METHODS, HEAT_TARGETS, FrameQuestion
 from detector.text.llm import narrator_of
 from detector.text.phrases import TARGET_NAMES
 from detector.ui import html
-from detector.ui.cancelling import build_cancel, wire_cancel
+from detector.ui.cancelling import build_cancel, cancellable, wire_cancel
 from detector.ui.greeting import greeting
 from detector.ui.handlers import (
     Detectors,
@@ -171,17 +171,23 @@ def wire_panel(
     state = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
     explaining = panel.explain_button.click(
-        events.explain_shown_frame, choice, panel.found, js=AT_THE_VIEWER, **QUIET, **heavy
+        events.explain_shown_frame,
+        choice,
+        [panel.found, panel.leave],
+        js=AT_THE_VIEWER,
+        **QUIET,
+        **heavy,
     )
-    trying = panel.tries.click(events.copies, state, [panel.steady, *state], **QUIET, **heavy)
+    tried = [panel.steady, panel.stop, *state]
+    trying = panel.tries.click(events.copies, state, tried, **QUIET, **heavy)
     retelling_run = panel.retell_button.click(
         events.retell, state, [panel.retelling, *state], **QUIET, **heavy
     )
-    for button, begins, running, shown in (
-        (panel.leave, panel.explain_button.click, explaining, panel.found),
-        (panel.stop, panel.tries.click, trying, panel.steady),
+    for button, running, shown in (
+        (panel.leave, explaining, panel.found),
+        (panel.stop, trying, panel.steady),
     ):
-        stopped = wire_cancel(button, begins, running)
+        stopped = wire_cancel(button, running)
         stopped.then(lambda: "", None, shown, queue=False, **QUIET)
     renewed = analyse.click(None, cancels=[explaining, trying, retelling_run], queue=False, **QUIET)
     cleared = [*panel.answers(), panel.leave, panel.stop]
@@ -199,7 +205,7 @@ class PanelEvents:
 
     def explain_shown_frame(
         self, answered: Answered | None, method: str, of: str, person: float, second: float
-    ) -> Iterator[str]:
+    ) -> Iterator[Updates]:
         """The frame that the viewer shows, of the person who is chosen there."""
         question, report = _scored(answered)
         frame = FrameQuestion(int(person), float(second), method, of)
@@ -207,17 +213,15 @@ class PanelEvents:
             raise gr.Error(
                 _("This person has no score that could be explained."), title=_("No score")
             )
+        found = self.panel.found
         with closing(explain(self.detectors, question, report, frame)) as steps:
-            for item in steps:
-                if isinstance(item, Step):
-                    yield html.working(item)
-                else:
-                    yield html.problem(item) if isinstance(item, VideoError) else closeup(item)
+            yield from cancellable(self.panel.leave, ({found: _looked(item)} for item in steps))
 
     def copies(self, answered: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(answered)
         with closing(try_copies(self.detectors, question, report)) as steps:
-            yield from self._shown(steps, question, self.panel.steady, files or [])
+            shown = self._shown(steps, question, self.panel.steady, files or [])
+            yield from cancellable(self.panel.stop, shown)
 
     def retell(self, answered: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(answered)
@@ -249,6 +253,12 @@ class PanelEvents:
             # The annotated video stays; documents are replaced by those of the same names.
             drawn = [path for path in files if Path(path).name not in names]
             yield {self.files: [*drawn, *map(str, written)]}
+
+
+def _looked(item: Step | Report | VideoError) -> str:
+    if isinstance(item, Step):
+        return html.working(item)
+    return html.problem(item) if isinstance(item, VideoError) else closeup(item)
 
 
 def _scored(answered: Answered | None) -> Answered:

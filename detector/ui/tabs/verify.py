@@ -15,7 +15,7 @@ from detector.language import _, lazy, mark
 from detector.progress import OnProgress, ShouldStop
 from detector.service.jobs import Step, run_job
 from detector.ui import html
-from detector.ui.cancelling import build_cancel, wire_cancel
+from detector.ui.cancelling import build_cancel, cancellable, wire_cancel
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, steps
@@ -77,34 +77,35 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
         with gr.Column(scale=7, min_width=320):
             answer = greeting(gr.HTML, introduction, elem_id="verification", elem_classes="report")
 
-    def verify(video: str | None, report: str | None, rerun: bool) -> Iterator[str]:
+    def verify(video: str | None, report: str | None, rerun: bool) -> Iterator[dict[Any, Any]]:
         if not report or not video:
             raise gr.Error(
                 _("Choose a report and the file it is about."), title=_("Nothing to compare")
             )
         with closing(compare(detectors, video, report, rerun)) as steps:
-            for item in steps:
-                if isinstance(item, Step):
-                    yield html.working(item)
-                else:
-                    yield verification_card(item, Path(video).name)
+            shown = ({answer: _shown(item, Path(video).name)} for item in steps)
+            yield from cancellable(cancel, shown)
 
     running = start.click(
         verify,
         [video, report, rerun],
-        answer,
+        [answer, cancel],
         show_progress="hidden",
         api_visibility="private",
         **heavy,
     )
     light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-    stopped = wire_cancel(cancel, start.click, running)
+    stopped = wire_cancel(cancel, running)
     stopped.then(html.cancelled, None, answer, **light)
     # What was compared is no longer what stands beside the answer.
     inputs = [given.change for given in (report, video, rerun)]
     changed = gr.on(inputs, None, cancels=running, **light)
     cleared = changed.then(introduction, None, answer, **light)
     cleared.then(lambda: gr.update(interactive=False), None, cancel, **light)
+
+
+def _shown(item: Step | Verification | ReportError | VideoError, name: str) -> Markup:
+    return html.working(item) if isinstance(item, Step) else verification_card(item, name)
 
 
 def verification_card(found: Verification | ReportError | VideoError, name: str) -> Markup:
