@@ -46,8 +46,7 @@ def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
     if settings.start >= info.seconds > 0 and settings.start > 0:
         raise VideoError(
             lazy(
-                "{file} is {length} s long; nothing of it lies at {start} s or later. "
-                "Choose an earlier part.",
+                "{file} is {length} s long and ends before {start} s. Choose an earlier part.",
                 file=info.name,
                 length=f"{info.seconds:.1f}",
                 start=f"{settings.start:g}",

@@ -133,7 +133,7 @@ def _labels(text: str, path: Path) -> Labels:
         if entries.setdefault(parts, label).fake != label.fake:
             raise LabelsError(
                 _(
-                    "{list} gives {file} as both REAL and FAKE. Keep the right line.",
+                    "{list} labels {file} as both REAL and FAKE. Keep the correct line.",
                     list=path.name,
                     file=file,
                 )

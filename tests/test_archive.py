@@ -282,7 +282,7 @@ def test_crashed_workers_and_crashing_files_affect_no_other_video(job: Job, tmp_
     assert len(found) == 200
     given_up = {name for name, row in found.items() if row["status"] == "unsafe"}
     assert given_up == {"poison.mp4", "broken.mp4"}
-    assert "poison.mp4 made every worker fail" in str(found["poison.mp4"]["headline"])
+    assert "poison.mp4 crashed every worker" in str(found["poison.mp4"]["headline"])
     assert not list(analyse_all(entries, store, setup))
 
 

@@ -70,7 +70,7 @@ def test_a_row_opens_the_full_report_of_its_file(finished: Page) -> None:
     for part in (".answer", ".moments img", "details table"):
         expect(row.locator(part).first).to_be_attached()
     for moment in row.locator(".moments figure").all():
-        assert moment.locator("img").count() == 2, "the face, and where the model looked"
+        assert moment.locator("img").count() == 2, "the face, and its heat map"
     report = json.loads(download(finished, "#batch-row-files", "json"))
     assert report["video"]["name"] == "last.mp4"
 

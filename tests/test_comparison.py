@@ -171,7 +171,7 @@ def test_the_terminal_compares_two_models_about_one_file(
     models = ["--weights", str(weights / "tiny.safetensors"), "--weights", str(other)]
     options = ["--device", "cpu", "--frames", "8"]
     assert cli.main(["--compare", str(talking), *models, *options]) == 0
-    assert "A was judged by the model tiny, B by the model other." in capsys.readouterr().out
+    assert "A was scored by the model tiny, B by the model other." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_the_second_pass_samples_no_frame_twice() -> None:
 def test_the_headline_states_how_little_was_analysed() -> None:
     sparse = reports.sparse()
     calm = replace(sparse, people=reports.calm().people, verdict=reports.Verdict.NO_SIGN)
-    assert "in the 1.0 s of 2:00 that were looked at" in headline(calm)
+    assert "in the 1.0 s of 2:00 that were analysed" in headline(calm)
 
 
 def test_the_headline_names_the_part_of_the_video() -> None:
@@ -156,8 +156,8 @@ def test_coverage_is_stated_with_its_chance() -> None:
     assert sampled.seconds == pytest.approx(24 / 25)
     assert sampled.missed > 0.9
     texts = [sentence.text for sentence in sentences(reports.sparse())]
-    assert any("Of 2:00, 1.0 s were looked at, 24 frames" in text for text in texts)
-    assert any("stretch of 2 s" in text for text in texts)
+    assert any("Of 2:00, 1.0 s were analysed, 24 frames" in text for text in texts)
+    assert any("part of 2 s" in text for text in texts)
 
 
 def test_more_frames_are_advised_only_where_there_are_more() -> None:

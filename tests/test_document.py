@@ -247,7 +247,7 @@ def test_the_page_shows_verdict_numbers_moments_limits_and_model() -> None:
     assert "42 of 48 sampled frames" in plain
     assert report.model.id in plain
     assert report.model.sha256 in plain
-    assert "where the model looked" in plain
+    assert "regions that contribute to the score" in plain
     assert "not an amount of manipulation" in plain
     pictures = [a for tag, a in page.tags if tag == "img" and a.get("alt")]
     assert len(pictures) == 2 * sum(len(person.moments) for person in report.people)
@@ -293,6 +293,6 @@ def test_the_score_without_time_has_a_column_only_where_it_differs() -> None:
 
 def test_a_still_picture_has_no_column_of_times() -> None:
     page = to_html(replace(reports.explained(), video=reports.still_image().video))
-    assert "Every judged face" in page
+    assert "Every scored face" in page
     assert page.count('scope="col">Time<') == 0
     assert to_html(reports.explained()).count('scope="col">Time<') == 2

@@ -228,5 +228,5 @@ def test_a_still_picture_is_not_asked_about_a_video(
     expect(page.locator("#heat-of")).to_be_hidden()
     part(page, "save").press("?")
     expect(part(page, "keys")).to_contain_text("Zoom")
-    expect(part(page, "keys")).not_to_contain_text("judged frame")
+    expect(part(page, "keys")).not_to_contain_text("scored frame")
     page.close()

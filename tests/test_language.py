@@ -60,10 +60,10 @@ def test_text_from_outside_is_never_translated(language: str) -> None:
 
 
 def test_a_parameter_that_is_a_message_is_translated_too() -> None:
-    outer = lazy("The evidence lies in {parts}.", parts=lazy("the nose"))
+    outer = lazy("The evidence is in {parts}.", parts=lazy("the nose"))
     with in_language("de"):
         assert str(outer) == "Die Anzeichen liegen hier: die Nase."
-    assert str(outer) == "The evidence lies in the nose."
+    assert str(outer) == "The evidence is in the nose."
 
 
 def test_a_template_can_reach_nothing_but_its_parameters() -> None:

@@ -54,7 +54,7 @@ def test_a_label_fits_into_every_picture_wherever_the_face_is(
         "everything": Box(-50, -50, width + 50, height + 50),
     }[where]
     image = grey(width, height)
-    drawn = draw_face(image, box, "Person 12 · not judged", colour_of("no_sign"))
+    drawn = draw_face(image, box, "Person 12 · not scored", colour_of("no_sign"))
     assert drawn.shape == image.shape
     plate = (drawn == colour_of("no_sign")).all(axis=2)
     assert plate.sum() > 50

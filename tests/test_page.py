@@ -272,7 +272,7 @@ def test_all_downloads_are_offered(answered: Page) -> None:
 
 
 def test_the_numbers_are_in_a_table_too(answered: Page) -> None:
-    answered.get_by_text("Every judged frame").click()
+    answered.get_by_text("Every scored frame").click()
     table = answered.locator("#numbers table")
     expect(table).to_be_visible()
     assert table.locator("tbody tr").count() == 20

@@ -89,7 +89,7 @@ def too_long(path: Path) -> Path:
     ("make", "status", "sentence"),
     [
         (no_face, Status.NO_FACE, "no face was found in this video"),
-        (too_short, Status.TOO_SHORT, "this video is too short to judge"),
+        (too_short, Status.TOO_SHORT, "this video is too short for a score"),
         (unreadable, Status.UNREADABLE, "clip.mp4 is not a video"),
         (too_large, Status.TOO_LARGE, "at most 0.3 million pixels are accepted"),
         (too_long, Status.TOO_LONG, "at most 0 minutes are accepted"),

@@ -104,8 +104,8 @@ def test_a_suspicious_segment_is_described_with_start_end_peak_and_person() -> N
 
 
 def test_a_period_without_a_scored_face_is_described() -> None:
-    assert "No face could be judged from 0:08.0" in text_of(reports.two_people())
-    assert "No face could be judged" not in text_of(reports.calm())
+    assert "No face could be scored from 0:08.0" in text_of(reports.two_people())
+    assert "No face could be scored" not in text_of(reports.calm())
 
 
 def test_each_warning_appears_once() -> None:

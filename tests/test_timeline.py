@@ -195,7 +195,7 @@ def test_ticks_are_few_and_all_different(seconds: float) -> None:
 
 
 def test_a_chart_without_people_states_that() -> None:
-    assert "No face was judged" in texts(parsed(reports.no_face()))
+    assert "No face was scored" in texts(parsed(reports.no_face()))
 
 
 def test_a_still_picture_has_a_row_per_person_and_no_time_axis() -> None:

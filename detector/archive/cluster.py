@@ -139,8 +139,8 @@ def given_up(entry: Entry) -> Record:
     """The record of a video that no worker survived."""
     error = VideoError(
         lazy(
-            "{file} made every worker fail that analysed it, and was given up. "
-            "Analyse it on its own to see why.",
+            "{file} crashed every worker that analysed it, and was skipped. Analyse it on its "
+            "own to see why.",
             file=entry.name,
         ),
         Status.UNSAFE,

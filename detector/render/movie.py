@@ -99,7 +99,7 @@ class Annotator:
 def _score_text(face: FaceScore | UnscoredFace) -> str:
     if isinstance(face, FaceScore) and face.usable:
         return percent(face.fake)
-    return "not judged"
+    return "not scored"
 
 
 def _scaled(box: Box, factor: float) -> Box:

@@ -75,4 +75,6 @@ def _statements(info: VideoInfo, known: dict[str, str]) -> Iterator[Message]:
     if known.get("changed"):
         yield lazy("The file was changed after it was made, by its own clock.")
     if info.rotation:
-        yield lazy("It is stored turned by {angle}°, and was judged upright.", angle=info.rotation)
+        yield lazy(
+            "It is stored rotated by {angle}°, and was analysed upright.", angle=info.rotation
+        )

@@ -47,9 +47,10 @@ def _nothing(origin: Origin) -> Signal:
     if origin.credentials is Credentials.ABSENT:
         return Signal(KIND, TITLE, SignalStatus.ABSENT)
     elsewhere = lazy(
-        "The content credentials lie on a server, which is not contacted; nothing is known of them."
+        "The content credentials are stored on a server, which is not contacted, "
+        "so they were not checked."
     )
-    unsafe = lazy("The content credentials could not be read safely; nothing is known of them.")
+    unsafe = lazy("The content credentials could not be read safely, so they were not checked.")
     statement = elsewhere if "remote" in origin.faults else unsafe
     return Signal(KIND, TITLE, SignalStatus.NOTED, (statement,))
 

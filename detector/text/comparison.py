@@ -36,7 +36,7 @@ def _what(found: Comparison) -> Iterator[str]:
     if found.reports is not None and not found.same_model:
         first, second = found.reports
         yield _(
-            "A was judged by the model {first}, B by the model {second}.",
+            "A was scored by the model {first}, B by the model {second}.",
             first=first.model.id,
             second=second.model.id,
         )
@@ -74,11 +74,12 @@ def _gap(difference: float) -> str:
 def _clear(found: Comparison) -> str:
     if found.intervals_overlap:
         return _(
-            "The intervals overlap, so the scores may differ only by which frames were looked at."
+            "The intervals overlap, so the scores may differ only because other frames were "
+            "sampled."
         )
     return _(
-        "The intervals do not overlap, so the scores differ by more than which frames were "
-        "looked at."
+        "The intervals do not overlap, so the scores differ by more than the choice of frames "
+        "explains."
     )
 
 

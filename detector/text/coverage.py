@@ -21,7 +21,7 @@ def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
     if coverage is None:
         return []
     text = _(
-        "Of {length}, {seen} were looked at, {frames} frames; a face was found in {found} of them.",
+        "Of {length}, {seen} were analysed, {frames} frames; a face was found in {found} of them.",
         seen=length_text(coverage.seconds),
         length=length_text(report.video.seconds),
         found=report.frames_with_face,
@@ -42,7 +42,7 @@ def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
     if gap is not None and report.status is Status.OK:
         start, end = gap
         text = _(
-            "No face could be judged from {start} to {end}; nothing is known about that stretch.",
+            "No face could be scored from {start} to {end}; that part has no score.",
             start=clock(start),
             end=clock(end),
         )
@@ -53,8 +53,8 @@ def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
 def missed_text(coverage: Coverage) -> str:
     """What the gaps between the samples could hide."""
     return _(
-        "A manipulated stretch of {insert} s would lie between the frames that were looked at "
-        "with a chance of {chance}.",
+        "With a probability of {chance}, a manipulated part of {insert} s would fall between the "
+        "analysed frames.",
         insert=f"{SHORT_INSERT:.0f}",
         chance=percent(coverage.missed),
     )

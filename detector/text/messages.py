@@ -14,28 +14,26 @@ BANDS = {
 }
 
 STATUS = {
-    Status.OK: lazy(
-        "The video was judged; read the score together with its interval and the limits."
-    ),
+    Status.OK: lazy("The video has a score; read it together with its interval and the limits."),
     Status.NO_FACE: lazy(
-        "No face was found, so there is nothing to judge. "
-        "Use a part of the video in which a face is visible and upright."
+        "No face was found, so there is nothing to score. Use a part of the video in which a "
+        "face is visible and upright."
     ),
     Status.FACE_TOO_SMALL: lazy(
-        "The faces are too small to judge. "
-        "Use a version with a higher resolution, or a part filmed closer."
+        "The faces are too small for a score. Use a version with a higher resolution, or a part "
+        "filmed closer."
     ),
     Status.TOO_FEW_FACES: lazy(
-        "Too few clear pictures of the face were found to judge it. "
-        "Analyse more frames, or use a longer part in which the face is visible."
+        "Too few clear pictures of the face were found for a score. Analyse more frames, or use "
+        "a longer part in which the face is visible."
     ),
     Status.TOO_SHORT: lazy(
-        "The video is too short to judge: it has fewer frames than a score needs. "
-        "Use a longer part of it, or the whole video that it was cut from."
+        "The video is too short: it has fewer frames than a score needs. Use a longer part of "
+        "it, or the whole video that it was cut from."
     ),
     Status.TOO_BLURRED: lazy(
-        "The faces are too blurred to judge. "
-        "Use the original file rather than a copy that was compressed or forwarded."
+        "The faces are too blurred for a score. Use the original file rather than a copy that "
+        "was compressed or forwarded."
     ),
     Status.UNTRAINED: lazy(
         "The model has no trained weights, so it gives no score. "
@@ -86,12 +84,13 @@ WARNINGS = {
         "This is a still picture: nothing could be learned from movement, "
         "so analyse the video it comes from if there is one."
     ),
-    Warn.FEW_FRAMES: lazy("Few frames could be judged, so the score is unsteady."),
+    Warn.FEW_FRAMES: lazy("Few frames could be scored, so the score is uncertain."),
     Warn.SMALL_FACES: lazy(
-        "Some faces are small; a version with a higher resolution is judged better."
+        "Some faces are small; the score is more reliable with a higher resolution."
     ),
     Warn.BLURRED_FACES: lazy(
-        "Some faces are blurred; the original file is judged better than a compressed copy."
+        "Some faces are blurred; the score is more reliable for the original file than for a "
+        "compressed copy."
     ),
     Warn.PROFILE_FACES: lazy(
         "Some faces are turned away from the camera, where the model is less reliable; "
@@ -102,12 +101,12 @@ WARNINGS = {
         "or raise the number of faces."
     ),
     Warn.TIME_AND_FRAME_DISAGREE: lazy(
-        "Single frames and their movement over time point in different directions; "
-        "treat the score with caution and look at the moments yourself."
+        "The scores of single frames and of their movement over time disagree; treat the score "
+        "with caution and check the moments yourself."
     ),
     Warn.NEAR_THRESHOLD: lazy(
-        "The score lies close to the decision threshold; a small change of the video "
-        "could turn the answer, so seek other evidence."
+        "The score is close to the decision threshold; a small change of the video could change "
+        "the verdict, so use other evidence, too."
     ),
     Warn.NOT_CALIBRATED: lazy(
         "The model is not calibrated: its score ranks faces, but a score of 80 % "
@@ -122,41 +121,42 @@ WARNINGS = {
         "its parts are timed here one after the other, so another player may show other times."
     ),
     Warn.OTHER_TRACKS: lazy(
-        "The file has several video tracks, and only one of them was judged; "
-        "choose another track to have that one judged."
+        "The file has several video tracks, and only one of them was analysed; choose another "
+        "track to analyse that one."
     ),
     Warn.TONE_MAPPED: lazy(
-        "The pictures have a high dynamic range or wide colours and were converted to those of an "
-        "ordinary screen; an original without them is judged more reliably."
+        "The pictures have a high dynamic range or wide colours and were converted to those of a "
+        "standard screen; the score is more reliable for an original without them."
     ),
     Warn.DEINTERLACED: lazy(
-        "The video is interlaced, so only one of two moments in each picture was judged, at half "
-        "the height; a progressive original is judged better."
+        "The video is interlaced, so only one of the two moments in each picture was analysed, "
+        "at half the height; the score is more reliable for a progressive original."
     ),
     Warn.TURNED: lazy(
         "The faces lay on their side or upside down, so the pictures were turned until the faces "
         "stood upright, and all results are about the turned pictures."
     ),
     Warn.LYING_FACES: lazy(
-        "Some faces lie on their side or upside down beside others that do not, and were not "
-        "judged; turn the video so that they stand upright to have them judged."
+        "Some faces are rotated while others are upright, and were not scored; rotate the video "
+        "so that they are upright to get their score."
     ),
     Warn.PARTLY_SEEN: lazy(
-        "Most of this video lies between the frames that were looked at; a short manipulated "
-        "stretch may have been missed."
+        "Most of this video is between the analysed frames; a short manipulated part may have "
+        "been missed."
     ),
 }
 
 # What can be done about a warning while there are frames that were not analysed.
 ADVICE_MORE = {
-    Warn.FEW_FRAMES: lazy("Look at more frames."),
+    Warn.FEW_FRAMES: lazy("Analyse more frames."),
     Warn.NEAR_THRESHOLD: lazy("Looking at more frames may settle it."),
-    Warn.PARTLY_SEEN: lazy("Look at more frames, or choose the part that matters."),
+    Warn.PARTLY_SEEN: lazy("Analyse more frames, or choose the part that matters."),
 }
 
-LIMIT_SCORE = lazy("The score says how likely manipulation is, not how much was changed.")
+LIMIT_SCORE = lazy("The score states how likely manipulation is, not how much was changed.")
 LIMIT_HEAT = lazy(
-    "Heat maps show where the model looked; they do not prove that something was edited there."
+    "Heat maps show regions that contribute to the score; they do not prove that something "
+    "was edited there."
 )
 LIMIT_VIDEO = lazy(
     "Only faces in the sampled frames were examined: not the sound, the background, the text or "
@@ -182,8 +182,8 @@ VERIFY = {
         lazy("Same weights"),
         lazy("The weights that the report names are the ones at work here."),
         lazy(
-            "The report names weights that are not at work here, so its score cannot be repeated. "
-            "Ask whoever made the report which release they used."
+            "The report names weights that are not loaded here, so its score cannot be repeated. "
+            "Ask the author of the report which release was used."
         ),
         lazy("The report names no weights: its file gave no score."),
     ),

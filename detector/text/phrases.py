@@ -97,7 +97,7 @@ def region_text(moment: Moment) -> str | None:
         )
     confirmed = [region for region in moment.regions if region.confirmed]
     parts = [_confirmed(one) for one in sorted(confirmed, key=lambda one: -one.evidence)]
-    return _("The evidence lies in {parts}.", parts=_("; and in ").join(parts))
+    return _("The evidence is in {parts}.", parts=_("; and in ").join(parts))
 
 
 def where_text(moment: Moment) -> str:
@@ -107,8 +107,8 @@ def where_text(moment: Moment) -> str:
         return text
     if moment.regions:
         return _(
-            "Too little speaks for manipulation here to be confirmed by blurring; the shares "
-            "show where that little lies."
+            "The evidence of manipulation is too weak here to be confirmed by blurring; the "
+            "shares show where it is."
         )
     return _("Nothing here raised the score, so there is nothing to locate.")
 
@@ -136,7 +136,7 @@ def robustness_text(found: Robustness) -> str:
     """How far the score of worse copies moves, and whether the answer turns."""
     moved = found.largest_change
     if moved is None:
-        return _("Worse copies cannot be judged, so the score cannot be compared.")
+        return _("Worse copies cannot be scored, so the score cannot be compared.")
     far = _moved(found.frames, round(moved * 100))
     turned = [copy for copy in found.copies if copy.verdict != found.verdict]
     if not turned:
@@ -174,7 +174,7 @@ def tracks_text(video: VideoInfo) -> str:
     }
     judged = named.pop(video.track, str(video.track))
     return _(
-        "Video track {judged} was judged; the file also has {others}.",
+        "Video track {judged} was analysed; the file also has {others}.",
         judged=judged,
         others=", ".join(named.values()),
     )

@@ -6,7 +6,7 @@ from detector.language import lazy
 
 SERVICE = {
     "queue full": lazy(
-        "Too many people are waiting already. Your file was not looked at; try again in a few "
+        "Too many people are waiting already. Your file was not analysed; try again in a few "
         "minutes."
     ),
     "quota": lazy(

@@ -25,21 +25,21 @@ HEADLINES = {
 REASONS: dict[Status | tuple[Status, bool], Message] = {
     (Status.NO_FACE, False): lazy("no face was found in this video"),
     (Status.NO_FACE, True): lazy("no face was found in this picture"),
-    (Status.FACE_TOO_SMALL, False): lazy("the faces in this video are too small to judge"),
-    (Status.FACE_TOO_SMALL, True): lazy("the faces in this picture are too small to judge"),
+    (Status.FACE_TOO_SMALL, False): lazy("the faces in this video are too small for a score"),
+    (Status.FACE_TOO_SMALL, True): lazy("the faces in this picture are too small for a score"),
     (Status.TOO_FEW_FACES, False): lazy("this video shows too few clear pictures of a face"),
     (Status.TOO_FEW_FACES, True): lazy("this picture shows too few clear pictures of a face"),
-    (Status.TOO_SHORT, False): lazy("this video is too short to judge"),
-    (Status.TOO_SHORT, True): lazy("this picture is too short to judge"),
-    (Status.TOO_BLURRED, False): lazy("the faces in this video are too blurred to judge"),
-    (Status.TOO_BLURRED, True): lazy("the faces in this picture are too blurred to judge"),
+    (Status.TOO_SHORT, False): lazy("this video is too short for a score"),
+    (Status.TOO_SHORT, True): lazy("this picture is too short for a score"),
+    (Status.TOO_BLURRED, False): lazy("the faces in this video are too blurred for a score"),
+    (Status.TOO_BLURRED, True): lazy("the faces in this picture are too blurred for a score"),
     Status.UNTRAINED: lazy("the model has no trained weights"),
     Status.CANCELLED: lazy("the analysis was cancelled"),
     Status.TIMED_OUT: lazy("the analysis took too long"),
     Status.INTERRUPTED: lazy("the analysis broke off on our side"),
     Status.BUSY: lazy("too many people are waiting"),
     Status.QUOTA_USED: lazy("your share of this machine is used up for now"),
-    Status.OK: lazy("no person could be judged"),
+    Status.OK: lazy("no person could be scored"),
 }
 # By whether the score is calibrated, and whether it has an interval.
 OVERALL = {

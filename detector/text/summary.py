@@ -85,8 +85,8 @@ def _no_sign(report: Report) -> str:
     if coverage is None or coverage.share > NEARLY_ALL:
         return str(HEADLINES[Verdict.NO_SIGN, report.video.is_still])
     return _(
-        "No sign of manipulation in the {seen} of {length} that were looked at; "
-        "that is not proof that the video is genuine.",
+        "No sign of manipulation in the {seen} of {length} that were analysed; that is not proof "
+        "that the video is genuine.",
         seen=length_text(coverage.seconds),
         length=length_text(report.video.seconds),
     )

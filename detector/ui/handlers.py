@@ -54,7 +54,7 @@ class Question:
     def given(self) -> Path:
         """The file; raises gr.Error, which the visitor reads, when there is none."""
         if self.path is None:
-            raise gr.Error(_("Choose a video or a picture first."), title=_("Nothing to look at"))
+            raise gr.Error(_("Choose a video or a picture first."), title=_("Nothing to show"))
         return self.path
 
 

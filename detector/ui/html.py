@@ -91,12 +91,12 @@ def welcome() -> Markup:
     """What stands where the answer will be."""
     return steps(
         _("What it does with your video"),
-        (_("Finds and follows every face"), _("each person gets a line of their own")),
+        (_("Finds and follows every face"), _("one line for each person")),
         (
             _("Scores runs of frames"),
             _("spread over the whole video, each frame with its neighbours"),
         ),
-        (_("Says how likely, when and why"), _("or plainly that it is undecided")),
+        (_("How likely, when and why"), _("or plainly that it is undecided")),
     )
 
 
@@ -134,7 +134,7 @@ def _in_line(place: int) -> Markup:
 
 def undrawn(error: VideoError) -> Markup:
     """Why there is no annotated video beside the answer."""
-    why = joined(error, _("The answer above stands without it."))
+    why = joined(error, _("The result above does not need it."))
     return section("working", _("The video was not annotated"), why, role="status")
 
 

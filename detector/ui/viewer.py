@@ -31,8 +31,8 @@ CHART_WIDTHS = (350, 700, 1080)  # units: on a phone, on a tablet, on a desktop
 WORDS = {
     "play": mark("Play"),
     "pause": mark("Pause"),
-    "previous": mark("Previous judged frame"),
-    "next": mark("Next judged frame"),
+    "previous": mark("Previous scored frame"),
+    "next": mark("Next scored frame"),
     "suspicious": mark("Next suspicious moment"),
     "mute": mark("Mute"),
     "unmute": mark("Unmute"),
@@ -43,15 +43,15 @@ WORDS = {
     "timeline": mark("Timeline of the scores"),
     "inspector": mark("Frame inspector"),
     "crop": mark("Face as shown"),
-    "warm": mark("Where the model looked"),
+    "warm": mark("Regions that contribute to the score"),
     "compare": mark("Face against heat map"),
-    "between": mark("Between judged frames"),
+    "between": mark("Between scored frames"),
     "away": mark("Not in this frame"),
-    "neighbours": mark("Judged frames before and after"),
+    "neighbours": mark("Scored frames before and after"),
     "stretches": mark("Suspicious stretches"),
     "no_stretch": mark("No suspicious stretch was found."),
     "hint": mark(
-        "Click or drag in the chart. Arrow keys step through the judged frames, Home and End go "
+        "Click or drag in the chart. Arrow keys step through the scored frames, Home and End go "
         "to the first and last, N to the next suspicious moment, space plays; ? lists all keys."
     ),
     "speed": mark("Speed"),
@@ -66,9 +66,9 @@ WORDS = {
     "reduced": mark("reduced from"),
     "keys": mark("Keys"),
     "close": mark("Close"),
-    "key_step": mark("Previous and next judged frame"),
+    "key_step": mark("Previous and next scored frame"),
     "key_frame": mark("Previous and next frame of the video"),
-    "key_ends": mark("First and last judged frame"),
+    "key_ends": mark("First and last scored frame"),
     "key_next": mark("Next suspicious moment"),
     "key_play": mark("Play or pause"),
     "key_pan": mark("Move the zoomed picture"),
@@ -76,11 +76,11 @@ WORDS = {
     "end": mark("End"),
     "space": mark("Space"),
     "shift": mark("Shift"),
-    "key_point": mark("a judged frame"),
+    "key_point": mark("a scored frame"),
     "key_hollow": mark("too unclear to count"),
-    "key_line": mark("no line: not looked at"),
+    "key_line": mark("no line: not analysed"),
     "key_band": mark("how unsteady neighbouring frames are"),
-    "key_gap": mark("looked at, no face judged"),
+    "key_gap": mark("analysed, no face scored"),
     "key_stretch": mark("suspicious"),
 }
 
@@ -238,7 +238,7 @@ def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float)
     x0, y0, x1, y1 = _shares(square_around(face.box, margin), size)
     square = [x0, y0, x1 - x0, y1 - y0]
     if isinstance(face, UnscoredFace):
-        return JudgedFrame(second=face.second, fake=None, text=_("not judged"), square=square)
+        return JudgedFrame(second=face.second, fake=None, text=_("not scored"), square=square)
     text = percent(face.fake)
     if not face.usable:
         text = _("{score}, too unclear to count", score=text)

@@ -56,7 +56,7 @@ def video_stream(
     if stream.codec_context is None:
         raise VideoError(
             lazy(
-                "{file} is coded in a way that is not known here. Convert it to H.264 MP4.",
+                "{file} uses a codec that is not supported here. Convert it to H.264 MP4.",
                 file=path.name,
             ),
             Status.UNSUPPORTED,

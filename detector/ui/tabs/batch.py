@@ -89,7 +89,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
             frames = gr.Radio(
                 PRESET_LABELS,
                 value="standard",
-                label=mark("How closely to look"),
+                label=mark("Number of frames"),
                 elem_id="batch-frames",
             )
             labels, threshold = build_labels()
@@ -179,7 +179,7 @@ class BatchEvents:
     def begin(self, given: list[str] | None, turn: int) -> Updates:
         """The chosen files form a queue; that `turn` rises starts the first of them."""
         if not given:
-            raise gr.Error(_("Choose some files first."), title=_("Nothing to look at"))
+            raise gr.Error(_("Choose some files first."), title=_("Nothing to show"))
         try:
             batch = Batch.of(given)
         except ValueError as error:

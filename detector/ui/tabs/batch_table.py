@@ -43,7 +43,7 @@ def introduction() -> Markup:
         _("Several files, one after the other"),
         (
             _("A file that cannot be used costs only itself"),
-            _("it gets an answer that says why"),
+            _("it gets a status with the reason"),
         ),
         (_("Every file waits its turn"), _("so that other visitors get theirs")),
         (

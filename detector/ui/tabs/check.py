@@ -68,7 +68,7 @@ def _question(detectors: Detectors) -> tuple[QuestionForm, gr.Button, gr.HTML, A
 def _choices(detectors: Detectors, file: gr.File) -> tuple[QuestionForm, gr.Button]:
     """How closely to analyse `file`, and the button that begins."""
     frames = gr.Radio(
-        PRESET_LABELS, value="standard", label=mark("How closely to look"), elem_id="frames"
+        PRESET_LABELS, value="standard", label=mark("Number of frames"), elem_id="frames"
     )
     track, info, plan = build_plan()
     with gr.Accordion(mark("Options"), open=False):
@@ -85,7 +85,7 @@ def _choices(detectors: Detectors, file: gr.File) -> tuple[QuestionForm, gr.Butt
             label=mark("Call it manipulated above (0: the model's own threshold)"),
         )
         people = gr.Slider(1, 16, 8, step=1, label=mark("People to follow at most"))
-        heat = gr.Checkbox(True, label=mark("Show where the model looked"))
+        heat = gr.Checkbox(True, label=mark("Compute heat maps"))
         names = list(detectors)  # shown only where there is a choice
         model = gr.Dropdown(names, value=names[0], label=mark("Model"), visible=len(names) > 1)
     analyse = gr.Button(mark("Analyse"), variant="primary", elem_id="analyse")

@@ -72,7 +72,7 @@ def build_compare(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Lead, Le
         frames = gr.Radio(
             PRESET_LABELS,
             value="standard",
-            label=mark("How closely to look"),
+            label=mark("Number of frames"),
             elem_id="compare-frames",
             scale=3,
             min_width=360,

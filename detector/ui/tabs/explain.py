@@ -89,9 +89,9 @@ def steadiness() -> str:
         "invitation",
         _("Robustness"),
         _(
-            "A score that falls apart when the file is saved again is worth little. The same "
-            "frames are re-encoded, reduced and blurred, and judged again; that takes about three "
-            "times as long as a look at 20 frames."
+            "A score that changes when the file is saved again is not reliable. The same frames "
+            "are re-encoded, reduced and blurred, and scored again; that takes about three times "
+            "as long as an analysis of 20 frames."
         ),
     )
 
