@@ -165,3 +165,26 @@ def test_a_chosen_language_is_kept(browser: Browser, url: str) -> None:
     again.locator("#masthead select").select_option("en")
     expect(again.locator("#analyse")).to_have_text("Analyse", timeout=30_000)
     page.context.close()
+
+
+@pytest.mark.browser
+@in_a_browser[1]
+def test_gradio_s_own_buttons_are_named_in_the_language_and_files_are_not(
+    browser: Browser, url: str, tmp_path: Path
+) -> None:
+    page = visit(browser, url, "de-DE")
+    files = [tmp_path / "Fullscreen", tmp_path / "other"]
+    for file in files:
+        file.write_bytes(b"no video")
+    page.get_by_role("tab", name="Mehrere Dateien").click()
+    page.set_input_files("#batch-given input[type=file]", files)
+    expect(page.get_by_label("Diese Datei entfernen")).to_have_count(2, timeout=10_000)
+    expect(page.locator("td[aria-label=Fullscreen]")).to_have_count(1)
+    for name in ("Prüfen", "Vergleichen", "Hilfe / API"):
+        page.get_by_role("tab", name=name).click()
+    page.wait_for_timeout(300)
+    named = page.locator(":is(button, input, footer)[aria-label]").evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label'))"
+    )
+    assert [name for name in named if name in {*html.WIDGET_NAMES, "Copy"}] == []
+    page.context.close()

@@ -10,16 +10,3 @@ element.addEventListener('change', (event) => {
   document.cookie = `${cookie}=${event.target.value}; Path=/; Max-Age=31536000; ${scope}`;
   location.reload();
 });
-
-// The one text that Gradio's cameras have in English only.
-function nameCamera() {
-  for (const place of document.querySelectorAll('#camera button *, #recorder button *')) {
-    const text = place.lastChild;
-    if (text?.nodeType === Node.TEXT_NODE && text.nodeValue.trim() === 'Click to Access Webcam') {
-      text.nodeValue = ` ${words.webcam}`;
-    }
-  }
-}
-if (words !== translations.en) {
-  new MutationObserver(nameCamera).observe(document.body, { childList: true, subtree: true });
-}

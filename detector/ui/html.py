@@ -30,6 +30,35 @@ WORDS = {
     ),
 }
 
+SCRIPTS = ("chosen.js", "widgets.js", "toolarge.js")
+# What Gradio's widgets are called for a screen reader or under a pointer, in English whatever the
+# language of the page.
+WIDGET_NAMES = (
+    mark("Click to upload or drop files"),
+    mark("File upload"),
+    mark("Upload file"),
+    mark("Uploaded files"),
+    mark("Remove this file"),
+    mark("Empty value"),
+    mark("Open cell menu"),
+    mark("Copy table data"),
+    mark("Table actions"),
+    mark("Fullscreen"),
+    mark("More tabs"),
+    mark("Code input container"),
+    mark("Copied"),
+    mark("Download"),
+    mark("Close"),
+    mark("Gradio footer navigation"),
+    mark("Select input device"),
+    mark("select input source"),
+    mark("grant webcam access"),
+    mark("capture photo"),
+    mark("start recording"),
+    mark("stop recording"),
+)
+COPY = mark("Copy to the clipboard")  # "Copy" alone is a noun on this page
+
 
 def expectation(card: Mapping[str, Any]) -> str:
     """How often the model is wrong, in one line, from its card's figures; "" where it has none.
@@ -62,15 +91,21 @@ def masthead(model: ModelInfo, card: Mapping[str, Any]) -> Markup:
 
 
 def masthead_js(limits: Limits) -> str:
-    """The scripts of the masthead: one keeps the chosen language, one fills `#too-large`."""
-    translations = {
-        name: {key: catalogue(name).gettext(word) for key, word in WORDS.items()}
-        for name in LANGUAGES
-    }
+    """The scripts of the masthead: one keeps the chosen language, one names Gradio's widgets in it,
+    one fills `#too-large`."""
+    translations = {name: _words(name) for name in LANGUAGES}
     given = {"cookie": LANGUAGE_COOKIE, "most": limits.max_bytes, "translations": translations}
     constants = [f"const {name} = {json.dumps(value)};" for name, value in given.items()]
-    scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("chosen.js", "toolarge.js")]
+    scripts = [(HERE / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return "\n".join([*constants, *scripts])
+
+
+def _words(language: str) -> dict[str, Any]:
+    """The texts of the scripts in a language; `widgets` by what Gradio has in English."""
+    translated = catalogue(language).gettext
+    widgets = {name: translated(name) for name in WIDGET_NAMES}
+    widgets["Copy"] = translated(COPY)
+    return {key: translated(word) for key, word in WORDS.items()} | {"widgets": widgets}
 
 
 def origin(model: ModelInfo, device: str, limits: Limits) -> Markup:

@@ -22,7 +22,10 @@ from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.greeting import render_of
 
 _END = object()  # `next` without a default would raise StopIteration within a generator
-# Texts of Gradio's own widgets that it has in English only, by their keys in its catalogue.
+# A text that Gradio's widgets look up, and that is missing in its catalogue in every language.
+MISSING = {"common": {"upload": mark("Upload")}}
+# Texts of Gradio's own widgets that it has in English only, by their keys in its catalogue. What is
+# in none of its catalogues is in `html.WIDGET_NAMES`.
 WIDGETS = {
     "common": {
         "download_all": mark("Download all"),
@@ -60,11 +63,10 @@ def translations(page: gr.Blocks) -> gr.I18n:
     for language in LANGUAGES:
         translated = catalogue(language).gettext
         texts_of[language] = {key: translated(key) for key in keys}
-        if language != SOURCE:
-            texts_of[language] |= {
-                place: {name: translated(text) for name, text in words.items()}
-                for place, words in WIDGETS.items()
-            }
+        for widgets in (MISSING, {} if language == SOURCE else WIDGETS):
+            for place, words in widgets.items():
+                given = {name: translated(text) for name, text in words.items()}
+                texts_of[language].setdefault(place, {}).update(given)
     return gr.I18n(**texts_of)
 
 
