@@ -58,6 +58,15 @@ def test_nothing_overlaps_or_sticks_out(shaped: Page, width: int) -> None:
             assert apart, f"{one} lies over {other}"
 
 
+def test_the_names_of_downloads_are_whole_on_a_phone(shaped: Page) -> None:
+    expect(shaped.locator("#downloads")).to_contain_text("report", timeout=30_000)
+    shaped.set_viewport_size({"width": 390, "height": 900})
+    cut = shaped.locator("#downloads .stem").evaluate_all(
+        "all => all.filter((name) => name.scrollWidth > name.clientWidth).length"
+    )
+    assert cut == 0
+
+
 def test_verdict_and_video_are_side_by_side_above_the_fold(shaped: Page) -> None:
     shaped.set_viewport_size({"width": 1280, "height": 800})
     shaped.wait_for_timeout(300)
