@@ -210,7 +210,7 @@ def test_cancel_while_videos_are_rendered_keeps_the_report(
 ) -> None:
     def cancelled() -> float:
         if page.locator("#analyse").is_hidden():
-            page.click("#asked > button")
+            page.click("#request > button")
         begun = cancel_during(page, "Drawing")
         expect(page.locator("#cancel")).to_be_hidden(timeout=10_000)
         wait_until(lambda: idle(service))

@@ -150,7 +150,7 @@ def test_axe_finds_nothing_serious_in_the_panel(answered: Page, theme: str) -> N
 def test_on_a_phone_it_is_one_column_that_does_not_widen_the_page(answered: Page) -> None:
     answered.set_viewport_size({"width": 390, "height": 844})
     overflow = answered.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    widths = answered.locator("#explain .desk").evaluate_all(
+    widths = answered.locator("#explain .panel-card").evaluate_all(
         "nodes => nodes.map((node) => node.getBoundingClientRect().width)"
     )
     sizes = answered.locator("#explain button:visible").evaluate_all(
@@ -165,7 +165,7 @@ def test_on_a_phone_it_is_one_column_that_does_not_widen_the_page(answered: Page
 def test_a_new_analysis_clears_what_was_explained(answered: Page) -> None:
     report = answered.locator("#downloads a[href*='-report.json']").first
     before = str(report.get_attribute("href"))
-    answered.click("#asked > button")  # folded since there is an answer
+    answered.click("#request > button")  # folded since there is an answer
     answered.click("#analyse")
     expect(answered.locator("#closeup")).to_be_empty(timeout=30_000)
     expect(answered.locator("#steadiness")).to_be_empty()

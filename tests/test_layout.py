@@ -78,7 +78,7 @@ def test_verdict_and_video_are_side_by_side_above_the_fold(shaped: Page) -> None
 
 def test_choosing_another_file_hides_the_report(shaped: Page, talking: Path) -> None:
     """Else the old verdict would be shown beside the new video."""
-    shaped.locator("#asked button").first.click()
+    shaped.locator("#request button").first.click()
     shaped.locator("#upload").get_by_label("Clear").click()
     expect(shaped.locator("#verdict .answer")).to_have_count(0, timeout=20_000)
     expect(shaped.locator("#viewer")).to_be_hidden()

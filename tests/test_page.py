@@ -301,7 +301,7 @@ def test_the_examples_are_pictures_with_words_that_keys_reach(browser: Browser, 
     # Attached, not visible: the form folds away as soon as the answer is there.
     expect(page.locator("#preview img")).to_be_attached(timeout=20_000)
     expect(page.locator("#verdict .answer")).to_contain_text("still.jpg", timeout=40_000)
-    found = Axe().run(page, context={"include": [["#asked"]]})
+    found = Axe().run(page, context={"include": [["#request"]]})
     grave = [one for one in found.response["violations"] if one["impact"] in GRAVE]
     assert not grave, [(one["id"], one["nodes"][0]["target"]) for one in grave]
     page.close()

@@ -49,7 +49,7 @@ def test_the_expected_duration_is_shown_once_it_is_known(page: Page, talking: Pa
     expect(page.locator("#plan")).not_to_contain_text("About")
     page.click("#analyse")
     expect(page.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
-    page.locator("#asked > button").first.click()
+    page.locator("#request > button").first.click()
     page.locator("#frames").get_by_text("Quick").click()
     expect(page.locator("#plan")).to_contain_text(re.compile(r"About \d+\.\d s on this machine"))
 
@@ -112,7 +112,7 @@ def test_a_still_picture_is_offered_nothing_that_only_a_video_has(
         expect(choice).to_be_hidden()
     page.click("#analyse")
     expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
-    page.locator("#asked > button").first.click()
+    page.locator("#request > button").first.click()
     page.locator("#upload").get_by_label("Clear").click()
     expect(page.locator("#preview img")).to_have_count(0)
     for choice in choices:

@@ -28,7 +28,7 @@ from detector.model.weights import find_weights
 from detector.records import APP_VERSION, Status
 from detector.settings import PRESETS, Settings
 
-DONE, MISTYPED, GIVEN_UP, NO_WEIGHTS, INTERRUPTED = 0, 2, 3, 5, 130
+DONE, GIVEN_UP, NO_WEIGHTS, INTERRUPTED = 0, 3, 5, 130
 
 
 def main(argv: Sequence[str] | None = None, *, make: MakeWorker = Worker) -> int:

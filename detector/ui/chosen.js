@@ -1,5 +1,5 @@
-// The language of the page. Before this script stand `cookie`, the name of what keeps a visitor's
-// choice, and `translations`, the texts of the masthead's scripts, by language.
+// The language of the page. This script is preceded by `cookie`, the name of the cookie with the
+// visitor's choice, and `translations`, the texts of the masthead's scripts, by language.
 const words = navigator.languages.map((name) => translations[name.split('-')[0]]).find(Boolean) ?? translations.en;
 document.title = words.title;
 

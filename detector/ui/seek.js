@@ -1,4 +1,4 @@
-// A button with `data-second` leads the viewer (viewer.js) to that moment, and to that person.
+// A button with `data-second` seeks the viewer (viewer.js) to that moment, and selects that person.
 element.addEventListener('click', (event) => {
   const mark = event.target.closest('button[data-second]');
   if (!mark) return;

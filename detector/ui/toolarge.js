@@ -1,5 +1,5 @@
 // A file over the limit is reported when it is chosen or dropped, and not sent: Gradio would only
-// say "Error". Before this script stand `most`, in bytes, and `words` (chosen.js).
+// say "Error". This script is preceded by `most`, in bytes, and `words` (chosen.js).
 const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(0);
 
 function refuse(event) {

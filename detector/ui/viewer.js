@@ -1,9 +1,9 @@
-// Draws `props.value`, a ViewerData, and lets a visitor move through it. Whatever the server says
-// enters the page as text; only its charts, SVG that it escaped itself, are parsed. Before this
+// Draws `props.value`, a ViewerData, and lets a visitor move through it. Values of the server
+// enter the page as text; only its charts, SVG that it escaped itself, are parsed. Before this
 // script stands `translations`: all texts of the viewer itself, in every language.
 const words = navigator.languages.map((name) => translations[name.split('-')[0]]).find(Boolean) ?? translations.en;
 const BEHIND = 0.001; // seconds: a time that lies just inside its frame, however it is rounded
-const SNAP = 9; // pixels around a judged frame in which a click means that frame
+const SNAP = 9; // pixels around a scored frame in which a click selects that frame
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const viewer = part('viewer');
 const plain = part('plain');
@@ -14,7 +14,7 @@ const boxless = new Set(); // people whose box is switched off
 let data = null;
 let chosen = 0; // the person who is inspected, and whose frames the keys walk through
 let at = 0; // the second that is shown
-let led = false; // whether the visitor has gone anywhere yet
+let navigated = false; // whether the visitor has chosen a moment or a person yet
 let dragging = false;
 
 // --- Small tools
@@ -57,7 +57,7 @@ function label(node, text) {
 
 function seek(second) {
   if (!data || !Number.isFinite(second)) return;
-  led = true;
+  navigated = true;
   at = inside(second);
   for (const video of [plain, heat]) if (video.readyState > 0) video.currentTime = at + BEHIND;
   paint();
@@ -90,13 +90,13 @@ function go(second, id) {
 }
 
 function play() {
-  led = true;
+  navigated = true;
   if (plain.paused) plain.play();
   else plain.pause();
 }
 
-// The heat map's video is led by the plain one: it is put right when it is far off, and hurries
-// or waits a little when it is nearly right.
+// The heat map's video follows the plain one: it seeks when it is far off, and plays a little
+// faster or slower when it is nearly in sync.
 function follow() {
   if (!heat.src || heat.seeking || plain.seeking) return;
   const ahead = heat.currentTime - plain.currentTime;
@@ -140,7 +140,7 @@ for (const video of [plain, heat]) {
 
 function paint() {
   if (!data) return;
-  Object.assign(viewer.dataset, { person: chosen, second: at }); // for whoever asks what is shown
+  Object.assign(viewer.dataset, { person: chosen, second: at }); // for tests and other scripts
   const x = across(at);
   for (const line of part('chart').querySelectorAll('.playhead')) {
     line.setAttribute('x1', x);
@@ -149,7 +149,7 @@ function paint() {
   }
   part('clock').textContent = data.picture ? '' : `${clock(at)} / ${clock(data.seconds)}`;
   timeline.setAttribute('aria-valuenow', at.toFixed(2));
-  timeline.setAttribute('aria-valuetext', told(at));
+  timeline.setAttribute('aria-valuetext', scoresAt(at));
   boxes();
   zoomed();
   inspect();
@@ -159,8 +159,8 @@ function paint() {
   }
 }
 
-// Everybody who was looked at in the sampled frame at this second, in words.
-function told(second) {
+// The scores of the frame at this second, of everyone in it, as text.
+function scoresAt(second) {
   const seen = data.people.flatMap((one) => {
     const frame = nearest(one.frames, second);
     return frame && same(frame.second, second) ? [`${one.name} ${frame.text}`] : [];
@@ -168,7 +168,7 @@ function told(second) {
   return [clock(second), ...(seen.length ? seen : [words.between])].join(' · ');
 }
 
-// [x0, y0, x1, y1] as shares of the picture, and whether it is sure; null where it is not known.
+// [x0, y0, x1, y1] as shares of the picture, and whether it is sure; null where it is unknown.
 function boxAt(one, second) {
   for (const run of one.boxes) {
     if (second < run[0][0] - data.frame_length / 2 || second > run.at(-1)[0] + data.frame_length / 2) continue;
@@ -202,8 +202,8 @@ function inspect() {
   const one = person();
   if (!one) return;
   const frame = nearest(one.frames, at);
-  const judged = frame && (data.picture || same(frame.second, at));
-  const state = judged ? frame.text : boxAt(one, at) ? words.between : words.away;
+  const scored = frame && (data.picture || same(frame.second, at));
+  const state = scored ? frame.text : boxAt(one, at) ? words.between : words.away;
   const when = data.picture ? '' : ` · ${clock(at)}`;
   part('which').replaceChildren(make('b', {}, one.name), `${when} · ${state}`);
   part('inspector').style.setProperty('--own', tone(one));
@@ -212,7 +212,7 @@ function inspect() {
   neighbours(one);
 }
 
-// The square that the network saw at `at`; between judged frames, around where the box is.
+// The network's crop at `at`; between scored frames, a square around the box.
 function square(one) {
   const frame = nearest(one.frames, at);
   if (frame && (data.picture || same(frame.second, at))) return frame.square;
@@ -275,7 +275,7 @@ function pointed(event) {
   return inside((x - x0) / (x1 - x0) * seconds);
 }
 
-// A click near a judged frame of the chosen person means that frame.
+// A click near a scored frame of the chosen person selects that frame.
 function snapped(event) {
   const second = pointed(event);
   const frame = nearest(frames(), second);
@@ -314,7 +314,7 @@ function peek(second) {
       backgroundPosition: `${-column * wide}px ${-row * high}px`,
     });
   }
-  part('peeked').textContent = told(data.sampled[place]);
+  part('peeked').textContent = scoresAt(data.sampled[place]);
   const box = part('peek');
   box.hidden = false;
   const room = timeline.clientWidth - box.offsetWidth;
@@ -383,7 +383,7 @@ function wipe() {
 part('opacity').addEventListener('input', opacity);
 part('wipe').addEventListener('input', wipe);
 
-// What stands elsewhere on the page and speaks of a moment leads here; see seek.js.
+// Buttons elsewhere on the page seek to a moment here; see seek.js.
 document.addEventListener('viewer-go', (event) => {
   if (!data) return;
   plain.pause();
@@ -398,7 +398,7 @@ function chips() {
     const pen = make('svg', { viewBox: '0 0 30 8', 'aria-hidden': 'true' },
       make('line', { x1: 0, x2: 30, y1: 4, y2: 4, 'stroke-dasharray': one.dash || 'none' }));
     const who = button([pen, make('b', {}, one.name), make('span', {}, one.summary)],
-      { class: 'who', 'data-person': one.id }, () => { led = true; choose(one.id); });
+      { class: 'who', 'data-person': one.id }, () => { navigated = true; choose(one.id); });
     const box = button('', { class: 'with-box' }, () => {
       if (!boxless.delete(one.id)) boxless.add(one.id);
       box.setAttribute('aria-pressed', String(!boxless.has(one.id)));
@@ -432,11 +432,11 @@ function media(node, file) {
   else node.removeAttribute('src');
 }
 
-// Nobody has asked for anything yet: the most suspicious moment of the most suspicious person.
+// The initial view: the most suspicious moment of the most suspicious person.
 function begin() {
   seek(data.start);
   choose(data.suspect);
-  led = false;
+  navigated = false;
 }
 
 function show() {
@@ -445,7 +445,7 @@ function show() {
   if (!data) {
     at = 0;
     chosen = 0;
-    led = false;
+    navigated = false;
     boxless.clear();
     part('saved-size').textContent = '';
     for (const video of [plain, heat]) { video.pause(); media(video, null); video.load(); }
@@ -464,12 +464,12 @@ function show() {
   part('compare').classList.toggle('has-heat', Boolean(data.heat));
   part('opacity-name').textContent = data.heat ? words.heat : words.no_heat;
   part('note').textContent = data.note;
-  part('told').textContent = data.headline;
+  part('headline').textContent = data.headline;
   timeline.setAttribute('aria-valuemin', 0);
   timeline.setAttribute('aria-valuemax', data.seconds.toFixed(2));
   chips();
   stretches();
-  if (led && person()) choose(chosen);
+  if (navigated && person()) choose(chosen);
   else begin();
   drawChart();
 }

@@ -151,7 +151,7 @@ viewer.addEventListener('keydown', (event) => {
 // --- Saving a frame
 
 // The server reads the frame of this moment from the original, which is larger and sharper than
-// what is shown; where it cannot, or not soon, what is shown is saved, and its size told.
+// what is shown; where it cannot, or not soon, what is shown is saved, and its size stated.
 const PATIENCE = 20_000; // milliseconds; also where the server is gone
 let ticket = 0; // of the frame that is awaited
 
@@ -206,9 +206,9 @@ async function download(canvas, name, whole) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   const reduced = canvas.width < whole[0] ? ` (${words.reduced} ${whole.join(' × ')})` : '';
-  const told = `${canvas.width} × ${canvas.height}${reduced}`;
-  part('saved-size').textContent = told;
-  part('saved').textContent = `${words.saved} ${name}, ${told}`;
+  const size = `${canvas.width} × ${canvas.height}${reduced}`;
+  part('saved-size').textContent = size;
+  part('saved').textContent = `${words.saved} ${name}, ${size}`;
 }
 
 // Heat, boxes and names as they are shown, in the pixels of the picture that is saved.

@@ -41,7 +41,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionFo
     """Add the tab's components to the page that is being built; `heavy` goes to long events.
 
     Returns the form, and the state with the last answer."""
-    with gr.Accordion(mark("Your video or picture"), open=True, elem_id="asked") as form:
+    with gr.Accordion(mark("Your video or picture"), open=True, elem_id="request") as form:
         choices, analyse, preview, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
     cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)

@@ -120,7 +120,7 @@ def build_panel() -> Panel:
     # Filled in the browser by `AT_THE_VIEWER`: the inputs of an event must be components.
     person, second = gr.Number(visible=False), gr.Number(visible=False)
     with gr.Row(equal_height=False, elem_id="explain"):
-        with gr.Column(scale=7, min_width=320, elem_classes="desk"):
+        with gr.Column(scale=7, min_width=320, elem_classes="panel-card"):
             greeting(gr.HTML, closer, elem_classes="report")
             targets = [(str(TARGET_NAMES[name]), name) for name in HEAT_TARGETS]
             of = gr.Radio(targets, value=HEAT_TARGETS[0], label=mark("Question"), elem_id="heat-of")
@@ -134,7 +134,7 @@ def build_panel() -> Panel:
                 )
                 leave = build_cancel(mark("Cancel"), "closeup-cancel")
             found = gr.HTML(elem_id="closeup", elem_classes="report")
-        with gr.Column(scale=5, min_width=320, elem_classes="desk"):
+        with gr.Column(scale=5, min_width=320, elem_classes="panel-card"):
             greeting(gr.HTML, steadiness, elem_classes="report")
             with gr.Row():
                 tries = gr.Button(mark("Test robustness"), elem_id="copies-start", scale=3)

@@ -92,7 +92,7 @@ class HistoryEvents:
         self.compared = named[COMPARED]
         self.frame = next(b for b in components(page) if b.elem_id == FRAME)
         self.answer = next(b for b in components(page) if b.elem_id == "answer")
-        self.form = next(b for b in components(page) if b.elem_id == "asked")
+        self.form = next(b for b in components(page) if b.elem_id == "request")
         self.uploads = [block for block in self.holders if takes_files(block)]
 
     def note(self, request: gr.Request, *values: Any) -> None:
