@@ -1,14 +1,14 @@
-"""What every chart of a report shares: its frame, scales, dashes and legend."""
+"""What every chart of a report shares: its frame, ticks, dashes and legend."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from detector.language import _, joined
 from detector.records import Person, Report
+from detector.render.plot import Plot
 from detector.render.templates import html
 from detector.text.summary import clock, headline, peak_of, percent
 
@@ -16,27 +16,6 @@ from detector.text.summary import clock, headline, peak_of, percent
 _DASHES = ("", "7 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4", "6 2 2 2 2 2")
 # Seconds between two ticks: round numbers of seconds, minutes and hours.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """Where seconds (across) and probabilities (up) fall on the drawing."""
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-    end: float
-
-    @property
-    def high(self) -> int:
-        return self.bottom - self.top
-
-    def x(self, second: float) -> float:
-        return self.left + (self.right - self.left) * min(1.0, max(0.0, second / self.end))
-
-    def y(self, fake: float) -> float:
-        return self.bottom - self.high * fake
 
 
 def drawing(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from detector.render.plot import Plot
 from detector.render.templates import html
 
 # Okabe and Ito's colours, distinguishable with any colour vision; dashes distinguish them in grey.
@@ -14,34 +14,6 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#
 _DASHES = ("", "7 4", "2 3", "9 3 2 3", "", "7 4", "2 3", "9 3 2 3")
 
 Bounds = tuple[str, float, Sequence[float] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """Where values fall on a drawing: across from `low` to 1, up from `floor` to 1."""
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-    low: float = 0.0
-    floor: float = 0.0
-
-    @property
-    def middle(self) -> float:
-        return (self.left + self.right) / 2
-
-    def x(self, value: float) -> float:
-        shown = min(max(value, self.low), 1.0)
-        return self.left + (self.right - self.left) * (shown - self.low) / (1 - self.low)
-
-    def y(self, value: float) -> float:
-        shown = min(max(value, self.floor), 1.0)
-        return self.top + (self.bottom - self.top) * (1 - (shown - self.floor) / (1 - self.floor))
-
-    def line(self, points: Sequence[tuple[float, float]]) -> str:
-        """The points of a polyline."""
-        return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
 
 _SQUARE = Plot(left=46, right=306, top=12, bottom=272)
@@ -55,7 +27,7 @@ def intervals_svg(rows: Sequence[Bounds]) -> Markup:
     """AUC per set as a dot with its interval, from 0.3 to 1; a row is name, value, interval."""
     height = 24 + 24 * len(rows)
     # AUCs below 0.3 are drawn at the edge; chance is 0.5.
-    plot = Plot(left=290, right=690, top=0, bottom=height, low=0.3)
+    plot = Plot(left=290, right=690, top=0, bottom=height, start=0.3)
     marks = (0.3, 0.5, 0.7, 0.9, 1.0)
     return html(
         "intervals.html",

@@ -15,7 +15,8 @@ from markupsafe import Markup
 from detector.comparison import longest
 from detector.coverage import frame_length, runs_of, widest_step
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
-from detector.render.chart import Plot, dash_of, drawing, legend, levels, ticks
+from detector.render.chart import dash_of, drawing, legend, levels, ticks
+from detector.render.plot import Plot
 from detector.render.templating import escaped
 from detector.text.figures import clock, percent
 from detector.text.statements import (
@@ -161,7 +162,7 @@ def _stretches(plot: Plot, person: Person) -> Iterator[dict[str, str]]:
 
 
 def _line(plot: Plot, run: Sequence[FaceScore]) -> str:
-    return " ".join(f"{plot.x(s.second):.1f},{plot.y(s.fake):.1f}" for s in run)
+    return plot.line((score.second, score.fake) for score in run)
 
 
 def _numbers(
