@@ -12,6 +12,7 @@ from detector.findings import Verdict
 from detector.language import _, lazy
 from detector.records import Moment, Report, Status
 
+# Half an allowance (`service.admission`), so that a second batch can follow at once.
 MAX_FILES = 20
 _BROKEN = lazy("Something went wrong here while this file was analysed. Try it again on its own.")
 _RANKS = {Verdict.FAKE: 0, Verdict.UNDECIDED: 1, Verdict.NO_SIGN: 2}

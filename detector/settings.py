@@ -27,6 +27,7 @@ PRESETS = {
     "thorough": Preset(every=1.0, least=100, most=600),
 }
 
+# As many as the densest preset takes.
 MOST_FRAMES = 600
 
 HEAT_TARGETS = ("frame", "video")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from detector.faces.crops import CropSettings, cut_face, landmarks_in_crop
 from detector.records import Face, FloatArray, Image
 
+# Pixels and margin of the crop from which a face is aligned.
 _CUT = CropSettings(size=160, margin=0.3)
+# Pixels of the aligned face, pixels of it for texture, and cells of texture per side.
 _SIDE, _TEXTURE_SIDE, _CELLS = 112, 64, 4
 # Bins in lightness, a and b, as in `cuts`.
 _COLOURS = 8 * 16 * 16
@@ -80,6 +82,7 @@ def _texture(face: Image) -> FloatArray:
         codes |= (brighter << bit).astype(np.uint8)
     kinds = _KINDS[codes]
     edges = np.linspace(0, inner, _CELLS + 1).astype(int)
+    # 59 kinds: 58 uniform patterns and all others.
     cells = [
         np.bincount(kinds[y0:y1, x0:x1].ravel(), minlength=59)
         for y0, y1 in pairwise(edges)

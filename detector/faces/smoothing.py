@@ -52,6 +52,7 @@ def _numbers(face: Face) -> NDArray[np.float64]:
 
 
 def _face(numbers: NDArray[np.float64]) -> Face:
+    # The order of `_numbers`: box, then x and y of five points, then the score.
     box = Box(*numbers[:4].tolist())
     landmarks = numbers[4:14].reshape(5, 2).astype(np.float32)
     return Face(box, landmarks, float(np.clip(numbers[14], 0.0, 1.0)))

@@ -19,6 +19,7 @@ from detector.text.summary import percent
 from detector.video import VideoWriter
 from detector.video.turning import turned_all
 
+# Pixels of the longer side: that of 720p.
 LONG_SIDE = 1280
 # A heat map belongs to its own frame; it is shown around it just long enough to be visible.
 HEAT_NEAR = 0.25

@@ -40,6 +40,7 @@ class Bounds:
     be raised up to `most_cpu_seconds`; `wall_seconds` how long the caller waits for it in all,
     `memory` bytes of address space beyond what the process begins with."""
 
+    # Seconds to open a file; `reader` raises them for decoding, by the number of pixels.
     cpu_seconds: int = 60
     most_cpu_seconds: int = 60
     wall_seconds: float = 120.0

@@ -79,6 +79,7 @@ def bootstrap(
             values.append(metric(labels[drawn], scores[drawn]))
     if not values:
         raise ValueError("no resample held both classes")
+    # The percentile interval (Davison & Hinkley 1997, 5.3).
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 

@@ -77,4 +77,5 @@ def visitor_of(scope: Scope) -> str:
     # ::ffff:1.2.3.4, as a socket for both versions reports an IPv4 address.
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
+    # A customer gets at least a /64 (RFC 6177), so a single address identifies nobody.
     return str(ipaddress.IPv6Network((int(address), 64), strict=False))

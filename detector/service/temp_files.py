@@ -17,6 +17,7 @@ from pathlib import Path
 
 from detector.service.folder_lock import CAN_LOCK, lock, release
 
+# Half an hour, as the page, the README and SECURITY.md state.
 KEPT_SECONDS = 1800
 SWEEP_SECONDS = 300
 PREFIX = "deepfake-detector-"

@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+# Seconds to wait for a response, attempts, and seconds between them.
 SECONDS, TRIES, PAUSE = 10.0, 3, 1.0
 
 

@@ -45,6 +45,7 @@ def fps_text(fps: float) -> str:
 
 def percent(fake: float) -> str:
     """A probability for a person; never 0 % or 100 %, for the model is never that sure."""
+    # Above it, a rounded value would read as certainty.
     if fake > 0.99:
         return _("over 99 %")
     if fake < 0.01:

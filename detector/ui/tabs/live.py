@@ -127,6 +127,7 @@ def live_card(stream: Stream, report: Report) -> Markup:
         verdict=verdict_text(report.verdict),
         number=_("No score") if last.fake is None else percent(last.fake),
         headline=headline_now(report),
+        # In units of the drawing, as in `_trend`.
         limit=f"{62 - 58 * report.threshold:.1f}",
         marks=_trend(stream),
         facts=[
