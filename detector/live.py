@@ -99,8 +99,8 @@ class Stream:
         return replace(self, latest=now, fresh=0, scores=(*self.scores, score))
 
 
-def told_over(stream: Stream) -> Stream:
-    """A stream that was told that its time is up, now or before."""
+def notified(stream: Stream) -> Stream:
+    """A stream whose visitor was notified that its time is up, now or before."""
     return stream if stream.ended is not None else replace(stream, ended=stream.latest)
 
 

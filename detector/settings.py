@@ -52,7 +52,7 @@ class Settings:
     `frames` is how many frames are analysed; with 0 the length of the video decides, by `preset`,
     and a second round samples where the first one left doubts. `heat_method` and `heat_of`
     are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
-    a score. `track` is the number of the video track to judge, from 1; with 0 it is the file's
+    a score. `track` is the number of the video track to analyse, from 1; with 0 it is the file's
     default one. `start` and `end` are seconds: only what lies between them is analysed; `end` None
     is the end of the video.
     """

@@ -43,7 +43,7 @@ def compared(first: Side, second: Side) -> Comparison:
     return compare_answers(first, second, ("a.mp4", "b.mp4"))
 
 
-def said(first: Side, second: Side) -> str:
+def text_of(first: Side, second: Side) -> str:
     return " ".join(comparison_texts(compared(first, second)))
 
 
@@ -58,13 +58,13 @@ def test_intervals_that_overlap_leave_the_difference_open() -> None:
 
 
 def test_intervals_that_lie_apart_make_the_difference_clear() -> None:
-    assert "The intervals do not overlap" in said(
+    assert "The intervals do not overlap" in text_of(
         scored(0.12, 0.05, 0.30), scored(0.62, 0.40, 0.80)
     )
 
 
 def test_an_answer_without_a_score_is_compared_with_nothing() -> None:
-    text = said(scored(0.62, 0.40, 0.80), no_face())
+    text = text_of(scored(0.62, 0.40, 0.80), no_face())
     assert "no face was found" in text
     assert "Without two scores there is nothing to compare." in text
     assert "percentage point" not in text
@@ -78,13 +78,13 @@ def test_a_score_of_a_report_without_an_answer_is_none() -> None:
 
 def test_a_file_that_cannot_be_read_is_named_with_its_reason() -> None:
     broken = VideoError("b.mp4 is not a video.")
-    assert "B: b.mp4 is not a video." in said(calm(), broken)
+    assert "B: b.mp4 is not a video." in text_of(calm(), broken)
     assert "b.mp4 is not a video." in comparison_sections(compared(calm(), broken))
 
 
 def test_two_models_about_one_file_are_named_with_their_thresholds() -> None:
     other = replace(calm().model, id="other", sha256="0" * 64, threshold=0.7)
-    text = said(calm(), replace(calm(), model=other))
+    text = text_of(calm(), replace(calm(), model=other))
     assert "the same file" in text
     assert "B by the model other" in text
     assert "70 % for B" in text
@@ -124,8 +124,8 @@ def test_a_comparison_is_a_page_in_every_language(language: str) -> None:
     page = comparison_page(compared(two_people(), still_image()), language)
     assert f'<html lang="{language}">' in page
     with in_language(language):
-        told = [text.replace(" %", "\N{NO-BREAK SPACE}%") for text in _texts()]
-    assert all(text in unescape(page) for text in told)
+        expected = [text.replace(" %", "\N{NO-BREAK SPACE}%") for text in _texts()]
+    assert all(text in unescape(page) for text in expected)
 
 
 def _texts() -> list[str]:
@@ -236,7 +236,7 @@ def test_another_file_or_model_clears_the_comparison(
     expect(page.locator("#compare-view-a")).to_be_hidden()
 
 
-def test_without_two_files_or_models_the_page_says_what_to_choose(page: Page) -> None:
+def test_without_two_files_or_models_the_page_shows_what_to_choose(page: Page) -> None:
     page.click("#compare-start")
     expect(page.get_by_text("Choose two files first.")).to_be_visible(timeout=10_000)
 

@@ -215,7 +215,7 @@ def test_retelling_is_not_offered_where_it_is_not_configured(
         page.close()
 
 
-def test_a_still_picture_is_not_asked_about_a_video(
+def test_a_still_picture_has_no_choices_about_a_video(
     browser: Browser, url: str, tmp_path: Path
 ) -> None:
     picture = tmp_path / "still.png"

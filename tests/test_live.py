@@ -14,7 +14,7 @@ from detector.live import (
     Shot,
     Stream,
     clips_of,
-    told_over,
+    notified,
 )
 from detector.records import Status
 from detector.render.overlay import to_jpeg
@@ -82,9 +82,9 @@ def test_a_browser_that_is_late_on_a_busy_machine_goes_on() -> None:
 def test_a_camera_session_shows_that_its_time_is_up_before_it_is_refused() -> None:
     """However late that is; a start after a pause begins anew."""
     late = after(WINDOW).scored(reports.calm(), 90.0, now=200.0)
-    streamed = told_over(after(1, stream=late))
+    streamed = notified(after(1, stream=late))
     assert not streamed.overdue
-    assert told_over(after(1, stream=streamed)).ended == streamed.ended
+    assert notified(after(1, stream=streamed)).ended == streamed.ended
     assert after(round((PAUSE_SECONDS + 1) / EVERY_SECONDS), stream=streamed).overdue
     assert streamed.take(DARK, streamed.latest + PAUSE_SECONDS + 1).received == 1
 

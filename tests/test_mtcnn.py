@@ -143,12 +143,12 @@ def test_refuses_what_is_not_rgb(finder: FaceFinder, image: Image) -> None:
 def test_threads_may_share_a_finder(finder: FaceFinder) -> None:
     """And the same picture gives the same numbers, always."""
 
-    def look(_: int) -> Face:
+    def find_once(_: int) -> Face:
         return finder.find([portrait(400)])[0][0]
 
     with ThreadPoolExecutor(4) as pool:
-        faces = list(pool.map(look, range(8)))
-    assert {face.box for face in faces} == {look(0).box}
+        faces = list(pool.map(find_once, range(8)))
+    assert {face.box for face in faces} == {find_once(0).box}
 
 
 def test_the_picture_is_left_as_it_was(finder: FaceFinder) -> None:

@@ -133,12 +133,12 @@ def test_a_confined_process_refuses_what_this_one_would(tmp_path: Path, content:
         lambda way: clips_of(way, path),
     )
     for read in reads:
-        told = []
+        raised_errors = []
         for way in (reading, ISOLATED):
             with pytest.raises(VideoError) as error:
                 read(way)
-            told.append((error.value.status, str(error.value)))
-        assert told[0] == told[1]
+            raised_errors.append((error.value.status, str(error.value)))
+        assert raised_errors[0] == raised_errors[1]
 
 
 def test_damage_is_noted_across_the_border(tmp_path: Path) -> None:
@@ -407,9 +407,9 @@ def test_every_reported_limit_is_in_force(
 
 
 def test_the_service_reports_what_confines_it(detector: Detector) -> None:
-    told = Endpoints({"tiny": detector}, Limits()).model_info()["models"][0]["decoding"]
-    assert told == protections()
-    assert "no new files" in told
+    reported = Endpoints({"tiny": detector}, Limits()).model_info()["models"][0]["decoding"]
+    assert reported == protections()
+    assert "no new files" in reported
 
 
 def test_secrets_of_the_service_are_not_in_its_environment(
@@ -422,7 +422,7 @@ def test_secrets_of_the_service_are_not_in_its_environment(
 
 
 @pytest.fixture
-def told() -> Iterator[tuple[Job, Connection]]:
+def connected() -> Iterator[tuple[Job, Connection]]:
     """A reading, and the end of its connection at which a taken-over process would sit."""
     ours, theirs = channel(timeout=0.5)
     arena = mmap.mmap(-1, 3 * 64 * 64)
@@ -457,25 +457,27 @@ FORGED = {
 
 @pytest.mark.parametrize("forged", FORGED)
 def test_nonsense_from_the_process_makes_the_file_unsafe(
-    told: tuple[Job, Connection], forged: str
+    connected: tuple[Job, Connection], forged: str
 ) -> None:
-    job, process = told
+    job, process = connected
     process.send_bytes(FORGED[forged])
     with pytest.raises(VideoError) as error:
         list(job.frames(DecodeNotes()))
     assert error.value.status is Status.UNSAFE
 
 
-def test_a_message_that_never_ends_is_not_waited_for(told: tuple[Job, Connection]) -> None:
-    job, process = told
+def test_a_message_that_never_ends_is_not_waited_for(connected: tuple[Job, Connection]) -> None:
+    job, process = connected
     os.write(process.fileno(), b"\0\0\0\x20{")
     with pytest.raises(VideoError) as error:
         list(job.frames(DecodeNotes()))
     assert error.value.status is Status.UNSAFE
 
 
-def test_a_valid_frame_passes_and_forged_ones_are_refused(told: tuple[Job, Connection]) -> None:
-    job, process = told
+def test_a_valid_frame_passes_and_forged_ones_are_refused(
+    connected: tuple[Job, Connection],
+) -> None:
+    job, process = connected
     process.send_bytes(json.dumps(FRAME).encode())
     notes_sent = DecodeNotes(tone_mapped=True)
     process.send_bytes(json.dumps({"end": protocol.notes_message(notes_sent)}).encode())
@@ -487,7 +489,7 @@ def test_a_valid_frame_passes_and_forged_ones_are_refused(told: tuple[Job, Conne
 
 @pytest.mark.parametrize("change", [{"width": 10**6}, {"codec": "<b>"}, {"frames": 10**9}])
 def test_facts_that_cannot_be_are_not_believed(
-    told: tuple[Job, Connection], long: Path, change: dict[str, object]
+    connected: tuple[Job, Connection], long: Path, change: dict[str, object]
 ) -> None:
     message = asdict(reading.survey_file(long).info) | change
     with pytest.raises(ValueError, match=r"no |expected"):

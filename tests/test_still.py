@@ -78,7 +78,7 @@ def test_another_file_is_refused(clip: Path, talking: Path) -> None:
         kept(talking, about(clip), 0.2)
 
 
-def test_a_detector_writes_it_where_it_is_told(
+def test_a_detector_writes_it_to_the_given_path(
     detector: Detector, report: Report, talking: Path, tmp_path: Path
 ) -> None:
     out = detector.save_frame(talking, report, 0.5, tmp_path / "frame.png")

@@ -103,7 +103,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(
         (["--csv", tmp_path / "out.xlsx"], "--csv must end with .csv"),
         (["--csv", tmp_path / "a.csv", "--clips-csv", tmp_path / "a.csv"], "the same name"),
         (["--json", "-", "--csv", "-"], "only one of the outputs"),
-        (["--video", talking], "is one of the files to look at"),
+        (["--video", talking], "is one of the input files"),
         (["--out", tmp_path / "file"], "is a file"),
         (["--resume"], "needs --out"),
         (["--with-video"], "needs --out"),

@@ -43,9 +43,9 @@ class Film:
         script: Script,
         picture: Image | None = None,
         fps: float = 25.0,
-        looks: Sequence[Image] = (),
+        faces_shown: Sequence[Image] = (),
     ) -> None:
-        self.script, self.fps, self.looks = script, fps, looks
+        self.script, self.fps, self.faces_shown = script, fps, faces_shown
         self.picture = scene("coffee") if picture is None else picture
         self.detected: list[int] = []
 
@@ -53,9 +53,9 @@ class Film:
         frames = []
         for number in numbers:
             image = self.picture.copy()
-            for look, box in zip(self.looks, self.script(number), strict=False):
+            for shown, box in zip(self.faces_shown, self.script(number), strict=False):
                 x0, y0, x1, y1 = (round(edge) for edge in box)
-                image[y0:y1, x0:x1] = cv2.resize(look, (x1 - x0, y1 - y0))
+                image[y0:y1, x0:x1] = cv2.resize(shown, (x1 - x0, y1 - y0))
             image[0, 0] = number // 256, number % 256, 0
             frames.append(Frame(number / self.fps, image))
         return frames
@@ -195,7 +195,7 @@ def test_ids_go_on_from_clip_to_clip() -> None:
 
 
 def test_a_face_that_moved_by_less_than_its_size_is_the_same_person() -> None:
-    film = Film(lambda k: [square(50 + k / 2)], looks=[head(0)])
+    film = Film(lambda k: [square(50 + k / 2)], faces_shown=[head(0)])
     tracker = PeopleTracker()
     tracker.follow(film.frames(*range(8)), film.find)
     assert [t.id for t in tracker.follow(film.frames(100, 101), film.find)] == [0]
@@ -208,7 +208,7 @@ def places(tracks: Sequence[ClipTrack]) -> dict[int, int]:
 
 @pytest.mark.parametrize("apart", [1.0, 20.0])
 def test_a_person_elsewhere_in_the_next_clip_is_matched_by_appearance(apart: float) -> None:
-    film = Film(lambda k: [square(20 if k < 8 else 230)], looks=[head(0)])
+    film = Film(lambda k: [square(20 if k < 8 else 230)], faces_shown=[head(0)])
     tracker = PeopleTracker()
     assert places(tracker.follow(film.frames(*range(8)), film.find)) == {0: 20}
     later = round(apart * film.fps)
@@ -217,7 +217,7 @@ def test_a_person_elsewhere_in_the_next_clip_is_matched_by_appearance(apart: flo
 
 def test_two_people_who_swap_places_between_clips_keep_their_ids() -> None:
     film = Film(
-        lambda k: [square(60), square(200)][:: 1 if k < 100 else -1], looks=[head(0), head(1)]
+        lambda k: [square(60), square(200)][:: 1 if k < 100 else -1], faces_shown=[head(0), head(1)]
     )
     tracker = PeopleTracker()
     assert places(tracker.follow(film.frames(0, 1), film.find)) == {0: 60, 1: 200}
@@ -225,8 +225,8 @@ def test_two_people_who_swap_places_between_clips_keep_their_ids() -> None:
 
 
 def test_another_face_at_the_same_place_is_a_new_person() -> None:
-    one = Film(lambda k: [square(100)], looks=[head(0)])
-    other = Film(one.script, looks=[head(1)])
+    one = Film(lambda k: [square(100)], faces_shown=[head(0)])
+    other = Film(one.script, faces_shown=[head(1)])
     tracker = PeopleTracker()
     assert places(tracker.follow(one.frames(0, 1), one.find)) == {0: 100}
     assert places(tracker.follow(other.frames(100, 101), one.find)) == {1: 100}
@@ -234,7 +234,7 @@ def test_another_face_at_the_same_place_is_a_new_person() -> None:
 
 
 def test_twins_in_one_picture_are_two_and_keep_their_sides() -> None:
-    film = Film(lambda k: [square(60 + k / 10), square(200)], looks=[head(0), head(0)])
+    film = Film(lambda k: [square(60 + k / 10), square(200)], faces_shown=[head(0), head(0)])
     tracker = PeopleTracker()
     for start in (0, 100):
         tracks = tracker.follow(film.frames(start, start + 1), film.find)
@@ -242,7 +242,9 @@ def test_twins_in_one_picture_are_two_and_keep_their_sides() -> None:
 
 
 def test_an_identical_face_that_appears_is_a_second_person() -> None:
-    film = Film(lambda k: [square(60), square(200)][: 1 + (k >= 100)], looks=[head(0), head(0)])
+    film = Film(
+        lambda k: [square(60), square(200)][: 1 + (k >= 100)], faces_shown=[head(0), head(0)]
+    )
     tracker = PeopleTracker()
     tracker.follow(film.frames(0, 1), film.find)
     assert places(tracker.follow(film.frames(100, 101), film.find)) == {0: 60, 1: 200}
@@ -251,7 +253,7 @@ def test_an_identical_face_that_appears_is_a_second_person() -> None:
 def test_two_people_shown_in_alternation_stay_two_people() -> None:
     """An interview: every cut shows the other one, in the other's place of the picture."""
     shots = [
-        Film(lambda k: [square(100)], scene(name), looks=[head(number)])
+        Film(lambda k: [square(100)], scene(name), faces_shown=[head(number)])
         for number, name in enumerate(("coffee", "rocket"))
     ]
     tracker = PeopleTracker()
@@ -263,7 +265,7 @@ def test_two_people_shown_in_alternation_stay_two_people() -> None:
 
 
 def test_a_middle_clip_is_matched_with_people_of_later_clips() -> None:
-    film = Film(lambda k: [square(20 if k < 100 else 230)][: k >= 50], looks=[head(0)])
+    film = Film(lambda k: [square(20 if k < 100 else 230)][: k >= 50], faces_shown=[head(0)])
     tracker = PeopleTracker()
     for start in (0, 200, 60):
         tracks = tracker.follow(film.frames(start, start + 1), film.find)

@@ -18,7 +18,7 @@ from detector.render.viewer_media import COLUMNS, Views, render_views
 from detector.sandbox.reader import reader
 from detector.settings import Settings
 from detector.video import VideoWriter, probe, read_all
-from detector.video.writer import FOR_A_LOOK, FOR_KEEPS
+from detector.video.writer import FOR_PREVIEW, FOR_STORAGE
 from tests import reports
 from tests.clips import barcode, moving_portrait, read_barcode, write_clip
 
@@ -130,13 +130,13 @@ def test_preview_encoding_has_no_lower_quality(tmp_path: Path) -> None:
     images = list(moving_portrait(10))
     height, width = images[0].shape[:2]
     likeness = {}
-    for preset in (FOR_A_LOOK, FOR_KEEPS):
+    for preset in (FOR_PREVIEW, FOR_STORAGE):
         with VideoWriter(tmp_path / f"{preset}.mp4", width, height, 25.0, preset=preset) as out:
             for k, image in enumerate(images):
                 out.write(image, k / 25)
         shown = [frame.image for frame in read_all(out.path)]
         likeness[preset] = np.mean([cv2.PSNR(*pair) for pair in zip(images, shown, strict=True)])
-    assert likeness[FOR_A_LOOK] > likeness[FOR_KEEPS] - 0.5
+    assert likeness[FOR_PREVIEW] > likeness[FOR_STORAGE] - 0.5
 
 
 def test_called_off_it_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_frame_is_saved_in_the_size_of_the_original(large: Page, tmp_path: Pat
         expect(part(large, "saved-size")).to_have_text("1600 × 1200")
 
 
-def test_without_the_original_what_is_shown_is_saved_and_its_size_told(
+def test_without_the_original_the_shown_picture_is_saved_with_its_size(
     large: Page, cache: Path, tmp_path: Path
 ) -> None:
     for original in cache.rglob("large.mp4"):

@@ -263,9 +263,9 @@ def mean_ranks(results: Mapping[str, Measured]) -> dict[str, float]:
     """For each method that explains a score and draws another map for random weights (or, if none
     does, for all that explain one): its mean place over the measures, 0 if none was ever clearly
     better; draws share a place."""
-    asking = [method for method in HEAT_METHODS if HEAT_METHODS[method].explains_score]
-    fit = [m for m in asking if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
-    methods = fit or asking
+    explaining = [method for method in HEAT_METHODS if HEAT_METHODS[method].explains_score]
+    fit = [m for m in explaining if abs(results[m]["random_weights"].mean()) < RANDOM_LIMIT]
+    methods = fit or explaining
     places = dict.fromkeys(methods, 0.0)
     measures = informative(results)
     for name in measures:

@@ -41,7 +41,7 @@ from train.transcode import write_altered
 from train.verbs import verb, whole
 
 GOOD = "ok"
-LOOKED_AT = 8
+SAMPLED = 8
 """Frames of a video in which faces are counted, and which are compared with its original's."""
 SAME_PICTURE = 2.0
 """Mean difference, of 255, up to which two videos of 64 px show the same: a second encoding."""
@@ -117,9 +117,9 @@ def some_frames(path: Path) -> list[Image]:
     """Frames spread over a video, as the product samples it."""
     if path.is_dir():
         pictures = frames_in(path)
-        chosen = pictures[:: max(len(pictures) // LOOKED_AT, 1)][:LOOKED_AT]
+        chosen = pictures[:: max(len(pictures) // SAMPLED, 1)][:SAMPLED]
         return [decode_picture(picture.read_bytes()) for picture in chosen]
-    return [frame.image for clip in read_clips(path, LOOKED_AT) for frame in clip]
+    return [frame.image for clip in read_clips(path, SAMPLED) for frame in clip]
 
 
 def hash_of(picture: Image) -> str:

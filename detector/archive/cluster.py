@@ -30,7 +30,7 @@ from detector.video.credentials import anchors_in_environment
 
 RETRIES = 1  # of a video whose worker died, in each of two passes
 LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data gets at once
-ASKED_AHEAD = 2  # videos per worker: the current one and the next
+SUBMITTED_AHEAD = 2  # videos per worker: the current one and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
 MakeWorker = Callable[[Job, pa.Table, str], Worker]
 
@@ -119,7 +119,7 @@ def analyse_all(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> I
     """
     # Second pass with nothing queued behind: a video that crashes its worker takes no other with
     # it.
-    for ahead in (ASKED_AHEAD, 1):
+    for ahead in (SUBMITTED_AHEAD, 1):
         missing = [entry for entry in entries if entry not in store.finished]
         if missing:
             # Rounds bound the table of blocks that Ray Data keeps in the driver.

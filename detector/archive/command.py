@@ -155,7 +155,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m detector archive",
         description="Analyse an archive of videos, on this machine or on a Ray cluster; one row "
-        "per video, in Parquet. The same command again goes on where it was.",
+        "per video, in Parquet. The same command again resumes.",
     )
     add = parser.add_argument
     add("sources", nargs="+", help="folders, videos, .txt or .parquet lists, or URIs (s3://...)")
@@ -169,7 +169,7 @@ def build_parser() -> argparse.ArgumentParser:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--frames", type=int, metavar="N", help="frames per video, 8 to 300")
     amount.add_argument("--preset", choices=PRESETS, default="standard", help="or by name")
-    add("--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)")
+    add("--threshold", type=float, metavar="P", help="verdict fake above P (0 to 1)")
     add("--max-faces", type=int, default=8, metavar="K", help="people to follow")
     add("--weights", metavar="NAME|FILE", help="model name, or a file that every machine has")
     add("--retry", action="store_true", help="also those that could not be read safely before")

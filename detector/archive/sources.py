@@ -20,7 +20,7 @@ from detector.video import Limits
 log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".list")
-LOOKED_UP_AT_ONCE = 1000
+STATS_AT_ONCE = 1000
 # Two characters at least, so that a Windows drive is no scheme.
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -134,7 +134,7 @@ def _column(source: str, store: FileSystem, path: str, column: str) -> Iterator[
 def _listed(paths: Iterable[str], source: str) -> Iterator[Entry]:
     """The files that a list names; each store is queried for many at once."""
     remaining = iter(paths)
-    while some := list(islice(remaining, LOOKED_UP_AT_ONCE)):
+    while some := list(islice(remaining, STATS_AT_ONCE)):
         uris = [_resolved(path.strip(), source) for path in some]
         local = [uri for uri in uris if not is_uri(uri)]
         found = dict(zip(local, LocalFileSystem().get_file_info(local), strict=True))

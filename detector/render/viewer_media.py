@@ -22,7 +22,7 @@ from detector.render.overlay import shrink, to_jpeg
 from detector.sandbox.reader import Reader
 from detector.video import VideoWriter
 from detector.video.sound import Block
-from detector.video.writer import FOR_A_LOOK
+from detector.video.writer import FOR_PREVIEW
 
 TILE = 192  # pixels of a tile's longer side
 COLUMNS = 10  # tiles per row of the storyboard
@@ -138,7 +138,7 @@ class _Artist:
                 for kind in images.keys() - writers.keys():
                     height, width = images[kind].shape[:2]
                     place, sound = self.place(kind, ".mp4"), sounds.get(kind)
-                    writer = VideoWriter(place, width, height, video.fps, sound, preset=FOR_A_LOOK)
+                    writer = VideoWriter(place, width, height, video.fps, sound, preset=FOR_PREVIEW)
                     writers[kind] = stack.enter_context(writer)
                     stack.callback(pool.shutdown)  # before any writer is closed
                 written = [

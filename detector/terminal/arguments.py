@@ -13,7 +13,7 @@ from detector.text.figures import moment
 from detector.text.llm import narrator_of
 
 EXIT_CODES = (
-    "Exit codes: 0 answered, 2 mistyped, 3 unusable file, 4 no score, 5 no trained weights, 6 the "
+    "Exit codes: 0 scored, 2 mistyped, 3 unusable file, 4 no score, 5 no trained weights, 6 the "
     "report is not confirmed, 7 an output could not be written, 130 interrupted. With several "
     "files the highest counts."
 )
@@ -59,11 +59,11 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="and up to here")
     parser.add_argument(
-        "--threshold", type=float, metavar="P", help="call it fake above P (0 to 1)"
+        "--threshold", type=float, metavar="P", help="verdict fake above P (0 to 1)"
     )
     parser.add_argument("--max-faces", type=int, default=8, metavar="K", help="people to follow")
     parser.add_argument(
-        "--track", type=int, default=0, metavar="N", help="video track to judge (0: the default)"
+        "--track", type=int, default=0, metavar="N", help="video track to analyse (0: the default)"
     )
     parser.add_argument("--no-heat", action="store_true", help="skip the heat maps")
     parser.add_argument(
@@ -153,7 +153,7 @@ def _add_batches(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="then wait for new files in the folders, until Ctrl-C",
     )
-    group.add_argument("--webhook", metavar="URL", help="post each answer as JSON to this address")
+    group.add_argument("--webhook", metavar="URL", help="post each result as JSON to this address")
 
 
 def outputs_of(options: argparse.Namespace) -> Outputs:

@@ -101,7 +101,7 @@ class Outputs:
         inputs = {os.path.realpath(file.path) for file in files}
         for path in self.named().values():
             if path != STDOUT and os.path.realpath(path) in inputs:
-                raise OutputError(f"{path} is one of the files to look at; name another for output")
+                raise OutputError(f"{path} is one of the input files; name another for output")
 
     def make_folders(self, *, many: bool) -> None:
         """Raises OutputError where they cannot be made or written to."""

@@ -67,17 +67,17 @@ class Endpoints:
         """How likely each face in a video or picture is manipulated, when, and why.
 
         Args:
-            video: the file to look at
+            video: the file to analyse
             n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
-            threshold: call it fake above this probability; the model's own when left out
+            threshold: verdict fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out
             heat_method: locate the evidence in the face by this kind of heat map, or by none
             heat_of: what it explains: the frame's own score, or what the frame adds to the video
             retelling: add the findings in a language model's words, where /limits names one
-            start: look from this second on
+            start: analyse from this second on
             end: and up to this second; the end of the video when left out
-            track: number of the video track to judge, from 1; 0: the one that players show
+            track: number of the video track to analyse, from 1; 0: the one that players show
 
         Returns:
             The report; `status` says whether there is a score, `p_fake` is null without one.
@@ -121,16 +121,16 @@ class Endpoints:
         """The report with heat maps, as JSON, annotated video, HTML page and CSV of all frames.
 
         Args:
-            video: the file to look at
+            video: the file to analyse
             n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
-            threshold: call it fake above this probability; the model's own when left out
+            threshold: verdict fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out
             heat_method: how heat maps are made
             heat_of: what they explain: the frame's own score, or what the frame adds to the video
-            start: look from this second on
+            start: analyse from this second on
             end: and up to this second; the end of the video when left out
-            track: number of the video track to judge, from 1; 0: the one that players show
+            track: number of the video track to analyse, from 1; 0: the one that players show
 
         Returns:
             Report, annotated video (none for a picture or without a face), HTML report, CSV.

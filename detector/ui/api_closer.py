@@ -1,4 +1,4 @@
-"""The public endpoints that look closer: one frame explained, and the answer to worse copies."""
+"""The public endpoints for explanations: of one frame, and of the score of worse copies."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class CloserEndpoints:
         """Why one frame of one person scores as it does, or what it adds to the video.
 
         Args:
-            video: the file to look at; 20 frames of it are judged
+            video: the file to analyse; 20 frames of it are scored
             person: whose frame, numbered as in the report; the most suspicious person's for 0
-            second: the judged frame nearest to this moment; the most suspicious when left out
+            second: the scored frame nearest to this moment; the most suspicious when left out
             heat_method: how the heat map is made
             heat_of: what it explains: the frame's own score, or what the frame adds to the video
-            start: look from this second on
+            start: analyse from this second on
             end: and up to this second; the end of the video when left out
-            track: number of the video track to judge, from 1; 0: the one that players show
+            track: number of the video track to analyse, from 1; 0: the one that players show
 
         Returns:
             Parts of the face with their share of the heat, of the picture, and on real faces, what
@@ -108,17 +108,17 @@ class CloserEndpoints:
         end: float | None = None,
         track: int = 0,
     ) -> Iterator[dict[str, Any]]:
-        """How steady the answer is: the same frames re-encoded, reduced and blurred, judged again.
+        """Robustness of the score: the same frames re-encoded, reduced and blurred, scored again.
 
         Args:
-            video: the file to look at
-            n_frames: frames to look at, 8 to 300; of each copy 20 at most
+            video: the file to analyse
+            n_frames: frames to analyse, 8 to 300; of each copy 20 at most
             max_faces: people to follow at most, 1 to 32
-            threshold: call it fake above this probability; the model's own when left out
+            threshold: verdict fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out
-            start: look from this second on
+            start: analyse from this second on
             end: and up to this second; the end of the video when left out
-            track: number of the video track to judge, from 1; 0: the one that players show
+            track: number of the video track to analyse, from 1; 0: the one that players show
 
         Returns:
             The report; its `robustness` has the score of every copy, and how far it moves.
@@ -142,21 +142,21 @@ class CloserEndpoints:
 
 def _person(report: Report, number: int) -> Person:
     """Raises gr.Error, which the caller reads, for somebody who has no score."""
-    judged = {person.id: person for person in report.people if person.fake is not None}
+    scored = {person.id: person for person in report.people if person.fake is not None}
     if number == 0 and report.suspect is not None:
         return report.suspect
-    if number not in judged:
-        choices = ", ".join(map(str, judged))
+    if number not in scored:
+        choices = ", ".join(map(str, scored))
         raise gr.Error(
             f"Person {number} has no score; choose from: {choices}.", print_exception=False
         )
-    return judged[number]
+    return scored[number]
 
 
 def _picture(report: Report, folder: Path) -> Path:
     """The heat over the network's input, as a JPEG file."""
     (moment,) = (moment for person in report.people for moment in person.moments)
-    assert moment.heat is not None  # a close look always has a map
+    assert moment.heat is not None  # an explanation always has a map
     path = folder / "heat.jpg"
     path.write_bytes(to_jpeg(blend_heat(moment.crop, moment.heat, report.heat_scale)))
     return path

@@ -30,7 +30,7 @@ DEMUXERS = {
     "mpeg": "mpeg",
     "gif": "gif",
 }
-TELLING_HEADERS = ("mp4", "matroska", "webm")  # which give the tracks and their sizes
+COMPLETE_HEADERS = ("mp4", "matroska", "webm")  # which give the tracks and their sizes
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 # A stream that was cut out of a longer one begins anywhere in a packet; a whole one follows soon.
@@ -193,7 +193,7 @@ def open_container(path: Path, kind: str, *, by_header: bool = False) -> Iterato
     # Both lists are FFmpeg's: a demuxer may open no other format, and no other protocol, from
     # within.
     options = {"format_whitelist": DEMUXERS[kind], "protocol_whitelist": "file"}
-    if by_header and kind in TELLING_HEADERS:
+    if by_header and kind in COMPLETE_HEADERS:
         # Of the analysis alone: frames that are decoded later are not skipped.
         options |= {"skip_frame": "all", "probesize": "32"}
     demuxer = DEMUXERS[kind].partition(",")[0]

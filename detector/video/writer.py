@@ -27,7 +27,7 @@ TICKS = 90_000  # a second; represents every usual frame rate without rounding
 USUAL_FPS = 25.0
 KEY_FRAME_EVERY = 2.0  # seconds; a player that seeks decodes at most this much
 # "ultrafast" takes less than half the time of "veryfast", for two to three times the size.
-FOR_KEEPS, FOR_A_LOOK = "veryfast", "ultrafast"
+FOR_STORAGE, FOR_PREVIEW = "veryfast", "ultrafast"
 QUALITY = "23"
 VP8_OPTIONS: dict[str, object] = {"deadline": "realtime", "cpu-used": "8", "crf": "20", "b": "4M"}
 BT709, LIMITED_RANGE = 1, 1  # ITU-T H.273
@@ -61,7 +61,7 @@ class VideoWriter:
         fps: float,
         sound: Iterator[Block] | None = None,
         *,
-        preset: str = FOR_KEEPS,
+        preset: str = FOR_STORAGE,
     ) -> None:
         self._h264 = h264_available()
         self.path = path if self._h264 else path.with_suffix(".webm")

@@ -50,7 +50,7 @@ class Plan:
     size: tuple[int, int] = HD
     seconds: int = 10
     repeats: int = 60
-    looked_at: int = 16
+    sampled: int = 16
     start: bool = True
     seeks: int = 40
     isolation_rounds: int = 9
@@ -65,7 +65,7 @@ SMOKE = Plan(
     size=(640, 360),
     seconds=1,
     repeats=4,
-    looked_at=4,
+    sampled=4,
     start=False,
     seeks=2,
     isolation_rounds=1,
@@ -86,7 +86,7 @@ def run(plan: Plan) -> Results:
         )
         released = None if plan.isolation_rounds > 1 else weights  # the released model's
         results["isolation"] = isolation.measure(clip, released, plan.isolation_rounds, 20)
-        images = list(scene(plan.looked_at, plan.size, people=2))
+        images = list(scene(plan.sampled, plan.size, people=2))
         results["detect"] = detect.measure(images, plan.rounds)
         results["heat"] = heat.measure(plan.backbone, clips=1, frames=10, rounds=plan.rounds)
         if viewer.CHROMIUM:

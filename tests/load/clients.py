@@ -51,7 +51,7 @@ def visit(url: str, number: int, errands: list[Errand], outcomes: Queue[Outcome]
             elif errand.kind == "cancelled":
                 outcome = _cancel(_session(url, headers), number, errand)
             else:
-                outcome = _ask(_session(url, headers), number, errand)
+                outcome = _send(_session(url, headers), number, errand)
         except (httpx.HTTPError, TimeoutError, AppError) as error:
             outcome = Outcome(number, errand.kind, f"failed: {type(error).__name__}", False, 0.0)
         outcomes.put(outcome)
@@ -62,7 +62,7 @@ def _session(url: str, headers: dict[str, str]) -> Client:
     return Client(url, verbose=False, headers=headers, download_files=False, httpx_kwargs=timeout)
 
 
-def _ask(client: Client, number: int, errand: Errand) -> Outcome:
+def _send(client: Client, number: int, errand: Errand) -> Outcome:
     turned_away = 0
     while True:
         start = time.monotonic()

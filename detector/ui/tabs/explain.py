@@ -215,7 +215,9 @@ class PanelEvents:
             )
         found = self.panel.found
         with closing(explain(self.detectors, question, report, frame)) as steps:
-            yield from cancellable(self.panel.leave, ({found: _looked(item)} for item in steps))
+            yield from cancellable(
+                self.panel.leave, ({found: _progress_or_result(item)} for item in steps)
+            )
 
     def copies(self, answered: Answered | None, files: list[str] | None) -> Iterator[Updates]:
         question, report = _scored(answered)
@@ -255,7 +257,7 @@ class PanelEvents:
             yield {self.files: [*drawn, *map(str, written)]}
 
 
-def _looked(item: Step | Report | VideoError) -> str:
+def _progress_or_result(item: Step | Report | VideoError) -> str:
     if isinstance(item, Step):
         return html.working(item)
     return html.problem(item) if isinstance(item, VideoError) else closeup(item)

@@ -16,7 +16,7 @@ from detector.live import (
     WINDOW,
     Stream,
     clips_of,
-    told_over,
+    notified,
 )
 from detector.records import Report, verdict_name
 from detector.settings import Settings
@@ -68,14 +68,14 @@ def build_live(detectors: Detectors) -> None:
                 gr.HTML, introduction, js_on_load=STOP, elem_id="live", elem_classes="report"
             )
 
-    def look(picture: bytes | None, stream: Stream) -> tuple[str, Stream]:
+    def on_picture(picture: bytes | None, stream: Stream) -> tuple[str, Stream]:
         if picture is None:  # the camera was turned off
             return introduction(), Stream()
         stream = stream.take(picture, time.monotonic())
         if stream.overdue:  # a browser that did not stop
             raise gr.Error(_("The camera's time is over."), print_exception=False)
         if stream.elapsed > TIME_LIMIT:
-            return over(), told_over(stream)
+            return over(), notified(stream)
         if not stream.due:
             return (waiting(stream), stream) if not stream.scores else (gr.skip(), stream)
         begun = time.monotonic()
@@ -90,7 +90,7 @@ def build_live(detectors: Detectors) -> None:
         return live_card(stream, report), stream
 
     camera.stream(
-        look,
+        on_picture,
         [camera, stream],
         [shown, stream],
         time_limit=TIME_LIMIT + SPARE_SECONDS,

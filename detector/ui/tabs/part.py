@@ -115,7 +115,7 @@ def plan_text(detector: Served, info: VideoInfo | None, settings: Settings) -> s
             width=info.width,
             height=info.height,
         ),
-        _looks_at(first, min(more, max(info.frames - first, 0) if info.frames else more)),
+        _frame_count(first, min(more, max(info.frames - first, 0) if info.frames else more)),
     ]
     if settings.start or settings.end is not None:
         end = info.seconds if settings.end is None else min(settings.end, info.seconds)
@@ -125,7 +125,7 @@ def plan_text(detector: Served, info: VideoInfo | None, settings: Settings) -> s
     return joined(*sentences, _time(detector, first))
 
 
-def _looks_at(first: int, more: int) -> str:
+def _frame_count(first: int, more: int) -> str:
     if more <= 0:
         return _("{count} frames will be analysed.", count=first)
     return _(

@@ -23,7 +23,7 @@ from detector.ui.handlers import Detectors, Question, original_frame
 
 ELEM_ID = "saved-frame"
 PATIENCE = 8.0  # seconds in line behind others, after which what is shown is saved
-TELL = """watch('value', () => document.dispatchEvent(
+ON_VALUE = """watch('value', () => document.dispatchEvent(
   new CustomEvent('viewer-frame', { detail: props.value })));"""
 
 
@@ -40,7 +40,7 @@ def build_saving(
     """Wire `viewer` to what saves its frames; the value of `answered` is the visitor's question
     and its report, or None."""
     saved = gr.HTML(
-        html_template="", js_on_load=TELL, visible="hidden", elem_id=ELEM_ID, padding=False
+        html_template="", js_on_load=ON_VALUE, visible="hidden", elem_id=ELEM_ID, padding=False
     )
     saved.data_model = SavedFrame
 
