@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -134,3 +135,30 @@ def test_no_module_of_the_product_is_long() -> None:
 
 def test_the_app_module_stays_short() -> None:
     assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 40
+
+
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# Names that treat data as a person; what they stand for has a field term.
+METAPHORS = {
+    *("asked", "asks", "heard", "hears", "listens", "looked", "looks", "speaks", "spoken"),
+    *("told", "tells", "voice", "silent", "honest", "desk", "analyst", "buried", "buries"),
+}
+
+
+def named(path: Path) -> Iterator[str]:
+    """The functions, classes, parameters and variables that a module defines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@pytest.mark.parametrize("folder", ["detector", "train"])
+def test_names_are_field_terms(folder: str) -> None:
+    for path in modules(folder):
+        words = {word.lower(): name for name in named(path) for word in WORD.findall(name)}
+        found = [words[word] for word in METAPHORS & words.keys()]
+        assert not found, f"{path}: name {found} by field terms"
