@@ -43,7 +43,7 @@ WORDS = {
     "timeline": mark("Timeline of the scores"),
     "inspector": mark("Frame inspector"),
     "crop": mark("Face as shown"),
-    "warm": mark("Regions that contribute to the score"),
+    "warm": mark("With heat map"),
     "compare": mark("Face against heat map"),
     "between": mark("Between scored frames"),
     "away": mark("Not in this frame"),
