@@ -30,7 +30,7 @@ from detector.progress import Stopwatch
 from detector.records import Frame, Person, Report, Status, UnscoredFace, VideoInfo, Warn
 from detector.scoring.calibration import ScoringRules, reliably_detected
 from detector.scoring.heat_scale import heat_floor, heat_scale
-from detector.scoring.judge import ScoredClip, judge_person, judge_video
+from detector.scoring.verdict import ScoredClip, score_person, score_video
 from detector.settings import Settings
 from detector.video import DecodeNotes
 from detector.video.sampling import SamplingRange
@@ -139,7 +139,7 @@ class Analysis:
                 self.scored.setdefault(person, []).append(clip)
 
     def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
-        """Score the remaining crops, and judge; a `partial` answer is not explained yet."""
+        """Score the remaining crops, people and the video; a `partial` answer is not explained yet."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         with self.spent("judge"):
@@ -149,7 +149,7 @@ class Analysis:
             begin, end = stretch_of(self.settings, self.info)
             missed = chance_missed(self._runs(people), end, begin=begin)
             people = tuple(_widened(person, missed) for person in people)
-            answer = judge_video(people, rules)
+            answer = score_video(people, rules)
         more = {
             Warn.MANY_FACES: self.too_many,
             Warn.PARTLY_SEEN: answer.status is Status.OK and missed >= MUCH_MISSED,
@@ -229,7 +229,7 @@ class Analysis:
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of
         judged = [
-            judge_person(k, clips, rules, still=still, heat_of=of)
+            score_person(k, clips, rules, still=still, heat_of=of)
             for k, clips in enumerate(people, start=1)
         ]
         if not explained:

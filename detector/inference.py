@@ -23,7 +23,7 @@ from detector.model.weights import Loaded
 from detector.progress import Stopwatch
 from detector.records import Face, Image, ModelInfo, Quality
 from detector.scoring.calibration import ScoringRules
-from detector.scoring.judge import ScoredClip
+from detector.scoring.verdict import ScoredClip
 from detector.settings import Settings
 from detector.video import Limits
 from detector.zero_gpu import lent

@@ -1,4 +1,4 @@
-"""The pipeline from a path to a report: read, find, follow, cut, score, explain, judge.
+"""The pipeline from a path to a report: read, find, follow, cut, score, explain, decide.
 
 Streaming: a frame is released when its faces are cut, a crop when it is scored (but for one per
 clip and person, to be shown), so memory depends on how many frames are sampled and on how

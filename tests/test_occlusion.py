@@ -16,7 +16,7 @@ from detector.heatmaps.regions import region_masks
 from detector.model.cnn_lstm import Logits
 from detector.records import Box, Image, Moment, Person, Quality
 from detector.scoring.calibration import ScoringRules, pool_logits, pool_shares
-from detector.scoring.judge import ScoredClip, judge_person
+from detector.scoring.verdict import ScoredClip, score_person
 from detector.settings import HEAT_TARGETS
 from tests.test_regions import FACELESS, POINTS
 
@@ -77,7 +77,7 @@ def explained(
         crops=[crop] + [None] * (T - 1),
         features=np.full((T, 1), feature, np.float32),
     )
-    person = judge_person(1, [clip], RULES, heat_of=of)
+    person = score_person(1, [clip], RULES, heat_of=of)
     explainer = Explainer(reader, RULES, CropSettings(size=SIDE, margin=0.0), {}, of)
     return explain_moments(person, [clip], explainer, tried=1)
 

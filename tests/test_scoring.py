@@ -10,12 +10,12 @@ import pytest
 from detector.records import Box, FaceScore, Person, Quality, Status, Verdict, Warn
 from detector.scoring.calibration import ScoringRules, calibrate, pool_logits, reliably_detected
 from detector.scoring.heat_scale import heat_scale, weigh_heat
-from detector.scoring.judge import (
+from detector.scoring.verdict import (
     ScoredClip,
     find_segments,
     interval_of,
-    judge_person,
-    judge_video,
+    score_person,
+    score_video,
 )
 
 RULES = ScoringRules(min_size=40, min_sharpness=20, min_frontal=0.2, calibrated=True)
@@ -58,7 +58,7 @@ def clips(logits: list[float], *, step: float = 2.0) -> list[ScoredClip]:
 
 
 def person(logits: list[float], rules: ScoringRules = RULES) -> Person:
-    return judge_person(1, clips(logits), rules)
+    return score_person(1, clips(logits), rules)
 
 
 def pooled(logits: list[float], weights: list[float] | None = None, share: float = 0.25) -> float:
@@ -164,7 +164,7 @@ def test_faces_of_low_quality_are_not_scored(
     quality: Quality, status: Status, warning: Warn
 ) -> None:
     """However sure the network is of itself."""
-    scored = judge_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
+    scored = score_person(1, [clip(9.0, quality=quality, frames=8)], RULES)
     assert scored.status is status
     assert scored.verdict is None
     assert scored.fake is None
@@ -175,16 +175,16 @@ def test_faces_of_low_quality_are_not_scored(
 
 
 def test_three_clear_faces_are_too_few_and_four_are_enough() -> None:
-    assert judge_person(1, [clip(3.0, frames=3)], RULES).status is Status.TOO_FEW_FACES
-    assert judge_person(1, [clip(3.0, frames=4)], RULES).status is Status.OK
+    assert score_person(1, [clip(3.0, frames=3)], RULES).status is Status.TOO_FEW_FACES
+    assert score_person(1, [clip(3.0, frames=4)], RULES).status is Status.OK
 
 
 def test_a_person_without_a_clip_is_not_scored() -> None:
-    assert judge_person(1, [], RULES).status is Status.TOO_FEW_FACES
+    assert score_person(1, [], RULES).status is Status.TOO_FEW_FACES
 
 
 def test_a_still_picture_is_scored_from_its_one_frame_with_a_warning() -> None:
-    scored = judge_person(1, [clip(3.0, frames=1)], RULES, still=True)
+    scored = score_person(1, [clip(3.0, frames=1)], RULES, still=True)
     assert scored.status is Status.OK
     assert scored.verdict is Verdict.FAKE
     assert scored.interval is None  # one frame has no interval
@@ -192,27 +192,27 @@ def test_a_still_picture_is_scored_from_its_one_frame_with_a_warning() -> None:
 
 
 def test_a_blurred_still_picture_is_not_scored() -> None:
-    scored = judge_person(1, [clip(3.0, frames=1, quality=BLURRED)], RULES, still=True)
+    scored = score_person(1, [clip(3.0, frames=1, quality=BLURRED)], RULES, still=True)
     assert scored.status is Status.TOO_BLURRED
 
 
 def test_unusable_clips_do_not_affect_the_score() -> None:
     calm, wild = clip(-3.0, frames=8), clip(9.0, start=2.0, quality=BLURRED)
-    scored = judge_person(1, [calm, wild], RULES)
+    scored = score_person(1, [calm, wild], RULES)
     assert scored.fake == pytest.approx(float(calibrate(-3.0, RULES)))
     assert [score.usable for score in scored.scores] == [True] * 8 + [False] * 4
     assert scored.segments == ()
 
 
 def test_time_and_single_frames_that_contradict_each_other_are_not_believed() -> None:
-    scored = judge_person(1, [clip(3.0, still=-3.0, frames=8)], RULES)
+    scored = score_person(1, [clip(3.0, still=-3.0, frames=8)], RULES)
     assert scored.verdict is Verdict.UNDECIDED
     assert scored.fake == pytest.approx(float(calibrate(3.0, RULES)))
     assert scored.warnings == (Warn.TIME_AND_FRAME_DISAGREE,)
 
 
 def test_the_temporal_score_is_added_to_that_of_frames() -> None:
-    assert judge_person(1, [clip(3.0, still=0.5, frames=8)], RULES).verdict is Verdict.FAKE
+    assert score_person(1, [clip(3.0, still=0.5, frames=8)], RULES).verdict is Verdict.FAKE
 
 
 def test_the_interval_contains_the_score_and_is_deterministic() -> None:
@@ -279,52 +279,52 @@ def test_a_moment_shows_only_pixels_that_were_kept() -> None:
         qualities=[GOOD] * 4,
         crops=[None, None, IMAGE, None],
     )
-    assert [moment.second for moment in judge_person(1, [bare], RULES).moments] == [2.0]
+    assert [moment.second for moment in score_person(1, [bare], RULES).moments] == [2.0]
 
 
 def test_the_kind_of_manipulation_is_named_only_where_one_is_found() -> None:
     kinds = [{"swap": 0.7, "drift": 0.3}, {"swap": 0.1, "drift": 0.9}]
     rows = [clip(3.0, families=kinds[0]), clip(-3.0, start=2.0, families=kinds[1])]
-    assert judge_person(1, rows, RULES).family == ("swap", 0.7)
-    assert judge_person(1, rows[1:], RULES).family is None
+    assert score_person(1, rows, RULES).family == ("swap", 0.7)
+    assert score_person(1, rows[1:], RULES).family is None
 
 
 def test_the_video_is_as_fake_as_its_most_suspicious_person() -> None:
     calm, fake = person([-3.0] * 3), person([3.0] * 3)
-    answer = judge_video([calm, fake], RULES)
+    answer = score_video([calm, fake], RULES)
     assert (answer.status, answer.verdict) == (Status.OK, Verdict.FAKE)
     assert (answer.fake, answer.interval) == (fake.fake, fake.interval)
     assert answer.band == "very_strong"
-    assert judge_video([calm], RULES).verdict is Verdict.NO_SIGN
+    assert score_video([calm], RULES).verdict is Verdict.NO_SIGN
 
 
 def test_one_undecided_person_makes_a_video_undecided() -> None:
-    assert judge_video([person([-3.0] * 3), person([0.0] * 3)], RULES).verdict is Verdict.UNDECIDED
+    assert score_video([person([-3.0] * 3), person([0.0] * 3)], RULES).verdict is Verdict.UNDECIDED
 
 
 def test_without_a_face_or_a_scored_person_there_is_no_number() -> None:
-    nobody = judge_video([], RULES)
+    nobody = score_video([], RULES)
     assert (nobody.status, nobody.verdict) == (Status.NO_FACE, None)
-    small = judge_person(1, [clip(9.0, quality=SMALL)], RULES)
-    unseen = judge_video([small], RULES)
+    small = score_person(1, [clip(9.0, quality=SMALL)], RULES)
+    unseen = score_video([small], RULES)
     assert (unseen.status, unseen.fake, unseen.band) == (Status.FACE_TOO_SMALL, None, None)
 
 
 def test_a_person_without_a_score_is_a_warning_on_the_video() -> None:
-    small = judge_person(2, [clip(9.0, quality=SMALL, frames=8)], RULES)
-    answer = judge_video([person([-3.0] * 3), small], RULES)
+    small = score_person(2, [clip(9.0, quality=SMALL, frames=8)], RULES)
+    answer = score_video([person([-3.0] * 3), small], RULES)
     assert answer.verdict is Verdict.NO_SIGN
     assert Warn.SMALL_FACES in answer.warnings
 
 
 def test_an_uncalibrated_model_is_a_warning() -> None:
     rules = ScoringRules()
-    assert Warn.NOT_CALIBRATED in judge_video([person([3.0] * 3, rules)], rules).warnings
-    assert Warn.NOT_CALIBRATED not in judge_video([person([3.0] * 3)], RULES).warnings
+    assert Warn.NOT_CALIBRATED in score_video([person([3.0] * 3, rules)], rules).warnings
+    assert Warn.NOT_CALIBRATED not in score_video([person([3.0] * 3)], RULES).warnings
 
 
 def scores(logit: float, heat: float | None) -> tuple[FaceScore, ...]:
-    return judge_person(1, [clip(logit, heat=heat, frames=8)], RULES).scores
+    return score_person(1, [clip(logit, heat=heat, frames=8)], RULES).scores
 
 
 def drawn(face: FaceScore, scale: float) -> float:

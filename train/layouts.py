@@ -224,7 +224,7 @@ def read_fakeavceleb(folder: Path, kind: str = "video") -> pd.DataFrame:
     """`FakeVideo-RealAudio/RACE/GENDER/id00076/*.mp4` and its three siblings. A fake names whose
     face it took (`00109_10_id00476_wavtolip`), and meta_data.csv the method.
 
-    `RealVideo-FakeAudio` is REAL: only its sound was altered, and this project judges pictures.
+    `RealVideo-FakeAudio` is REAL: only its sound was altered, and this project analyses pictures.
     """
     methods = _fakeavceleb_methods(folder)
     rows: list[Row] = []

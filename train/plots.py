@@ -26,7 +26,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 
 def draw_training(log: Sequence[Mapping[str, Any]], out: Path) -> Path:
-    """Loss of training and AUC on the split kept for judging, stage by stage."""
+    """Loss of training and AUC on the validation split, stage by stage."""
     stages = list(dict.fromkeys(entry["stage"] for entry in log))
     figure, rows = plt.subplots(len(stages), 2, figsize=(9, 3.2 * len(stages)), squeeze=False)
     for stage, (left, right) in zip(stages, rows, strict=True):

@@ -134,7 +134,7 @@ class Run:
         self.history: list[dict[str, Any]] = []
         self.began = time.monotonic()
         self.seconds_before = 0.0  # of this run, in earlier processes
-        self.speed = 0.0  # pairs a second, judging left out
+        self.speed = 0.0  # pairs a second, validation left out
         self.average: dict[str, Tensor] = {}
         self.optimiser: torch.optim.Optimizer
         self.objective: nn.Module

@@ -22,7 +22,7 @@ from detector.model.weights import Loaded
 from detector.pipeline import Detector
 from detector.records import Status
 from detector.scoring.calibration import ScoringRules, pool_logits, status_of
-from detector.scoring.judge import ScoredClip, weigh_clips
+from detector.scoring.verdict import ScoredClip, weigh_clips
 from detector.settings import Settings
 from train.augment import social_media
 from train.transcode import write_altered
@@ -109,6 +109,6 @@ def pooled(people: dict[int, list[ScoredClip]], rules: ScoringRules) -> dict[str
         for name, values in logits.items():
             for share in SHARES:
                 logit = float(pool_logits(values, weights, replace(rules, share=share)))
-                # The most suspicious person, as `judge_video` takes.
+                # The most suspicious person, as `score_video` takes.
                 found[f"{name} {share}"] = max(found.get(f"{name} {share}", -np.inf), logit)
     return found

@@ -23,7 +23,7 @@ from detector.inference import Network
 from detector.model.cnn_lstm import pool
 from detector.records import Image, Moment, Person
 from detector.scoring.calibration import ScoringRules, calibrate, pool_logits
-from detector.scoring.judge import ScoredClip
+from detector.scoring.verdict import ScoredClip
 from detector.settings import Settings
 
 TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does

@@ -1,6 +1,6 @@
 """Facts in a file's container about how it was made: the first things that an analyst reads.
 
-Nothing here judges. Tags can be forged and are lost by most platforms; they are given as found.
+No conclusion is drawn here. Tags can be forged and are lost by most platforms; they are given as found.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def tracks_of(container: InputContainer) -> tuple[Track, ...]:
 
 
 def default_track(path: Path, kind: str) -> int:
-    """The number of the track to judge: one that moves, that the file marks as its default, and
+    """The number of the track to analyse: one that moves, that the file marks as its default, and
     of those the largest. A file with one track is not read for it."""
     with open_container(path, kind, by_header=True) as container:
         streams = moving_pictures(container)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from detector.scoring.score import ScoredClip, judge_person
 
 from detector.coverage import (
     ROUNDS,
@@ -29,6 +28,7 @@ from detector.coverage import (
 from detector.findings import Verdict
 from detector.model.weights import list_models
 from detector.records import Box, Person, Quality, VideoInfo
+from detector.scoring.verdict import ScoredClip, score_person
 from detector.settings import PRESETS, Settings
 from detector.video.sampling import SamplingRange, plan_sampling
 
@@ -53,7 +53,7 @@ def score(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
     for attempt in range(1 + ROUNDS):
         clips += _scored(seconds, logits, ranges)
         clips.sort(key=lambda clip: clip.seconds[0])
-        person = judge_person(1, clips, RULES)
+        person = score_person(1, clips, RULES)
         sampled = [second for clip in clips for second in clip.seconds]
         runs = heated(runs_of(sampled, 1 / FPS), [person], RULES)
         ranges = further_ranges(runs, info, left, gaps_too=attempt == 0) if left else []

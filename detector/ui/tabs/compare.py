@@ -108,7 +108,7 @@ def build_compare(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Lead, Le
 
 
 def _side(letter: str, names: list[str]) -> tuple[gr.File, gr.Dropdown]:
-    """A file, and the model that judges it, where there is a choice."""
+    """A file, and the model that scores it, where there is a choice."""
     several = len(names) > 1
     with gr.Column(scale=1, min_width=300):
         label = mark("Video or picture A")

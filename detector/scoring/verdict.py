@@ -1,4 +1,4 @@
-"""From the network's logits to a person's answer and the video's, by pure functions.
+"""From the network's logits to the scores and verdicts of people and of the video; pure functions.
 
 A clip is a few consecutive frames of one person. Clips are pooled to the person, and the video
 is as fake as its most suspicious person. Taking a maximum over people raises the false alarms
@@ -76,7 +76,7 @@ class ScoredClip:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoAnswer:
+class VideoVerdict:
     """The video's part of a `Report`; fields as there."""
 
     status: Status
@@ -122,7 +122,7 @@ def interval_of(
     return float(min(low, own)), float(max(high, own))
 
 
-def judge_person(
+def score_person(
     person: int,
     clips: Sequence[ScoredClip],
     rules: ScoringRules,
@@ -141,7 +141,7 @@ def judge_person(
     warnings = quality_warnings(qualities, rules, still=still)
     status = status_of(qualities, rules, still=still)
     if status is not Status.OK:
-        return _unjudged(person, clips, status, warnings)
+        return _unscored(person, clips, status, warnings)
     all_clips = clips
     clips, weights = weigh_clips(clips, rules)
     logits = np.array([clip.logit for clip in clips], np.float64)
@@ -190,7 +190,7 @@ def weigh_clips(
     return kept, weights[weights > 0]
 
 
-def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
+def score_video(people: Sequence[Person], rules: ScoringRules) -> VideoVerdict:
     """The video's score is that of its most suspicious person, its verdict the severest of all.
 
     People who could not be judged do not enter the score, but their warnings are kept. Without
@@ -203,14 +203,14 @@ def judge_video(people: Sequence[Person], rules: ScoringRules) -> VideoAnswer:
     if not judged:
         reasons = Counter(person.status for person in people).most_common(1)
         status = reasons[0][0] if reasons else Status.NO_FACE
-        return VideoAnswer(status, None, None, None, None, _in_order(found))
+        return VideoVerdict(status, None, None, None, None, _in_order(found))
     if not rules.calibrated:
         found.add(Warn.NOT_CALIBRATED)
     # The most suspicious person, by the calibrated probability.
     fake, suspect = max(judged, key=lambda pair: pair[0])
     verdicts = {person.verdict for _, person in judged}
     severest = (Verdict.FAKE, Verdict.UNDECIDED, Verdict.NO_SIGN)
-    return VideoAnswer(
+    return VideoVerdict(
         status=Status.OK,
         verdict=next(verdict for verdict in severest if verdict in verdicts),
         fake=fake,
@@ -283,7 +283,7 @@ def _family_of(clips: Sequence[ScoredClip], rules: ScoringRules) -> tuple[str, f
     return max(means.items(), key=lambda pair: pair[1])
 
 
-def _unjudged(
+def _unscored(
     person: int, clips: Sequence[ScoredClip], status: Status, warnings: set[Warn]
 ) -> Person:
     unscored = tuple(
