@@ -10,7 +10,7 @@ __all__ = ["Detector", "Report", "Settings", "Status", "Verdict", "VideoError"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Detector` brings torch along, so it is imported when it is first asked for."""
+    """`Detector` brings torch along, so it is imported when it is first used."""
     if name == "Detector":
         from detector.pipeline import Detector
 

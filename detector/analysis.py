@@ -139,7 +139,7 @@ class Analysis:
                 self.scored.setdefault(person, []).append(clip)
 
     def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
-        """Score the remaining crops, people and the video; a `partial` answer is not explained yet."""
+        """Score the remaining crops, people and the video; a `partial` one is not explained."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         with self.spent("judge"):

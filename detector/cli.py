@@ -9,7 +9,7 @@ The answer goes to standard output, progress to standard error. Exit codes:
 5    no trained weights, or the weights are damaged
 6    --verify: the report is not confirmed
 7    an output could not be written
-130  interrupted; what was asked for is written for the files that were done
+130  interrupted; what was requested is written for the files that were done
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(run: Run, found: Found) -> int:
-    """All files, and, if asked for, those that come later; returns the exit code.
+    """All files, and, if requested, those that come later; returns the exit code.
 
-    However it ends, what was asked for is written for the files that were done.
+    However it ends, what was requested is written for the files that were done.
     """
     signal_before = _stop_like_ctrl_c()
     try:

@@ -36,7 +36,7 @@ def _steers(letter: str) -> bool:
 
 
 class VideoError(Exception):
-    """The visitor's file cannot be judged. The text is one sentence, written for a person,
+    """The visitor's file cannot be analysed. The text is one sentence, written for a person,
     with the fault and what to do, and is fit to be `shown`; `status` is its type. A
     `Message` is rendered in the language of whoever reads it, also in another process."""
 

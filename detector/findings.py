@@ -59,7 +59,7 @@ class Warn(StrEnum):
     NEAR_THRESHOLD = "near_threshold"
     NOT_CALIBRATED = "not_calibrated"
     DAMAGED_FILE = "damaged_file"
-    # What had to be done to the pictures before they could be judged.
+    # What had to be done to the pictures before they could be scored.
     RETIMED = "retimed"
     OTHER_TRACKS = "other_tracks"
     TONE_MAPPED = "tone_mapped"

@@ -41,8 +41,8 @@ class Score:
 class Stream:
     """One visitor's camera since it was turned on; every change gives a new stream.
 
-    `start` and `latest` are a clock's seconds, as is `ended`, when it was told that its time is
-    up; a shot's `second` counts from `start`.
+    `start` and `latest` are a clock's seconds, as is `ended`, when the visitor was
+    notified that its time is up; a shot's `second` counts from `start`.
     """
 
     start: float = 0.0
@@ -85,7 +85,7 @@ class Stream:
 
     @property
     def overdue(self) -> bool:
-        """Whether pictures still come long after it was told that its time is up."""
+        """Whether pictures still come long after its visitor was notified that its time is up."""
         return self.ended is not None and self.latest - self.ended > PAUSE_SECONDS
 
     @property

@@ -105,7 +105,7 @@ class Detector(Operations):
     def load(cls, weights: str | Path | None = None, device: str = "auto") -> Detector:
         """The detector behind `weights`: a model's name, a .safetensors file, or the default.
 
-        Raises WeightsError if what was asked for is missing or damaged. When nothing was asked
+        Raises WeightsError if what was requested is missing or damaged. When nothing was requested
         for and nothing is there, the detector answers `untrained`.
         """
         device = pick_device(device)
@@ -177,7 +177,7 @@ class Detector(Operations):
             stage, before = LOOKING, 0
             while ranges := analysis.next_ranges():
                 wanted = len(analysis.seconds) + sum(stretch.frames for stretch in ranges)
-                # A short video has fewer frames than were asked for.
+                # A short video has fewer frames than were requested.
                 total = min(wanted, file.info.frames or wanted)
                 clips = _read_again(file, ranges, notes, first=not analysis.seconds)
                 # Closing the generator ends the decoding, also when an error or a stop ends this

@@ -81,7 +81,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well one face can be judged.
+    """How well one face can be scored.
 
     `size` is the shorter side of its box in original pixels, `sharpness` the variance of the
     Laplacian of the grey face at a fixed size (so that it does not depend on resolution),
@@ -244,7 +244,7 @@ class Report:
     `heat_scale` is the one number by which every heat map of this video is divided when drawn;
     with it the hottest spot is drawn about as hot as the video's highest frame is fake, so the
     maps of a real face are faint. 0.0 means that there are no maps. `robustness` and `retelling`
-    are there only if they were asked for. `signals` are evidence other than faces; they never
+    are there only if they were requested. `signals` are evidence other than faces; they never
     change `fake`. `turns` are the turns of the pictures to which all boxes refer; empty if none.
     """
 

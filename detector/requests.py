@@ -46,7 +46,7 @@ class AnalyzeClips:
 
 @dataclass(frozen=True, slots=True)
 class ExplainFrame:
-    """Explain one judged frame of a report: a `Report`, see `explain.frame`."""
+    """Explain one scored frame of a report: a `Report`, see `explain.frame`."""
 
     path: Path
     report: Report

@@ -37,7 +37,7 @@ the video, by the video's logit."""
 
 @dataclass(frozen=True, slots=True)
 class FrameQuestion:
-    """The judged frame of one person to be explained, the nearest to `second`, and how."""
+    """The scored frame of one person to be explained, the nearest to `second`, and how."""
 
     person: int
     second: float
@@ -47,7 +47,7 @@ class FrameQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked for; the same settings on the same file give the same answer.
+    """What was requested; the same settings on the same file give the same answer.
 
     `frames` is how many frames are analysed; with 0 the length of the video decides, by `preset`,
     and a second round samples where the first one left doubts. `heat_method` and `heat_of`

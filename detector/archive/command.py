@@ -1,7 +1,7 @@
 """`python -m detector archive`: the command line of an archive. Needs the extra `[scale]`.
 
 Answers go to the Parquet folder, progress to standard error, a summary to standard output.
-Exit codes: 0 every video has its row (also those that could not be judged), 2 mistyped or nothing
+Exit codes: 0 every video has its row (also those that could not be scored), 2 mistyped or nothing
 found, 3 at least one video was given up, 5 no trained weights, 130 interrupted; then the same
 command goes on where it was.
 """
@@ -132,7 +132,7 @@ def local_cpus(options: argparse.Namespace) -> int | None:
 
 
 def read_pools(options: argparse.Namespace, cpus: float) -> Pools:
-    """As asked for; without a number, as many CPU workers as there is room for."""
+    """As requested; without a number, as many CPU workers as there is room for."""
     reserved = options.gpu_workers * options.cpus_per_worker
     room = int((cpus - 1 - reserved) / options.cpus_per_worker)
     # One CPU is left to Ray Data's own tasks.

@@ -56,7 +56,7 @@ class Worker:
         return pa.Table.from_pylist(records, SCHEMA)
 
     def answer(self, entry: Entry) -> Record:
-        """The record of one video; what cannot be judged is a record too."""
+        """The record of one video; what cannot be scored is a record too."""
         try:
             with local_copy(entry) as path:
                 # Hashing costs a pass over the file, which is spared where nothing is known yet.

@@ -14,7 +14,7 @@ from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
 
 FRAMES = 20
-"""At most so many frames are judged again, however densely the video was sampled."""
+"""At most so many frames are scored again, however densely the video was sampled."""
 
 
 class FileAnalyzer(Protocol):
@@ -36,7 +36,7 @@ def try_worse_copies(
     """`report` with its `robustness`: what happens to the score as the video gets worse.
 
     Each copy costs about what an analysis of `FRAMES` frames costs, without heat maps; nothing is
-    written to disk. If `report` has more frames, the video as given is judged again with as
+    written to disk. If `report` has more frames, the video as given is scored again with as
     few frames, so that like is compared with like. Raises what `Detector.analyze` raises.
     """
     frames = min(report.settings.frames or FRAMES, FRAMES)

@@ -75,7 +75,7 @@ class Found(NamedTuple):
 
 
 def added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
-    """Those of `more` that are clear, large enough to be judged, and not among `faces`; of a
+    """Those of `more` that are clear, large enough to be scored, and not among `faces`; of a
     picture without any, all."""
     if not faces:
         return list(more)

@@ -1,4 +1,4 @@
-"""Measures how well one face in one picture can be judged."""
+"""Measures how well one face in one picture can be scored."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def find_weights(
     "fast" elsewhere, or the other one of the two), is looked for in `folder`, then in the Hub
     release's `cache`, then on the Hub.
 
-    Raises WeightsError if what was asked for by name is not there, or a release is unreachable.
+    Raises WeightsError if what was requested by name is not there, or a release is unreachable.
     """
     source = "path"
     if wanted is None and os.environ.get(VARIABLE):
@@ -133,7 +133,7 @@ def load_model(found: Found, device: str) -> Loaded:
 def pick_device(wanted: str = "auto") -> str:
     """The only query of the machine's devices: "auto", "cpu" or "cuda" -> a device.
 
-    Raises ValueError if CUDA is asked for and absent, or for another word.
+    Raises ValueError if CUDA is requested and absent, or for another word.
     """
     if wanted not in ("auto", "cpu", "cuda"):
         raise ValueError(f"the device is auto, cpu or cuda, not '{wanted}'")

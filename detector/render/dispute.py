@@ -1,4 +1,4 @@
-"""What a maintainer needs of an answer that somebody calls wrong: numbers, and nothing private."""
+"""What a maintainer needs of an answer that a visitor calls wrong: numbers, and nothing private."""
 
 from __future__ import annotations
 

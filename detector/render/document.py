@@ -263,7 +263,7 @@ def _cell(value: Any) -> Cell:
 
 
 def summary_row(answer: Report | VideoError, name: str) -> dict[str, Any]:
-    """One file's line in the table of a batch; the same keys whether or not it was judged."""
+    """One file's line in the table of a batch; the same keys whether or not it was scored."""
     if isinstance(answer, VideoError):
         known = {
             "file": shown(name),

@@ -60,7 +60,7 @@ def robustness_json(found: Robustness | None) -> dict[str, Any] | None:
 
 
 def source_json(report: Report) -> dict[str, Any]:
-    """What of the file was judged, and how it was turned for that."""
+    """What of the file was analysed, and how it was turned for that."""
     return {
         "track": report.video.track,
         "tracks": [asdict(track) for track in report.video.tracks],

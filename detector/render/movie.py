@@ -90,7 +90,7 @@ class Annotator:
         return heat_on_frame(image, box, self.margin, face.heat, self.report.heat_scale)
 
     def _why_nothing(self, second: float) -> str:
-        """Whether the nearest sample showed nobody, or nobody looked here at all."""
+        """Whether the nearest sample has no face, or that no frame was sampled here."""
         near = min(self.sampled, key=lambda moment: abs(moment - second), default=None)
         if near is None or abs(near - second) > STEADY or round(near, 3) in self.with_face:
             return "Not sampled here"
@@ -146,7 +146,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
 
 
 def as_judged(frames: Iterator[Frame], report: Report) -> Iterator[Frame]:
-    """The file's frames turned as they were when they were judged, all of one size."""
+    """The file's frames turned as they were analysed, all of one size."""
     return turned_all(frames, report.turns, (report.video.width, report.video.height))
 
 

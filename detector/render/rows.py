@@ -46,7 +46,7 @@ class Row:
 
 
 def row_of(answer: Report | VideoError, name: str) -> Row:
-    """The row of the file `name`, whether or not it could be judged."""
+    """The row of the file `name`, whether or not it could be scored."""
     if isinstance(answer, VideoError):
         return Row(
             file=shown(name),

@@ -1,7 +1,7 @@
 """The shape of the JSON answer, version 1.2: models, from which JSON Schema is generated.
 
 Page, command line and API give this one shape, for an answer as well as for a file that could
-not be judged; then `p_fake` and `verdict` are null, `faces` empty, and `headline` is what to do.
+not be scored; then `p_fake` and `verdict` are null, `faces` empty, and `headline` is what to do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Second = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Box = Annotated[list[float], Field(min_length=4, max_length=4)]
-"""x0, y0, x1, y1 in pixels of the picture as it was judged."""
+"""x0, y0, x1, y1 in pixels of the picture as it was analysed."""
 # Words that are tables of their own elsewhere.
 Version = Annotated[str, WithJsonSchema({"const": SCHEMA_VERSION})]
 Region = Annotated[str, WithJsonSchema({"enum": list(REGION_NAMES)})]

@@ -102,7 +102,7 @@ def signals(report: Report) -> Markup:
 
 
 def numbers(report: Report) -> Markup:
-    """Every judged frame in a table that can be unfolded; "" if there is none."""
+    """Every scored frame in a table that can be unfolded; "" if there is none."""
     if not any(person.scores for person in report.people):
         return Markup()
     pairs = ((s.fake, s.still) for person in report.people for s in person.scores)

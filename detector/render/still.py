@@ -23,7 +23,7 @@ ALL = 1_000_000  # frames, more than any stretch has
 def original_png(
     read: Reader, path: Path, report: Report, second: float, *, limits: Limits
 ) -> bytes:
-    """The frame that is shown at `second`, turned as it was judged, as a PNG file.
+    """The frame that is shown at `second`, turned as it was analysed, as a PNG file.
 
     Raises VideoError if `path` is another file than the report is about, or cannot be read there.
     """

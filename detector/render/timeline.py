@@ -41,8 +41,8 @@ def timeline_svg(
 
     One line per person, each with its own dash and, beside others, number, in a band that is as
     wide as the scores are unsteady. It stops where nothing was sampled. Grey: sampled, but no
-    face could be judged. In colour: suspicious stretches, by the verdict on the person. Below, a
-    lane per person shows when that person was judged. A still picture gets one row per person
+    face could be scored. In colour: suspicious stretches, by the verdict on the person. Below, a
+    lane per person shows when that person was scored. A still picture gets one row per person
     with its interval instead of a time axis.
 
     `interactive` is for a page with a script and a legend of its own: no legend, no tooltips,
@@ -91,7 +91,7 @@ def charts(report: Report, *, end: float = 0.0, key: str = "") -> Markup:
 
 
 def _gaps(plot: Plot, report: Report) -> Iterator[dict[str, str]]:
-    """Grey bands where frames were sampled and no face could be judged."""
+    """Grey bands where frames were sampled and no face could be scored."""
     length = frame_length(report.video)
     judged = {round(s.second, 3) for one in report.people for s in one.scores if s.usable}
     blind = [second for second in report.sampled_seconds if round(second, 3) not in judged]
@@ -104,7 +104,7 @@ def _gaps(plot: Plot, report: Report) -> Iterator[dict[str, str]]:
 
 
 def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
-    """The frames that counted, cut wherever nothing was sampled, or this person was not judged."""
+    """The frames that counted, cut wherever nothing was sampled, or this person was not scored."""
     judged = sorted((s for s in person.scores if s.usable), key=lambda score: score.second)
     known = {round(score.second, 3) for score in judged}
     missed = [s for s in report.sampled_seconds if round(s, 3) not in known]
@@ -124,7 +124,7 @@ def _row(
     plot: Plot, person: Person, runs: Sequence[Sequence[FaceScore]], middle: int
 ) -> dict[str, Any]:
     """What belongs to one person: suspicious stretches, curves, and the lane under the plot, pale
-    along the video, dark where judged, in the verdict's colour where suspicious."""
+    along the video, dark where scored, in the verdict's colour where suspicious."""
     tone = verdict_name(person.verdict) or "undecided"
     judged = [(run[0].second, run[-1].second, "judged") for run in runs]
     return {

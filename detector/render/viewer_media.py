@@ -35,7 +35,7 @@ Sounds = Mapping[str, Iterator[Block]]
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The files: videos, or JPEG pictures where a still picture was judged.
+    """The files: videos, or JPEG pictures where a still picture was analysed.
 
     `heat` is None when the report has no heat maps, `annotated` of a video, which takes longer to
     draw than what is shown first (`annotate_video`). The tiles of `storyboard`, each `tile`

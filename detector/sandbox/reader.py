@@ -183,7 +183,7 @@ class IsolatedReader:
 
     def read_origin(self, path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
         """As `reading.read_origin`, by a process of its own: a file that crashes the reader of its
-        credentials can still be judged by its pictures."""
+        credentials can still be scored by its pictures."""
         try:
             with self._job(path, limits, ORIGIN_BOUNDS, operation="origin") as job, job.checked():
                 return protocol.origin_of(job.receive())

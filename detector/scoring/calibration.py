@@ -211,7 +211,7 @@ def reliably_detected(
     still: bool,
 ) -> list[T]:
     """Those of `people` with a face that was detected with `sure` confidence, or with clear faces
-    enough to be judged; all of them, if no face of anybody was detected so."""
+    enough to be scored; all of them, if no face of anybody was detected so."""
     detected = [any(quality.detection >= sure for quality in each) for each in qualities]
     clear = [status_of(each, rules, still=still) is Status.OK for each in qualities]
     kept = zip(people, detected, clear, strict=True)

@@ -193,8 +193,8 @@ def weigh_clips(
 def score_video(people: Sequence[Person], rules: ScoringRules) -> VideoVerdict:
     """The video's score is that of its most suspicious person, its verdict the severest of all.
 
-    People who could not be judged do not enter the score, but their warnings are kept. Without
-    a judged person there is no verdict, for the reason that most people share. The word follows the
+    People who could not be scored do not enter the score, but their warnings are kept. Without
+    a scored person there is no verdict, for the reason that most people share. The word follows the
     lower end of the interval, so that it is valid for all of it. Signals that are no face are kept
     apart, in `Report.signals`.
     """

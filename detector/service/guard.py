@@ -203,7 +203,7 @@ def check_addresses(body: bytes, own_hosts: Collection[str]) -> None:
 
     The browser sends the `url` at which this server shows an upload; that one, on one of
     `own_hosts`, is let through, since Gradio reads the file by its `path`; and so is a camera's
-    picture that stands in the `url` itself. What is no JSON is
+    picture that is in the `url` itself. What is no JSON is
     left to Gradio, which reads it with the same parser and answers for itself.
     """
 

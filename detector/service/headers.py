@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-# 'unsafe-inline' and 'unsafe-eval' are Gradio's own needs: its start script stands in the page,
+# 'unsafe-inline' and 'unsafe-eval' are Gradio's own needs: its start script is in the page,
 # and a component's script is compiled in the browser. No other host is ever allowed.
 POLICY = "; ".join(
     (

@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Ledger:
-    """Paths by session. A file lies under its content's hash, so two visitors who give the same
+    """Paths by session. A file is stored by its content's hash, so two visitors who give the same
     file share it: it is deleted when the last of them releases it. `kept()` are never deleted."""
 
     def __init__(self, kept: Callable[[], Iterable[str]] = tuple) -> None:

@@ -25,7 +25,7 @@ PER_FILE = ("html", "video")
 
 
 class OutputError(Exception):
-    """A requested file cannot be written; the text says what to change."""
+    """A requested file cannot be written; the text states what to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,12 +61,12 @@ def missed_text(coverage: Coverage) -> str:
 
 
 def longest_gap(report: Report) -> tuple[float, float] | None:
-    """The longest run of sampled moments at which nobody was judged, first to last second."""
+    """The longest run of sampled moments at which nobody was scored, first to last second."""
     return max(gaps(report), key=lambda gap: gap[1] - gap[0], default=None)
 
 
 def gaps(report: Report) -> list[tuple[float, float]]:
-    """Runs of sampled moments at which nobody could be judged, each as first and last second."""
+    """Runs of sampled moments at which nobody could be scored, each as first and last second."""
     judged = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
     seconds = sorted(round(second, 3) for second in report.sampled_seconds)
     runs = itertools.groupby(seconds, key=lambda second: second in judged)

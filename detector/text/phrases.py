@@ -167,7 +167,7 @@ def _moved(frames: int, points: int) -> str:
 
 
 def tracks_text(video: VideoInfo) -> str:
-    """Which of several video tracks was judged, and which were not."""
+    """Which of several video tracks was analysed, and which were not."""
     named = {
         track.number: f"{track.number} ({track.width} x {track.height}, {track.codec})"
         for track in video.tracks

@@ -81,7 +81,7 @@ SCORE_KINDS = {
     True: lazy("It is a likelihood, not an amount of manipulation."),
     False: lazy("It ranks suspicion, not an amount of manipulation."),
 }
-# A suspicious stretch and a judged frame, in a chart.
+# A suspicious stretch and a scored frame, in a chart.
 STRETCH = lazy("Person {person} looks manipulated, {start} to {end}, peak {peak}")
 STRETCH_UNDECIDED = lazy("Person {person} reaches the threshold, {start} to {end}, peak {peak}")
 POINT = lazy("Person {person}, {time}: {score}")

@@ -80,7 +80,7 @@ class Endpoints:
             track: number of the video track to analyse, from 1; 0: the one that players show
 
         Returns:
-            The report; `status` says whether there is a score, `p_fake` is null without one.
+            The report; `status` states whether there is a score, `p_fake` is null without one.
         """
         settings = read_settings(
             frames=n_frames,
@@ -283,7 +283,7 @@ def job_json(item: Step | Report | VideoError, name: str) -> dict[str, Any]:
 
 
 def working(step: Step) -> dict[str, Any]:
-    """What stands in the report's place until there is one; `place` 1 in line is next."""
+    """What is returned in the report's place until there is one; `place` 1 in line is next."""
     if step.place is not None:
         return {"status": "waiting", "place": step.place}
     return {"status": "working", "stage": step.stage, "done": step.done, "total": step.total}

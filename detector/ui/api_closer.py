@@ -141,7 +141,7 @@ class CloserEndpoints:
 
 
 def _person(report: Report, number: int) -> Person:
-    """Raises gr.Error, which the caller reads, for somebody who has no score."""
+    """Raises gr.Error, which the caller reads, for a person without a score."""
     scored = {person.id: person for person in report.people if person.fake is not None}
     if number == 0 and report.suspect is not None:
         return report.suspect

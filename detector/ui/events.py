@@ -120,7 +120,7 @@ class Events:
         question = QuestionForm.question(values)
         question.given()
         shown = self.shown
-        # Before the first step, so that no earlier answer stands beside the new progress.
+        # Before the first step, so that no earlier answer is beside the new progress.
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),

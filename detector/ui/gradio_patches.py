@@ -66,7 +66,7 @@ def send_whole_values() -> None:
 
     Gradio sends what changed inside a value, and its page applies that in place: where two steps
     follow each other quickly, to a value that was not shown yet. So a part of the answer's own step
-    was lost: the verdict stood beside a viewer of "so far", and the downloads stayed hidden.
+    was lost: the verdict was beside a viewer of "so far", and the downloads stayed hidden.
     """
     utils.diff = _replacement
 
@@ -84,7 +84,7 @@ class _OwnPlace(route_utils.GradioUploadFile):
 
 
 def part_uploads() -> None:
-    """Every upload lies in a folder of its own, whatever else was sent."""
+    """Every upload is in a folder of its own, whatever else was sent."""
     # By `vars`: mypy rejects an assignment to a class of another module.
     vars(route_utils)["GradioUploadFile"] = _OwnPlace
 
@@ -204,7 +204,7 @@ def _path_of(payload: FileData | ListFiles | None) -> str | list[str] | None:
 
 
 def _bytes_of(payload: ImageData | None) -> bytes | None:
-    """A camera's picture stands in its address: data:image/jpeg;base64,...; empty where it does
+    """A camera's picture is in its address: data:image/jpeg;base64,...; empty where it does
     not."""
     if payload is None:
         return None

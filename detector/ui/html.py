@@ -123,7 +123,7 @@ def origin(model: ModelInfo, device: str, limits: Limits) -> Markup:
 
 
 def welcome() -> Markup:
-    """What stands where the answer will be."""
+    """What is shown where the answer will be."""
     return steps(
         _("What it does with your video"),
         (_("Finds and follows every face"), _("one line for each person")),
@@ -174,7 +174,7 @@ def undrawn(error: VideoError) -> Markup:
 
 
 def problem(error: VideoError) -> Markup:
-    """Why a file cannot be judged, and what to do."""
+    """Why a file cannot be analysed, and what to do."""
     return no_answer(str(error), status_text(error.status))
 
 

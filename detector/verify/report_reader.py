@@ -128,7 +128,7 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of a key that stands there twice, two readers could show different values."""
+    """A JSON object; of a key that is there twice, two readers could show different values."""
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:

@@ -74,7 +74,7 @@ class Verifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`where` in the report something else stands than was found, such as "faces.0.p_fake"."""
+    """`where` in the report something else is stated than was found, such as "faces.0.p_fake"."""
 
     where: str
     reported: Any

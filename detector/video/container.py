@@ -1,6 +1,6 @@
 """Facts in a file's container about how it was made: the first things that an analyst reads.
 
-No conclusion is drawn here. Tags can be forged and are lost by most platforms; they are given as found.
+No conclusion is drawn here. Tags can be forged and are lost by most platforms; all are reported.
 """
 
 from __future__ import annotations

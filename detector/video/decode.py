@@ -143,7 +143,7 @@ class Source:
             draw = Drawing(square_size(stream, self.limits), self.notes)
             packets = compress(packets_of(container, stream, self.notes, Clock(self.kind)), needed)
             for frame in _decoded(packets, stream, self.notes):
-                # Reference frames are decoded as well, but were not asked for.
+                # Reference frames are decoded as well, but were not requested.
                 if frame.pts in numbers:
                     second = index.second(frame.pts)
                     yield numbers[frame.pts], (second, partial(draw, frame))

@@ -70,7 +70,7 @@ def probe(path: Path, limits: Limits = PRODUCT_LIMITS) -> VideoInfo:
     and `seconds` are exact for MP4, MOV, WebM and MKV with the usual codecs and for GIF; for
     AVI, MPEG and the rest they are estimated from the packets.
 
-    Raises VideoError for every file that cannot be judged; its `status` has the reason.
+    Raises VideoError for every file that cannot be scored; its `status` has the reason.
     """
     return replace(survey_file(path, limits).info, sha256=sha256_of(path))
 
@@ -188,7 +188,7 @@ def read_origin(path: Path, limits: Limits = PRODUCT_LIMITS) -> Origin:
 def _choose(
     source: Source, ranges: Sequence[SamplingRange], index: PacketIndex | None
 ) -> tuple[list[Indices], Iterator[tuple[int, Shown]]]:
-    """The clips, and their frames with their numbers, which are decoded as they are asked for."""
+    """The clips, and their frames with their numbers, which are decoded as they are requested."""
     if not source.is_picture:
         # Without an exact index, frames are numbered by decoding all of them once.
         index = index or source.index()

@@ -13,7 +13,7 @@ Seconds = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 SHORT_CLIP, LONG_CLIP = 5, 10  # frames of a clip
-LONG_FROM = 41  # frames asked for; below it many short clips cover the video better
+LONG_FROM = 41  # frames requested; below it many short clips cover the video better
 FAST_FPS = 50.0  # above it neighbours hardly differ, so a clip steps over some
 USUAL_FPS = 30.0
 

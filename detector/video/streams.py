@@ -1,4 +1,4 @@
-"""Which of a file's video tracks is judged: the one that a player would show."""
+"""Which of a file's video tracks is analysed: the one that a player would show."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def turns_of(frames: Sequence[tuple[float, int]]) -> tuple[Turn, ...]:
 
 
 def turned(frame: Frame, turns: Sequence[Turn]) -> Frame:
-    """The frame as it was judged: upright by its faces."""
+    """The frame as it was analysed: upright by its faces."""
     # The last turn that begins at or before the frame.
     place = bisect_right([turn.start for turn in turns], frame.second) - 1
     degrees = turns[max(place, 0)].degrees if turns else 0
@@ -39,7 +39,7 @@ def turned(frame: Frame, turns: Sequence[Turn]) -> Frame:
 def turned_all(
     frames: Iterator[Frame], turns: Sequence[Turn], size: tuple[int, int]
 ) -> Iterator[Frame]:
-    """Each frame as it was judged, in the upper left corner of a picture of `size` (width,
+    """Each frame as it was analysed, in the upper left corner of a picture of `size` (width,
     height) where they differ in shape."""
     for frame in frames:
         shown = turned(frame, turns)

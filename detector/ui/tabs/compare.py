@@ -131,7 +131,7 @@ def _wire(events: CompareEvents, heavy: dict[str, Any]) -> None:
     # First the end of the running event: else its last step could be the last word.
     stopped = shown.cancel.click(None, cancels=running, **light)
     stopped.then(lambda: events.nothing(html.cancelled()), None, shown.filled(), **light)
-    # What was compared is no longer what stands above the answer.
+    # What was compared is no longer what is above the answer.
     changes = [one.change for one in shown.given()]
     changed = gr.on(changes, None, cancels=running, **light)
     changed.then(lambda: events.nothing(introduction()), None, shown.filled(), **light)

@@ -97,7 +97,7 @@ def build_verify(detectors: Detectors, heavy: dict[str, Any]) -> None:
     light: dict[str, Any] = {"queue": False, "api_visibility": "private"}
     stopped = wire_cancel(cancel, running)
     stopped.then(html.cancelled, None, answer, **light)
-    # What was compared is no longer what stands beside the answer.
+    # What was compared is no longer what is beside the answer.
     inputs = [given.change for given in (report, video, rerun)]
     changed = gr.on(inputs, None, cancels=running, **light)
     cleared = changed.then(introduction, None, answer, **light)
