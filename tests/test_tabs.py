@@ -176,6 +176,8 @@ def test_a_past_result_is_shown_again_and_deleted_for_good(
     page.click("#delete-sure")
     expect(page.locator("#history-shown")).to_contain_text("files were deleted", timeout=10_000)
     assert on_disk("own-clip") == []
+    page.wait_for_timeout(800)  # the emptied list had the last word
+    expect(page.locator("#history-shown")).to_contain_text("files were deleted")
     expect(page.locator("#history")).not_to_contain_text("own-clip")
     open_tab(page, "Check")
     expect(page.locator("#answer")).to_be_hidden()

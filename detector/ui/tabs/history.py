@@ -71,7 +71,8 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     for given in (downloads, events.of_batch, events.compared):
         held = [past, choice, answered, given]
         given.change(events.remember, held, [past, choice, shown], **raw)
-    choice.change(events.show, [choice, past], [shown, files], **light)
+    # By the visitor alone: deleting empties it, too, and has its own receipt to show.
+    choice.input(events.show, [choice, past], [shown, files], **light)
     cleared = [*holders, *events.results, answered, past, choice, shown]
     delete_now.click(lambda: gr.update(visible=True), None, sure, **light)
     gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
