@@ -88,7 +88,7 @@ def read_barcode(image: Image) -> int:
     bits = [int(image[y - 2 : y + 3, x - 2 : x + 3].mean() > 128) for y in rows for x in columns]
     if (bits[0], bits[-1]) != (1, 0):
         raise ValueError("the picture carries no number, or does not stand upright")
-    return sum(bit << place for place, bit in enumerate(bits[1:-1]))
+    return sum(bit << index for index, bit in enumerate(bits[1:-1]))
 
 
 def portrait(size: int = 512) -> Image:

@@ -52,7 +52,7 @@ def _is_media(path: Path) -> bool:
 def _row_of(path: Path, folder: Path, kind: str) -> Row | None:
     inner = path.relative_to(folder).parts[:-1]
     # The nearest folder decides: real/ below a folder called fake/ is real.
-    labelled = [place for place, name in enumerate(inner) if label_named(name)]
+    labelled = [index for index, name in enumerate(inner) if label_named(name)]
     if not labelled:
         return None
     below = inner[labelled[-1] + 1 :]

@@ -7,7 +7,7 @@ fold is judged by the rules that the others give. The rules that are released co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -114,11 +114,11 @@ def cross_fit(table: pd.DataFrame, rules: ScoringRules) -> pd.DataFrame:
     for fold in np.unique(folds):
         here = folds == fold
         fitted = fit_rules(fake[~here], logits[~here], rules)
-        for place, copy in enumerate(COPIES):
-            known = np.isfinite(logits[here, place])
+        for index, copy in enumerate(COPIES):
+            known = np.isfinite(logits[here, index])
             # NaN, since a video without a score has no probability; comparisons with it are False.
             p = np.full(int(here.sum()), np.nan)
-            p[known] = calibrate(logits[here, place][known], fitted)
+            p[known] = calibrate(logits[here, index][known], fitted)
             result.loc[here, f"p_{copy}"] = p
             result.loc[here, f"called_{copy}"] = (p >= fitted.undecided[1]).astype(float)
             result.loc[here, f"open_{copy}"] = (
@@ -219,22 +219,3 @@ def within_sources(judged: pd.DataFrame) -> dict[str, Any]:
             pairs += len(real) * len(fake)
             sources += 1
     return {"auc": above / pairs if pairs else None, "pairs": pairs, "sources": sources}
-
-
-def as_lines(results: Mapping[str, Any]) -> list[str]:
-    """The rows for the README, in Markdown."""
-    lines = [
-        "| videos | real / fake | AUC (95 %, over sources) | called fake, of the real "
-        "| missed, of the fake | ECE |",
-        "|---|---|---|---|---|---|",
-    ]
-    for copy, suffix in zip(COPIES, ("", ", after an upload"), strict=True):
-        for name, row in results["copies"][copy].items():
-            if row:
-                low, high = row["auc_interval_sources"]
-                lines.append(
-                    f"| {name}{suffix} | {row['real']} / {row['fake']} "
-                    f"| {row['auc']:.3f} ({low:.2f}–{high:.2f}) "
-                    f"| {row['false_alarms']:.1%} | {row['misses']:.0%} | {row['ece']:.3f} |"
-                )
-    return lines

@@ -141,8 +141,8 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], altered: _AlteredFrame) -
     drops = altered.drops([moment.crop, *blurred])
     # A region must matter more than the control does, which has the least heat for its size.
     bar = max(altered.least_drop, drops[-1] if controls else 0.0)
-    for place, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
-        clear = place < TRIED and drop > bar and regions[k].excess > 0
+    for index, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
+        clear = index < TRIED and drop > bar and regions[k].excess > 0
         regions[k] = replace(regions[k], drop=drop, confirmed=clear)
     return replace(
         moment, regions=tuple(regions), localised=any(region.confirmed for region in regions)

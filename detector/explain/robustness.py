@@ -44,8 +44,8 @@ def try_worse_copies(
     settings = replace(report.settings, frames=frames, heat=False)
     kinds = list(COPIES) if frames == report.settings.frames else ["as_given", *COPIES]
     answers = {"as_given": report}
-    for place, kind in enumerate(kinds):
-        part = _part(progress, place, len(kinds))
+    for index, kind in enumerate(kinds):
+        part = _part(progress, index, len(kinds))
         answers[kind] = detector.analyze_file(path, settings, part, alter=COPIES.get(kind))
     given = answers.pop("as_given")
     copies = tuple(

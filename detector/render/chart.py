@@ -69,12 +69,12 @@ def legend(people: Sequence[Person], width: int) -> tuple[list[dict[str, Any]], 
     across = max(1, (width - 46) // 108)
     entries = [
         {
-            "x": 46 + 108 * (place % across),
-            "y": 14 + 20 * (place // across),
+            "x": 46 + 108 * (index % across),
+            "y": 14 + 20 * (index // across),
             "person": person.id,
             "dash": dash_of(person.id),
         }
-        for place, person in enumerate(people)
+        for index, person in enumerate(people)
     ]
     return entries, 20 * math.ceil(len(people) / across)
 

@@ -141,9 +141,9 @@ def _score(fake: float | None) -> str:
 
 def _copy_rows(found: Robustness) -> list[list[str]]:
     rows = []
-    for place, (name, fake, verdict) in enumerate(_scores(found)):
+    for index, (name, fake, verdict) in enumerate(_scores(found)):
         moved = "–"
-        if place and fake is not None and found.fake is not None:
+        if index and fake is not None and found.fake is not None:
             moved = f"{round(100 * (fake - found.fake)):+d}"
         rows.append(
             [name, _score(fake), moved, verdict_text(Verdict(verdict) if verdict else None)]

@@ -38,11 +38,11 @@ def intervals_svg(rows: Sequence[Bounds]) -> Markup:
         rows=[
             {
                 "name": name,
-                "y": 14 + 24 * place,
+                "y": 14 + 24 * index,
                 "x": f"{plot.x(value):.1f}",
                 "bar": _bar(plot, bounds) if bounds else None,
             }
-            for place, (name, value, bounds) in enumerate(rows)
+            for index, (name, value, bounds) in enumerate(rows)
         ],
     )
 
@@ -98,11 +98,11 @@ def levels_svg(levels: Mapping[str, Sequence[float]]) -> Markup:
         rows=[
             {
                 "name": name,
-                "colour": _COLOURS[place % 8],
-                "dash": _DASHES[place % 8],
+                "colour": _COLOURS[index % 8],
+                "dash": _DASHES[index % 8],
                 "line": plot.line([(level / 4, auc) for level, auc in enumerate(values)]),
-                "y": plot.top + 10 + 20 * place,
+                "y": plot.top + 10 + 20 * index,
             }
-            for place, (name, values) in enumerate(levels.items())
+            for index, (name, values) in enumerate(levels.items())
         ],
     )

@@ -77,7 +77,7 @@ def timeline_svg(
         ticks=ticks(plot),
         foot=foot,
         gaps=_gaps(plot, report),
-        rows=[_row(plot, *pair, bottom + 15 + _LANE * place) for place, pair in enumerate(runs)],
+        rows=[_row(plot, *pair, bottom + 15 + _LANE * index) for index, pair in enumerate(runs)],
         numbers=_numbers(plot, runs) if len(people) > 1 else (),
         points=[point for person in people for point in _points(plot, person)],
     )
@@ -244,8 +244,8 @@ def _still(report: Report, people: Sequence[Person], width: int, key: str) -> st
         scale=[(f"{left + across * k / 4:g}", 25 * k) for k in range(5)],
         limit=left + across * report.threshold,
         rows=[
-            _still_row(person, (left, across), 18 + height * place + height // 2)
-            for place, person in enumerate(people)
+            _still_row(person, (left, across), 18 + height * index + height // 2)
+            for index, person in enumerate(people)
         ],
     )
 

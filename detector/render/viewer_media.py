@@ -80,7 +80,7 @@ class Storyboard:
 
     def __init__(self, seconds: Sequence[float]) -> None:
         # Rounded as in the report, since frames are found again by their time.
-        self.places = {round(second, 3): place for place, second in enumerate(seconds)}
+        self.places = {round(second, 3): index for index, second in enumerate(seconds)}
         self.tiles: dict[int, Image] = {}
 
     @property

@@ -23,9 +23,9 @@ def clock(second: float, digits: int = 1) -> str:
 def moment(text: str) -> float:
     """Seconds of `83.5`, `1:23.5` or `0:01:23.5`. Raises ValueError for anything else."""
     seconds = 0.0
-    for place, part in enumerate(text.strip().split(":")):
+    for index, part in enumerate(text.strip().split(":")):
         value = float(part)
-        if not 0 <= value < (60 if place else math.inf):
+        if not 0 <= value < (60 if index else math.inf):
             raise ValueError(text)
         seconds = seconds * 60 + value
     return seconds

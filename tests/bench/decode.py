@@ -77,9 +77,9 @@ def measure(
                 wall, cpu = time.perf_counter(), time.process_time()
                 WAYS[name](path, frames)
                 taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
-        for place, clock in enumerate(("wall", "cpu")):
+        for index, clock in enumerate(("wall", "cpu")):
             table[f"{frames} {clock}"] = {
-                name: round(1000 * min(one[place] for one in times), 1)
+                name: round(1000 * min(one[index] for one in times), 1)
                 for name, times in taken.items()
             }
     return table
