@@ -377,3 +377,20 @@ def test_viewer_keys_and_history_are_translated(browser: Browser, url: str, talk
     past = page.frame_locator("#history-shown iframe")
     expect(past.get_by_role("heading", name="Personen")).to_be_visible(timeout=10_000)
     context.close()
+
+
+def test_what_is_wrong_is_told_once_and_not_over_every_result(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    """Also where a mistake of ours ends an analysis."""
+    told = page.get_by_test_id("toast-body")
+    page.click("#analyse")
+    expect(told).to_contain_text("Choose a video or a picture first.")
+    expect(page.locator("[data-testid=status-tracker] .error:visible")).to_have_count(0)
+    told.get_by_role("button").first.click()
+    stumble = tmp_path / "stumble.mp4"
+    stumble.write_bytes(talking.read_bytes())
+    upload(page, stumble)
+    page.click("#analyse")
+    expect(told).to_contain_text("Error", timeout=30_000)
+    expect(page.locator("[data-testid=status-tracker] .error:visible")).to_have_count(0)
