@@ -19,7 +19,8 @@ from detector.coverage import (
     runs_of,
     widened,
 )
-from detector.findings import ClipScore
+from detector.findings import ClipScore, Verdict
+from detector.render.answer_card import answer_card
 from detector.scoring.calibration import ScoringRules
 from detector.settings import PRESETS, Settings
 from detector.text.summary import headline, sentences
@@ -171,3 +172,10 @@ def test_more_frames_are_advised_only_where_there_are_more() -> None:
 
 def test_a_still_picture_has_no_coverage() -> None:
     assert coverage_of(reports.still_image()) is None
+
+
+def test_every_answer_states_unfolded_how_much_of_the_video_it_is_about() -> None:
+    """Also where it is undecided, which a reader may take for a look at all of it."""
+    for verdict in (Verdict.FAKE, Verdict.UNDECIDED, Verdict.NO_SIGN):
+        card = answer_card(replace(reports.sparse(), verdict=verdict))
+        assert "of 2:00" in card.split("<details")[0], verdict

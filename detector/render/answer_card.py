@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from detector.coverage import Coverage, coverage_of
 from detector.language import _
-from detector.records import Report, Status
+from detector.records import Report, Status, Verdict
 from detector.render.templates import html
 from detector.render.templating import escaped
 from detector.text.figures import clock, fps_text, length_text, percent
@@ -16,7 +16,7 @@ from detector.text.statements import (
     SCORE_KINDS,
     SCORE_LINES,
 )
-from detector.text.summary import headline, status_text
+from detector.text.summary import NEARLY_ALL, headline, status_text
 from detector.text.warnings import warnings_of
 
 
@@ -39,6 +39,7 @@ def answer_card(report: Report) -> Markup:
         score_line="" if score is None else _score_line(report, score),
         score_kind=str(SCORE_KINDS[report.model.calibrated]),
         status=status_text(report.status),
+        seen=_seen(report),
         warnings=list(dict.fromkeys(warnings)),
         facts=facts(report),
     )
@@ -52,6 +53,19 @@ def _score_line(report: Report, score: float) -> Markup:
         score=Markup("<b>{}</b>").format(percent(score)),
         low=percent(low),
         high=percent(high),
+    )
+
+
+def _seen(report: Report) -> str:
+    """How much of the video the answer is about; "" where that is nearly all of it, or where the
+    headline states it."""
+    coverage = coverage_of(report)
+    if coverage is None or coverage.share > NEARLY_ALL or report.verdict is Verdict.NO_SIGN:
+        return ""
+    return _(
+        "{seen} of {length} were analysed.",
+        seen=length_text(coverage.seconds),
+        length=length_text(report.video.seconds),
     )
 
 
