@@ -93,9 +93,9 @@ def charts(report: Report, *, end: float = 0.0, key: str = "") -> Markup:
 def _gaps(plot: Plot, report: Report) -> Iterator[dict[str, str]]:
     """Grey bands where frames were sampled and no face could be scored."""
     length = frame_length(report.video)
-    judged = {round(s.second, 3) for one in report.people for s in one.scores if s.usable}
-    blind = [second for second in report.sampled_seconds if round(second, 3) not in judged]
-    for run in runs_of(blind, length):
+    scored = {round(s.second, 3) for one in report.people for s in one.scores if s.usable}
+    faceless = [second for second in report.sampled_seconds if round(second, 3) not in scored]
+    for run in runs_of(faceless, length):
         # Half a frame earlier, so that a band is centred on its frames.
         x = plot.x(run.start - length / 2)
         width = max(plot.x(run.end - length / 2) - x, 2)
@@ -105,13 +105,13 @@ def _gaps(plot: Plot, report: Report) -> Iterator[dict[str, str]]:
 
 def _runs(person: Person, report: Report) -> list[list[FaceScore]]:
     """The frames that counted, cut wherever nothing was sampled, or this person was not scored."""
-    judged = sorted((s for s in person.scores if s.usable), key=lambda score: score.second)
-    known = {round(score.second, 3) for score in judged}
+    scored = sorted((s for s in person.scores if s.usable), key=lambda score: score.second)
+    known = {round(score.second, 3) for score in scored}
     missed = [s for s in report.sampled_seconds if round(s, 3) not in known]
     step = widest_step(frame_length(report.video)) + 1e-6
     runs: list[list[FaceScore]] = []
     last = -math.inf
-    for score in judged:
+    for score in scored:
         apart = score.second - last > step
         if apart or any(last < second < score.second for second in missed):
             runs.append([])
@@ -126,7 +126,7 @@ def _row(
     """What belongs to one person: suspicious stretches, curves, and the lane under the plot, pale
     along the video, dark where scored, in the verdict's colour where suspicious."""
     tone = verdict_name(person.verdict) or "undecided"
-    judged = [(run[0].second, run[-1].second, "judged") for run in runs]
+    scored = [(run[0].second, run[-1].second, "judged") for run in runs]
     return {
         "person": person.id,
         "dash": dash_of(person.id),
@@ -136,7 +136,7 @@ def _row(
         "middle": middle,
         "bars": [
             {"kind": kind, **_span(plot, start, end, 2)}
-            for start, end, kind in [*judged, *((s.start, s.end, tone) for s in person.segments)]
+            for start, end, kind in [*scored, *((s.start, s.end, tone) for s in person.segments)]
         ],
     }
 

@@ -199,16 +199,16 @@ def score_video(people: Sequence[Person], rules: ScoringRules) -> VideoVerdict:
     apart, in `Report.signals`.
     """
     found = {warning for person in people for warning in person.warnings}
-    judged = [(person.fake, person) for person in people if person.fake is not None]
-    if not judged:
+    scored = [(person.fake, person) for person in people if person.fake is not None]
+    if not scored:
         reasons = Counter(person.status for person in people).most_common(1)
         status = reasons[0][0] if reasons else Status.NO_FACE
         return VideoVerdict(status, None, None, None, None, _in_order(found))
     if not rules.calibrated:
         found.add(Warn.NOT_CALIBRATED)
     # The most suspicious person, by the calibrated probability.
-    fake, suspect = max(judged, key=lambda pair: pair[0])
-    verdicts = {person.verdict for _, person in judged}
+    fake, suspect = max(scored, key=lambda pair: pair[0])
+    verdicts = {person.verdict for _, person in scored}
     severest = (Verdict.FAKE, Verdict.UNDECIDED, Verdict.NO_SIGN)
     return VideoVerdict(
         status=Status.OK,

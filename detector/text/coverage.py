@@ -67,8 +67,8 @@ def longest_gap(report: Report) -> tuple[float, float] | None:
 
 def gaps(report: Report) -> list[tuple[float, float]]:
     """Runs of sampled moments at which nobody could be scored, each as first and last second."""
-    judged = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
+    with_score = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
     seconds = sorted(round(second, 3) for second in report.sampled_seconds)
-    runs = itertools.groupby(seconds, key=lambda second: second in judged)
+    runs = itertools.groupby(seconds, key=lambda second: second in with_score)
     blind = [list(run) for known, run in runs if not known]
     return [(run[0], run[-1]) for run in blind]

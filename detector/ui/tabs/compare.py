@@ -172,8 +172,8 @@ class CompareEvents:
         shown = self.shown
         updates = self.nothing(comparison_sections(found))
         for side, path, lead in zip(found.sides, paths, shown.leads, strict=True):
-            judged = isinstance(side, Report) and bool(side.people)
-            values = lead.updates(str(path) if judged else None)
+            scored = isinstance(side, Report) and bool(side.people)
+            values = lead.updates(str(path) if scored else None)
             updates |= dict(zip((lead.path, lead.button), values, strict=True))
         # A generator: Gradio copies the files before the folder is deleted.
         with tempfile.TemporaryDirectory(prefix="compared-") as folder:

@@ -1,4 +1,4 @@
-"""The panel that looks closer: why one frame, how steady the answer is, and the findings retold.
+"""The panel of explanations: why one frame, how robust the score is, and the findings retold.
 
 Nothing in it is computed before its button is pressed. The visitor's report is kept in their
 session, no longer than their files; what is shown comes from the detector, behind the admission.
