@@ -16,8 +16,8 @@ class Comparison:
     """The answers A and B, to two files or by two models; `names` are those of the files.
 
     `same_file`: equal to the last byte; None where one of the files could not be read. `difference`
-    is B's `fake` less A's, in [-1, 1], None unless both have a score. `intervals_overlap` is None
-    unless both have an interval.
+    is B's `fake` less A's, in [-1, 1]; it and `same_verdict` are None unless both have a score,
+    `intervals_overlap` unless both have an interval.
     """
 
     sides: tuple[Side, Side]
@@ -47,13 +47,14 @@ def compare_answers(first: Side, second: Side, names: tuple[str, str]) -> Compar
     """Compare two answers; without two reports there is nothing to compare but their reasons."""
     if isinstance(first, VideoError) or isinstance(second, VideoError):
         return Comparison((first, second), names, None, None, None, None, None)
+    difference = _difference(first, second)
     return Comparison(
         sides=(first, second),
         names=names,
         same_file=first.video.sha256 == second.video.sha256,
         same_model=first.model == second.model,
-        same_verdict=first.verdict == second.verdict,
-        difference=_difference(first, second),
+        same_verdict=None if difference is None else first.verdict == second.verdict,
+        difference=difference,
         intervals_overlap=_overlap(first, second),
     )
 

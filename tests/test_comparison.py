@@ -73,7 +73,8 @@ def test_an_answer_without_a_score_is_compared_with_nothing() -> None:
 def test_a_score_of_a_report_without_an_answer_is_none() -> None:
     """A report may keep a number that its status takes back."""
     taken_back = replace(scored(0.9, 0.8, 0.95), status=Status.TOO_SHORT)
-    assert compared(taken_back, calm()).difference is None
+    found = compared(taken_back, calm())
+    assert (found.difference, found.same_verdict) == (None, None)
 
 
 def test_a_file_that_cannot_be_read_is_named_with_its_reason() -> None:
