@@ -386,6 +386,8 @@ def test_what_is_wrong_is_told_once_and_not_over_every_result(
     told = page.get_by_test_id("toast-body")
     page.click("#analyse")
     expect(told).to_contain_text("Choose a video or a picture first.")
+    expect(told.locator("strong")).to_have_text("Nothing to show")
+    expect(told.locator(".toast-title")).to_be_hidden()
     expect(page.locator("[data-testid=status-tracker] .error:visible")).to_have_count(0)
     told.get_by_role("button").first.click()
     stumble = tmp_path / "stumble.mp4"

@@ -16,10 +16,11 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.language import LANGUAGES, SOURCE, _, active_language, catalogue, in_language, mark
+from detector.language import LANGUAGES, SOURCE, active_language, catalogue, in_language, mark
 from detector.service.identity import visitor_language
 from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.greeting import render_of
+from detector.ui.templates import piece
 
 _END = object()  # `next` without a default would raise StopIteration within a generator
 # A text that Gradio's widgets look up, and that is missing in its catalogue in every language.
@@ -99,12 +100,15 @@ def in_visitor_language(event: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """A refusal without a title of its own gets Gradio's in the active language."""
+    """The message of a refusal begins with its title, in the active language, and is text.
+
+    Gradio shows no title but the English name of the kind of message, which `style.css` hides.
+    """
     try:
         yield
     except gr.Error as error:
-        if error.title == "Error":
-            error.title = _("Error")
+        title = "" if error.title == "Error" else error.title
+        error.message = str(piece("refusal.html", title=title, message=error.message))
         raise
 
 
