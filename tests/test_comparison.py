@@ -9,6 +9,8 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector, cli
@@ -25,10 +27,10 @@ from detector.render.comparison import (
 )
 from detector.text.comparison import comparison_texts
 from detector.video import Limits
-from tests.clips import plain, write_clip
+from tests.clips import moving_portrait, plain, write_clip
 from tests.reports import calm, declared, no_face, still_image, two_people
 from tests.server import serving
-from tests.test_page import browser, pytestmark, visit
+from tests.test_page import GRAVE, browser, pytestmark, visit
 from tests.test_tabs import give, open_tab
 from tests.tiny import tiny_weights
 
@@ -240,6 +242,7 @@ def test_another_file_or_model_clears_the_comparison(
 def test_without_two_files_or_models_the_page_shows_what_to_choose(page: Page) -> None:
     page.click("#compare-start")
     expect(page.get_by_text("Choose two files first.")).to_be_visible(timeout=10_000)
+    expect(page.get_by_test_id("toast-body").locator("strong")).to_have_text("Nothing to compare")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -249,3 +252,49 @@ def test_nothing_sticks_out_of_a_comparison(page: Page, talking: Path, width: in
     page.click("#compare-start")
     expect(page.locator("#compare-files")).to_be_visible(timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_a_comparison(page: Page, talking: Path, theme: str) -> None:
+    page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    give(page, "#compare-a", talking)
+    page.click("#compare-start")
+    expect(page.locator("#compare-files")).to_be_visible(timeout=60_000)
+    for details in page.locator("#comparison details").all():
+        details.evaluate("(one) => { one.open = true; }")
+    found = Axe().run(page, context="#comparison")
+    grave = [one for one in found.response["violations"] if one["impact"] in GRAVE]
+    assert not grave, [(one["id"], one["nodes"][0]["target"]) for one in grave]
+
+
+def test_a_comparison_is_made_and_opened_by_keyboard(page: Page, talking: Path) -> None:
+    """From the chosen file on; each control is reached by Tab, in the order in which it stands."""
+    give(page, "#compare-a", talking)
+    quick, *_others = page.locator("#compare-frames input").all()
+    quick.focus()
+    page.keyboard.press("Space")
+    expect(quick).to_be_checked()
+    for _press in range(3):  # over the other two numbers of frames
+        page.keyboard.press("Tab")
+    expect(page.locator("#compare-start")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#compare-view-b")).to_be_visible(timeout=60_000)
+    for _press in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "compare-view-b":
+            break
+    expect(page.locator("#compare-view-b")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+
+
+def test_numbers_of_frames_are_offered_unless_all_files_are_pictures(
+    page: Page, talking: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "face.png"
+    Image.fromarray(moving_portrait(1)[0]).save(picture)
+    frames = page.locator("#compare-frames")
+    give(page, "#compare-a", picture)
+    expect(frames).to_be_hidden(timeout=10_000)
+    give(page, "#compare-b", talking)
+    expect(frames).to_be_visible(timeout=10_000)

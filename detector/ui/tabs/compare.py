@@ -25,6 +25,8 @@ from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors, Question, analyse
 from detector.ui.tabs.batch_view import Lead
 from detector.ui.tabs.check import PRESET_LABELS
+from detector.ui.tabs.given import is_picture
+from detector.ui.tabs.part import inspected
 from detector.ui.templates import piece, steps
 
 Updates = dict[gr.Component, Any]
@@ -135,6 +137,14 @@ def _wire(events: CompareEvents, heavy: dict[str, Any]) -> None:
     changes = [one.change for one in shown.given()]
     changed = gr.on(changes, None, cancels=running, **light)
     changed.then(lambda: events.nothing(introduction()), None, shown.filled(), **light)
+    gr.on(
+        [file.change for file in shown.files],
+        events.offered,
+        [*shown.files, *shown.models],
+        shown.frames,
+        trigger_mode="always_last",
+        **quiet,
+    )
 
 
 class CompareEvents:
@@ -143,6 +153,14 @@ class CompareEvents:
     def __init__(self, detectors: Detectors, shown: Compared) -> None:
         self.detectors = detectors
         self.shown = shown
+
+    def offered(self, first: str | None, second: str | None, model: str, other: str) -> Any:
+        """Numbers of frames are offered unless every given file is a picture."""
+        given = [(Path(path), name) for path, name in ((first, model), (second, other)) if path]
+        pictures = [
+            is_picture(path, inspected(self.detectors[name], path)[0]) for path, name in given
+        ]
+        return gr.update(visible=not (pictures and all(pictures)))
 
     def compare(
         self, first: str | None, second: str | None, model: str, other: str, preset: str

@@ -36,13 +36,19 @@ def build_given() -> tuple[gr.File, gr.HTML]:
 
 def shown_preview(path: Path | None, info: VideoInfo | None) -> Markup:
     """The file as a browser shows it. `info`, what its content is, is None where that is not known
-    yet; then its name decides whether it is a picture."""
+    yet."""
     if path is None:
         return Markup()
-    kind = mimetypes.guess_type(path.name)[0] or ""
-    still = info.is_still if info else kind.startswith("image/")
+    still = is_picture(path, info)
     # A relative address, so that it is right behind a proxy with a prefix, too.
     return piece("preview.html", url=f"gradio_api/file={quote(path.as_posix())}", still=still)
+
+
+def is_picture(path: Path, info: VideoInfo | None) -> bool:
+    """By its content; by its name where `info` is None."""
+    if info is not None:
+        return info.is_still
+    return (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
 
 
 def _add_camera(file: gr.File) -> None:
