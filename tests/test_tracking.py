@@ -90,9 +90,17 @@ def test_one_person_is_one_track_over_the_whole_clip() -> None:
     film = Film(lambda k: [square(50 + k)])
     (track,) = PeopleTracker().follow(film.frames(*range(8)), film.find)
     assert track.indices == tuple(range(8))
-    assert boxes_of(track) == pytest.approx(np.array([square(50 + k) for k in range(8)]), abs=1e-3)
+    # Within half a pixel, since a little of each slope counts as jitter.
+    assert boxes_of(track) == pytest.approx(np.array([square(50 + k) for k in range(8)]), abs=0.5)
     landmarks = np.stack([face.landmarks for face in track.faces])
-    assert np.diff(landmarks[..., 0], axis=0) == pytest.approx(np.ones((7, 5)), abs=1e-3)
+    assert np.diff(landmarks[..., 0], axis=0) == pytest.approx(np.ones((7, 5)), abs=0.1)
+
+
+def test_the_jitter_of_two_detections_neither_moves_nor_zooms_a_still_face() -> None:
+    """A crop that drifts would show the LSTM motion that nobody made."""
+    film = Film(lambda k: [square(50) if k < 4 else square(50.6, 49.8, 60.9)])
+    (track,) = PeopleTracker().follow(film.frames(*range(5)), film.find)
+    assert np.ptp(boxes_of(track), axis=0).max() < 0.05
 
 
 def test_where_detections_agree_only_first_and_last_frames_are_detected() -> None:
@@ -123,7 +131,7 @@ def test_a_head_that_jumps_is_detected_in_every_frame() -> None:
     film = Film(lambda k: [square(20 + 12 * k)])
     (track,) = PeopleTracker().follow(film.frames(*range(8)), film.find)
     assert len(film.detected) == 8
-    assert boxes_of(track)[:, 0] == pytest.approx([20 + 12 * k for k in range(8)], abs=1e-3)
+    assert boxes_of(track)[:, 0] == pytest.approx([20 + 12 * k for k in range(8)], abs=0.5)
 
 
 def test_a_face_missed_for_a_moment_is_filled_in() -> None:
@@ -332,7 +340,7 @@ def test_boxes_tremble_less_than_the_finder() -> None:
 def test_smoothing_does_not_lag_behind_a_steady_move_even_at_the_ends() -> None:
     film = Film(lambda k: [square(20 + 3 * k), square(250)][: 1 + k % 2])
     track = PeopleTracker().follow(film.frames(*range(30)), film.find)[0]
-    assert boxes_of(track)[:, 0] == pytest.approx([20 + 3 * k for k in range(30)], abs=1e-2)
+    assert boxes_of(track)[:, 0] == pytest.approx([20 + 3 * k for k in range(30)], abs=0.1)
 
 
 def test_frames_shown_at_one_moment_do_no_harm() -> None:

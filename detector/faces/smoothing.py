@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from detector.records import Box, Face
 
 _SMOOTH = 0.25  # seconds to either side that a box is averaged over
+# Of a face's width: what a movement must exceed to be told from the jitter of the detections.
+_JITTER = 0.02
 
 
 def smooth_track(
@@ -32,8 +34,11 @@ def smooth_track(
 def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each row of (T, N) read off a straight line fitted to the rows around it in time.
 
-    Unlike a moving average it does not drag the ends of a clip towards its middle.
+    Unlike a moving average it does not drag the ends of a clip towards its middle. Slopes that may
+    be the detector's jitter are flattened: crops that drift and zoom would show the LSTM motion
+    that nobody made.
     """
+    jitter = _JITTER * float(np.mean(values[:, 2] - values[:, 0]))
     rows = []
     for second in seconds:
         # Local linear regression (Cleveland 1979) with equal weights in the window.
@@ -41,8 +46,11 @@ def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
         offsets, mean = seconds[near] - second, values[near].mean(axis=0)
         around = offsets - offsets.mean()
         # The floor: with one frame in the window the slope is 0, and the mean is returned.
-        slope = around @ values[near] / max(float(around @ around), 1e-9)
-        rows.append(mean - slope * offsets.mean())
+        spread = max(float(around @ around), 1e-9)
+        slope = around @ values[near] / spread
+        # Shrunk by its variance, and 0 below (the positive part of James & Stein 1961).
+        kept = np.maximum(1 - jitter**2 / spread / np.maximum(slope**2, 1e-12), 0)
+        rows.append(mean - kept * slope * offsets.mean())
     return np.array(rows)
 
 
