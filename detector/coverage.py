@@ -19,6 +19,9 @@ SHORT_INSERT = 2.0
 ROUNDS = 3  # further rounds of sampling at most
 _NEW_CLIPS = 3  # in a gap beside a suspicious clip
 _LEAST_GAP = 2  # clips; a shorter gap has no room for frames that show something else
+# Seconds; in a shorter gap there would only be more clips beside one that is high by chance, which
+# raised the scores of short real videos. The clips of all presets lie further apart.
+_DOUBTFUL_GAP = 0.75
 _LEAST_AGAIN = 40  # frames of all further rounds, where the first one had few
 
 
@@ -180,8 +183,9 @@ def further_ranges(
     gaps_too: bool,
     part: tuple[float, float] | None = None,
 ) -> list[SamplingRange]:
-    """Where to sample again with at most so many frames: beside what is suspicious, and with
-    `gaps_too` beside runs in which no face could be judged; within `part`, in seconds."""
+    """Where to sample again with at most so many frames: in gaps of `_DOUBTFUL_GAP` or more beside
+    what is suspicious, and with `gaps_too` beside runs in which no face could be judged; within
+    `part`, in seconds."""
     first, last = part or (0.0, info.seconds)
     least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
     # Empty runs at both ends make the stretches before and after the samples gaps as well.
@@ -191,7 +195,7 @@ def further_ranges(
         gap = after.start - before.end
         hot = max(before.hot, after.hot)
         blind = gaps_too and not (before.judged and after.judged)
-        if gap < least or not (hot or blind):
+        if gap < least or not (blind or (hot and gap >= _DOUBTFUL_GAP)):
             continue
         clips = min(_NEW_CLIPS if hot else 1, int(gap / least) + 1)
         # Sorted below: the most suspicious first, of equals the longest gap.

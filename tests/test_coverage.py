@@ -113,6 +113,12 @@ def test_the_second_pass_samples_both_sides_of_a_suspicious_clip() -> None:
     assert all(stretch.end - stretch.start < 5.0 for stretch in ranges)
 
 
+def test_between_neighbouring_clips_there_is_no_second_pass() -> None:
+    """More clips beside one that is high by chance would raise the score of a real person."""
+    runs = [Run(0.8 * k, 0.8 * k + 0.2, hot=0.9) for k in range(4)]
+    assert further_ranges(runs, replace(TWO_MINUTES, seconds=3.0), 100, gaps_too=False) == []
+
+
 def test_clips_with_low_scores_are_not_sampled_again() -> None:
     assert further_ranges(suspicious(25.0, -3.0), TWO_MINUTES, 100, gaps_too=True)[:1] == []
 
