@@ -70,6 +70,13 @@ def test_a_temporal_fake_lists_the_frames_that_it_changed(real: RealClip) -> Non
         assert fake.altered.any()
 
 
+def test_a_swap_takes_its_face_from_a_picture_of_any_size(real: RealClip, other: RealClip) -> None:
+    large = RealClip(other.images.repeat(2, axis=1).repeat(2, axis=2), 2 * other.landmarks)
+    fake = make_fake(real, "swap", np.random.default_rng(1), large)
+    assert fake.images.shape == real.images.shape
+    assert not np.array_equal(fake.images, real.images)
+
+
 def test_a_swap_without_another_face_is_refused(real: RealClip) -> None:
     with pytest.raises(ValueError, match="another face"):
         make_fake(real, "swap", np.random.default_rng(0))

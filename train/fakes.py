@@ -117,7 +117,9 @@ def swap(real: RealClip, other: RealClip, rng: np.random.Generator) -> FakeClip:
         matrix = similarity(other.landmarks[there], real.landmarks[index])
         mask = move(base, similarity(real.landmarks[0], real.landmarks[index])) * strength
         # Colours are matched where the face will be, frame by frame.
-        face = match_colours(move(other.images[there], matrix), real.images[index], mask)
+        # Crops and videos are stored at different sizes.
+        moved = move(other.images[there], matrix, side=size)
+        face = match_colours(moved, real.images[index], mask)
         images.append(blend(face, real.images[index], mask))
         masks.append(mask)
     return FakeClip(np.stack(images), np.stack(masks), np.ones(len(masks), bool), "swap")
@@ -408,10 +410,11 @@ def similarity(source: Floats, target: Floats) -> Floats:
     return np.hstack([linear, shift[:, None]]).astype(np.float32)
 
 
-def move(image: NDArray, matrix: Floats) -> NDArray:  # type: ignore[type-arg]
-    """`image` under the affine `matrix`; pictures repeat their edge, masks end in 0."""
+def move(image: NDArray, matrix: Floats, *, side: int = 0) -> NDArray:  # type: ignore[type-arg]
+    """`image` under the affine `matrix`, in a square of `side` pixels (0: as large as it was);
+    pictures repeat their edge, masks end in 0."""
     border = cv2.BORDER_REPLICATE if image.ndim == 3 else cv2.BORDER_CONSTANT
-    size = (image.shape[1], image.shape[0])
+    size = (side, side) if side else (image.shape[1], image.shape[0])
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
