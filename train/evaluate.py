@@ -42,7 +42,7 @@ from train.metrics import (
     summary,
 )
 from train.perturbations import perturbed_crops
-from train.protocol import choose_share, fit_rules, report
+from train.protocol import COPIES, choose_share, fit_rules, report
 from train.run import load_run
 from train.scores import CropScores, score_crops
 from train.sequences import read_sequences, time_matters
@@ -62,6 +62,8 @@ MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 # The smallest at which all presets call about 5 % of drawn real videos of up to ten minutes fake
 # (`tests.bench.inserts`). Clips of one real person deviate by 1.2, but their neighbours are alike.
 SPREAD = 0.7
+# From so many the rules come by which the sampling by length decides where to look again.
+FIXED_FRAMES = 20
 
 
 def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
@@ -171,6 +173,7 @@ def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
 SETS = {
     "videos": "videos",
     "videos_10": "videos, 10 frames",
+    "videos_20": "videos, 20 frames",
     "videos_100": "videos, 100 frames",
     "social": "videos after an upload",
     "history": "videos by history",
@@ -208,18 +211,17 @@ def evaluate_videos(
     """Results on videos, and the rules fitted on them: as they are and after an upload, for each
     number of frames, and with the frames of each clip shuffled."""
     table = table.rename(columns={"dataset": "source"}).reset_index(drop=True)
-    rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
-    loaded = load_unpublished(model, rules)
-    plain = table.join(answers(loaded, table, options.frames[0]))
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
-    after = answers(loaded, copies, options.frames[0])
-    share = choose_share(plain, SHARES)
-    # Pooling is chosen on the videos as they are; the uploads follow that choice.
-    column = f"share {share['best']}"
-    plain = plain.assign(logit=plain[column], uploaded=after[column])
+    rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
+    frames = options.frames[0]
+    if not frames:
+        # Sampling by length looks again where rules leave doubt: those of a fixed number of frames.
+        rules, _, _ = fit_on(load_unpublished(model, rules), table, copies, FIXED_FRAMES)
+    loaded = load_unpublished(model, rules)
+    rules, plain, share = fit_on(loaded, table, copies, frames)
     plain.to_csv(options.out.with_suffix(".videos.csv"), index=False)
-    rules = replace(rules, share=share["best"])
     figures = report(plain, rules)
+    column = f"share {share['best']}"
     results = {
         "videos": figures["copies"]["logit"],
         "social": figures["copies"]["uploaded"],
@@ -232,15 +234,30 @@ def evaluate_videos(
             "lstm": ranking(plain, column),
         },
     }
-    for frames in options.frames[1:]:
-        other = table.join(answers(loaded, table, frames))
-        other = other.assign(logit=other[column], uploaded=after[column])
-        results[f"videos_{frames}"] = report(other, rules)["copies"]["logit"]
+    for count in options.frames[1:]:
+        other = table.join(answers(loaded, table, count))
+        other = other.assign(logit=other[column], uploaded=plain["uploaded"])
+        results[f"videos_{count}"] = report(other, rules)["copies"]["logit"]
     if options.shuffled:
-        mixed = table.join(answers(loaded, table, options.frames[0], recorder=ShuffledRecorder))
+        mixed = table.join(answers(loaded, table, frames, recorder=ShuffledRecorder))
         results["ranking"]["lstm_shuffled"] = ranking(mixed, column)
-    fake = (plain["label"] == "FAKE").to_numpy(float)
-    return results, fit_rules(fake, plain[["logit", "uploaded"]].to_numpy(float), rules)
+    return results, rules
+
+
+def fit_on(
+    loaded: Loaded, table: pd.DataFrame, copies: pd.DataFrame, frames: int
+) -> tuple[ScoringRules, pd.DataFrame, dict[str, Any]]:
+    """The rules fitted on the videos of `table` and on `copies` of them after an upload, the table
+    with the log-odds of both (`COPIES`), and what chose the share of the clips that is pooled."""
+    scored = table.join(answers(loaded, table, frames))
+    after = answers(loaded, copies, frames)
+    share = choose_share(scored, SHARES)
+    # Pooling is chosen on the videos as they are; the uploads follow that choice.
+    column = f"share {share['best']}"
+    scored = scored.assign(logit=scored[column], uploaded=after[column])
+    fake = (scored["label"] == "FAKE").to_numpy(float)
+    rules = replace(loaded.card.rules, share=share["best"])
+    return fit_rules(fake, scored[list(COPIES)].to_numpy(float), rules), scored, share
 
 
 def ranking(table: pd.DataFrame, column: str) -> float:
@@ -257,7 +274,13 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--videos", type=Path, nargs="+", default=[], help="CSVs or folders of labelled videos"
     )
     parser.add_argument("--split", help="take only the videos of this split")
-    parser.add_argument("--frames", type=int, nargs="+", default=[20])
+    parser.add_argument(
+        "--frames",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="of each video, 0: the default sampling; the rules are fitted on the first",
+    )
     parser.add_argument("--uploads", type=Path, help="folder for copies after an upload")
     parser.add_argument("--shuffled", action="store_true", help="also with frames shuffled")
     parser.add_argument("--perturb", type=int, metavar="N", help="perturb each N-th crop of val")

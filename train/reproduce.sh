@@ -63,7 +63,7 @@ else
   fit video --init "$out/before/frames.best.safetensors" --size 224 --freeze 1 --seed 11 \
     --steps 1000 --rate 4e-4 --uploads 0.4 --real-uploads 0.25 --judge-every 1000
   python -m train.average "$out/before" "$out/video" "$out/video" "$out/video" --out "$run"
-  pairs=400 look=(--frames 20 --perturb 20 --controls "$imagenet")
+  pairs=400 look=(--frames 0 20 --perturb 20 --controls "$imagenet")
 fi
 
 # The LSTM, on the motion of early maps in labelled clips as they are.
