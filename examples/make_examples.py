@@ -27,8 +27,9 @@ SECONDS = 3.6
 # Where the face is in the portrait of 512 x 512: centre, half width, half height.
 FACE = (226.0, 134.0)
 FACE_RADII = (41.0, 52.0)
-# When, in seconds, the manipulated clips are manipulated.
-ALTERED = (1.2, 2.6)
+# When, in seconds, the clips are manipulated: the one person for a moment, one of the two people
+# for most of the clip.
+ALTERED, LONG_ALTERED = (1.2, 2.6), (0.4, 3.2)
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def face_mask(size: tuple[int, int]) -> FloatImage:
     return soft
 
 
-def is_altered(second: float) -> bool:
-    return ALTERED[0] <= second < ALTERED[1]
+def is_altered(second: float, stretch: tuple[float, float] = ALTERED) -> bool:
+    return stretch[0] <= second < stretch[1]
 
 
 def second_person(picture: FloatImage) -> FloatImage:
@@ -147,13 +148,13 @@ def manipulated(seconds: float) -> Iterator[Image]:
 
 
 def two_people(seconds: float) -> Iterator[Image]:
-    """As in a video call: two pictures side by side, the right one manipulated for a while."""
+    """As in a video call: two pictures side by side, the right one manipulated for most of it."""
     half = (SIZE[0] // 2, SIZE[1])
     left, right = Look(half, 1.45, 3), Look(half, 1.5, 4)
     one = portrait()
     for index in range(round(seconds * FPS)):
         second = index / FPS
-        shown = self_blend(one, second) if is_altered(second) else one
+        shown = self_blend(one, second) if is_altered(second, LONG_ALTERED) else one
         pair = camera(one, second, left), camera(second_person(shown), second, right)
         yield sensor(np.hstack(pair), index, left.seed)
 

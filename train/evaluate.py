@@ -61,7 +61,7 @@ FALSE_ALARMS, MISSES = 0.05, 0.20
 MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 # The smallest at which all presets call about 5 % of drawn real videos of up to ten minutes fake
 # (`tests.bench.inserts`). Clips of one real person deviate by 1.2, but their neighbours are alike.
-SPREAD = 0.7
+SPREAD = 1.0
 # From so many the rules come by which the sampling by length decides where to look again.
 FIXED_FRAMES = 20
 
