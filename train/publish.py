@@ -36,7 +36,7 @@ from train.verbs import verb
 ALLOWED = {"int8": 0.005, "float16": 0.002}
 """By how much a probability may move for the sake of size, the smallest storage first."""
 SETS = (
-    *("crops", "videos", "videos_10", "videos_100", "social", "history", "within_sources"),
+    *("crops", "videos", "videos_20", "videos_100", "social", "history", "within_sources"),
     *("unanswered", "ranking", "time", "pooling", "perturbed", "family", "untrained", "student"),
 )
 

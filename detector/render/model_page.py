@@ -17,7 +17,7 @@ from detector.render.templates import html
 Card = Mapping[str, Any]
 _SETS = {
     "videos": lazy("all videos"),
-    "videos_10": lazy("all videos, 10 frames"),
+    "videos_20": lazy("all videos, 20 frames"),
     "videos_100": lazy("all videos, 100 frames"),
     "social": lazy("all videos after a social-media transcode"),
     "shuffled": lazy("all videos, frames shuffled"),
