@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from detector.errors import VideoError
 from detector.language import _
@@ -88,6 +89,7 @@ class Shown:
     """The components that an answer fills."""
 
     form: gr.Accordion
+    outdated: gr.HTML
     verdict: gr.HTML
     area: gr.Column
     beside: gr.Column
@@ -105,7 +107,7 @@ class Shown:
 
     def components(self) -> list[gr.Component | gr.Column | gr.Accordion]:
         own = [getattr(self, name) for name in self.__slots__ if name != "panel"]
-        return [*own, self.panel.answered, self.panel.of]
+        return [*own, self.panel.answered, self.panel.of, *self.panel.answers()]
 
 
 class Events:
@@ -182,11 +184,22 @@ class Events:
             return {self.shown.drawing: gr.skip()}
         return self._empty() | {self.shown.verdict: html.welcome()}
 
+    def compare_options(self, answered: Any, *values: Any) -> Markup:
+        """A sentence where the options are not those of the answer that is shown."""
+        # Of another file nothing is shown any more, or will be in a moment.
+        if answered is None or answered[0].path != QuestionForm.chosen(values):
+            return Markup()
+        try:
+            same = answered[0] == QuestionForm.question(values)
+        except gr.Error:  # a stretch of time that cannot be meant
+            same = False
+        return Markup() if same else html.outdated()
+
     def _empty(self) -> Updates:
         """No answer: nothing of an earlier one stays beside a new question."""
         shown = self.shown
         texts = [shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers]
-        texts.append(shown.dispute)
+        texts += [shown.dispute, shown.outdated, *shown.panel.answers()]
         nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
         nothing |= {shown.beside: gr.update(visible=False)}
         nothing |= {shown.files: None, shown.panel.answered: None}

@@ -183,6 +183,11 @@ def no_answer(why: str, next_step: str) -> Markup:
     return piece("no_answer.html", why=why, next_step=next_step)
 
 
+def outdated() -> Markup:
+    """What is said beside a result once an option is not the one it was made with."""
+    return piece("outdated.html")
+
+
 def cancelled() -> Markup:
     return section(
         "welcome",

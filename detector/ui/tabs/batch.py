@@ -23,6 +23,7 @@ from detector.render.batch import packed
 from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings
+from detector.ui import html
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors, Question, analyse, write_documents
 from detector.ui.tabs.batch_files import write_downloads
@@ -55,10 +56,13 @@ TO_THE_OPENED = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The components that a batch fills; `turn` rises by one for each file."""
+    """The components that a batch fills; `turn` rises by one for each file, `preset` is what it
+    began with."""
 
     batch: gr.State
     turn: gr.State
+    preset: gr.State
+    outdated: gr.HTML
     queue: gr.HTML
     order: gr.Radio
     table: gr.Dataframe
@@ -101,6 +105,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
                     mark("Cancel"), elem_id="batch-cancel", interactive=False, scale=1
                 )
         with gr.Column(scale=7, min_width=300):
+            outdated = gr.HTML(elem_id="batch-outdated", elem_classes="report")
             queue = greeting(
                 gr.HTML, introduction, js_on_load=OPEN, elem_id="batch-queue", elem_classes="report"
             )
@@ -108,10 +113,11 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
     found = gr.HTML(elem_id="batch-measured", elem_classes="report")
     files = _downloads(mark("Downloads of all files"), "batch-files")
     row = gr.HTML(elem_id="batch-row", elem_classes="report")
-    lead = build_lead(frames, next(iter(detectors)))
+    preset = gr.State(frames.value)
+    lead = build_lead(preset, next(iter(detectors)))
     row_files = _downloads(mark("Downloads of this file"), "batch-row-files")
-    states = gr.State(Batch()), gr.State(0)
-    shown = Shown(*states, queue, *answers, row, lead, row_files, files, start, cancel)
+    states = gr.State(Batch()), gr.State(0), preset
+    shown = Shown(*states, outdated, queue, *answers, row, lead, row_files, files, start, cancel)
     events = BatchEvents(detectors, shown)
     _wire(events, given, frames, heavy)
     inputs = [shown.batch, labels, threshold]
@@ -154,8 +160,10 @@ def _wire(events: BatchEvents, given: gr.Files, frames: gr.Radio, heavy: dict[st
     every, state = shown.components(), [shown.batch, shown.turn, shown.order]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light = {**quiet, "queue": False}
-    shown.start.click(events.begin, [given, shown.turn], every, **quiet)
-    running = shown.turn.change(events.step, [*state, frames], every, **quiet, **heavy)
+    shown.start.click(events.begin, [given, shown.turn, frames], every, **quiet)
+    running = shown.turn.change(events.step, [*state, shown.preset], every, **quiet, **heavy)
+    chosen = [shown.batch, shown.preset, frames]
+    frames.change(events.compare_options, chosen, shown.outdated, **light)
     # Also an unexpected error must end in a new turn, or the batch would stop there.
     running.failure(events.skip, state, every, **quiet)
     ended = [shown.batch, shown.order]
@@ -176,7 +184,7 @@ class BatchEvents:
         self.shown = shown
         self.model = next(iter(detectors))  # the tab offers no choice of a model
 
-    def begin(self, given: list[str] | None, turn: int) -> Updates:
+    def begin(self, given: list[str] | None, turn: int, preset: str) -> Updates:
         """The chosen files form a queue; that `turn` rises starts the first of them."""
         if not given:
             raise gr.Error(_("Choose some files first."), title=_("Nothing to show"))
@@ -188,6 +196,7 @@ class BatchEvents:
         return self._empty() | {
             shown.batch: batch,
             shown.turn: turn + 1,
+            shown.preset: preset,
             shown.queue: queue_list(batch),
             shown.start: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
@@ -221,6 +230,9 @@ class BatchEvents:
         if batch.waiting or batch.current is not None:
             return {self.shown.batch: gr.skip()}
         return self._empty() | {self.shown.batch: Batch(), self.shown.queue: introduction()}
+
+    def compare_options(self, batch: Batch, preset: str, chosen: str) -> Markup:
+        return html.outdated() if batch.items and chosen != preset else Markup()
 
     def sort(self, batch: Batch, order: str) -> Any:
         return gr.update(value=table(batch, order))
@@ -257,6 +269,7 @@ class BatchEvents:
             shown.table: gr.update(value=None, visible=False),
             shown.order: gr.update(visible=False),
             shown.row: "",
+            shown.outdated: "",
             shown.lead.path: None,
             shown.lead.button: gr.update(visible=False),
             shown.row_files: gr.update(value=None, visible=False),

@@ -24,7 +24,7 @@ class Lead:
     analysed, and the button that leads to the viewer."""
 
     path: gr.State
-    frames: gr.Radio
+    frames: gr.Radio | gr.State
     model: gr.State | gr.Dropdown
     button: gr.Button
 
@@ -33,7 +33,7 @@ class Lead:
         return [path, gr.update(visible=path is not None)]
 
 
-def build_lead(frames: gr.Radio, model: str) -> Lead:
+def build_lead(frames: gr.State, model: str) -> Lead:
     """Add the button of a batch, which is there once an answer is opened."""
     button = gr.Button(
         mark("Analyse it alone, with player and heat map"), visible=False, elem_id="batch-view"

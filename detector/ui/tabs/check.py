@@ -48,8 +48,11 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionFo
     shown = _answer(form, analyse, cancel)
     events = Events(detectors, shown)
     _wire(events, choices, shown, example, heavy)
+    _wire_options(events, choices, shown)
     _wire_choices(events, choices, preview)
-    wire_panel(detectors, shown.panel, shown.files, analyse, heavy)
+    # A closer look is at the answer that is shown, and ends with it.
+    renewed = [analyse.click, choices.file.change]
+    wire_panel(detectors, shown.panel, shown.files, renewed, heavy)
     build_saving(detectors, shown.viewer, shown.panel.answered, heavy)
     return choices, shown.panel.answered
 
@@ -97,6 +100,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
     """The verdict beside the viewer, and everything else that appears once there is an answer."""
     with gr.Row(equal_height=False, elem_id="result"):
         with gr.Column(scale=4, min_width=320):
+            outdated = gr.HTML(elem_id="outdated", elem_classes="report")
             verdict = greeting(gr.HTML, html.welcome, elem_id="verdict", elem_classes="report")
             dispute = _scripted("dispute", "dispute.js")
         with gr.Column(scale=8, min_width=320, visible=False, elem_id="looking") as beside:
@@ -114,7 +118,18 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
         files = gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads")
     texts = findings, people, moments, numbers, dispute
     return Shown(
-        form, verdict, area, beside, drawing, viewer, panel, *texts, files, analyse, cancel
+        form,
+        outdated,
+        verdict,
+        area,
+        beside,
+        drawing,
+        viewer,
+        panel,
+        *texts,
+        files,
+        analyse,
+        cancel,
     )
 
 
@@ -161,6 +176,24 @@ def _wire(
         events.put_aside,
         inputs=[shown.panel.answered, *choices.components()],
         outputs=shown.components(),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _wire_options(events: Events, choices: QuestionForm, shown: Shown) -> None:
+    """That the options are not those of the answer is said when one is changed, also before the
+    answer is there."""
+    given: list[Any] = choices.components()
+    changes = [one.change for one in given if one is not choices.file]
+    gr.on(
+        # The downloads come with the answer, whose own state has no event.
+        [*changes, shown.files.change],
+        events.compare_options,
+        inputs=[shown.panel.answered, *given],
+        outputs=shown.outdated,
+        trigger_mode="always_last",
         queue=False,
         show_progress="hidden",
         api_visibility="private",

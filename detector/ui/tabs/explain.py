@@ -163,10 +163,10 @@ def build_panel() -> Panel:
 
 
 def wire_panel(
-    detectors: Detectors, panel: Panel, files: gr.Files, analyse: gr.Button, heavy: dict[str, Any]
+    detectors: Detectors, panel: Panel, files: gr.Files, renewed: list[Any], heavy: dict[str, Any]
 ) -> None:
-    """A new analysis cancels what still runs about the last answer. `files` are the answer's
-    downloads."""
+    """Each of the events `renewed`, after which the answer is another one, cancels what still runs
+    about the last. `files` are the answer's downloads."""
     events = PanelEvents(detectors, panel, files)
     state = [panel.answered, files]
     choice = [panel.answered, panel.method, panel.of, panel.person, panel.second]
@@ -189,10 +189,11 @@ def wire_panel(
     ):
         stopped = wire_cancel(button, running)
         stopped.then(lambda: "", None, shown, queue=False, **QUIET)
-    renewed = analyse.click(None, cancels=[explaining, trying, retelling_run], queue=False, **QUIET)
+    stops = [explaining, trying, retelling_run]
+    ended = gr.on(renewed, None, cancels=stops, queue=False, **QUIET)
     cleared = [*panel.answers(), panel.leave, panel.stop]
     off = gr.update(interactive=False)
-    renewed.then(lambda: ["", "", "", off, off], None, cleared, queue=False, **QUIET)
+    ended.then(lambda: ["", "", "", off, off], None, cleared, queue=False, **QUIET)
 
 
 class PanelEvents:
