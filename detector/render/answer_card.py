@@ -17,7 +17,7 @@ from detector.text.statements import (
     SCORE_LINES,
 )
 from detector.text.summary import NEARLY_ALL, headline, status_text
-from detector.text.warnings import warnings_of
+from detector.text.warnings import reach_text, warnings_of
 
 
 def answer_card(report: Report) -> Markup:
@@ -31,6 +31,9 @@ def answer_card(report: Report) -> Markup:
         for text, person in warnings_of(report)
         if person is None or not several or person in own
     ]
+    reach = reach_text(report)
+    if reach:
+        warnings.insert(0, reach)
     return html(
         "answer.html",
         report=report,

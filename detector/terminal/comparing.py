@@ -36,7 +36,8 @@ def check_comparison(
     """Ends the program with a message where it is not clear what is to be compared with what."""
     for name in ONLY_ALONE:
         if getattr(options, name):
-            parser.error(f"--compare goes with --json and --html only, not with --{name}")
+            option = "clips-csv" if name == "clips" else name
+            parser.error(f"--compare goes with --json and --html only, not with --{option}")
     files, models = len(found.files), len(options.weights or [])
     if (files, models) not in ((2, 0), (2, 1), (1, 2)):
         parser.error("--compare takes two files, or one file and --weights twice")

@@ -28,6 +28,7 @@ from detector.terminal.outputs import STDOUT, Names, Outputs, write_whole
 from detector.terminal.webhook import post
 from detector.text.llm import narrator_of, retell, retelling_text
 from detector.text.summary import clock, headline, sentences
+from detector.text.warnings import reach_text
 from detector.video import Limits
 
 NOT_WRITTEN = 7
@@ -245,6 +246,9 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
 def answer_lines(path: Path, report: Report) -> Iterator[str]:
     yield shown_path(path)
     yield f"  {headline(report)}"
+    reach = reach_text(report)
+    if reach:
+        yield f"    - {reach}"
     for sentence in sentences(report):
         moment = "" if sentence.second is None else f"  [{clock(sentence.second)}]"
         yield f"    - {sentence.text}{moment}"

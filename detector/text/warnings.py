@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from detector.records import Report, Warn
+from detector.language import _
+from detector.records import Report, Verdict, Warn
 from detector.text.messages import ADVICE_MORE, WARNINGS
 
 
@@ -25,3 +26,22 @@ def warnings_of(report: Report) -> list[tuple[str, int | None]]:
     for person in report.people:
         found += [(warning_text(warning, more=more), person.id) for warning in person.warnings]
     return found
+
+
+def reach_text(report: Report) -> str:
+    """That the interval reaches beyond the undecided range, to where the verdict would be the
+    opposite one; "" where it does not."""
+    if report.interval is None:
+        return ""
+    (low, high), (below, above) = report.interval, report.undecided
+    if report.verdict is Verdict.NO_SIGN and high > above:
+        return _(
+            "The 95 % interval reaches into the range that is called manipulated, so manipulation "
+            "is not ruled out."
+        )
+    if report.verdict is Verdict.FAKE and low < below:
+        return _(
+            "The 95 % interval reaches into the range without a sign of manipulation, so the "
+            "evidence is not clear."
+        )
+    return ""
