@@ -27,15 +27,17 @@ RULES = {
 CASES = [(low, fake, high) for low, fake, high in product(STEPS, repeat=3) if low <= fake <= high]
 
 
+PLAIN = calm()  # drawn once, since there are thousands of cases
+
+
 def answered(low: float, fake: float, high: float, rules: ScoringRules) -> Report:
     """A report whose one person has this score."""
-    plain = calm()
     verdict, _doubts = decide(fake, fake, rules)
-    one = replace(plain.people[0], fake=fake, interval=(low, high), verdict=verdict)
+    one = replace(PLAIN.people[0], fake=fake, interval=(low, high), verdict=verdict)
     answer = score_video([one], rules)
-    model = replace(plain.model, threshold=rules.threshold, undecided=rules.undecided)
+    model = replace(PLAIN.model, threshold=rules.threshold, undecided=rules.undecided)
     return replace(
-        plain,
+        PLAIN,
         people=(one,),
         model=model,
         verdict=answer.verdict,
