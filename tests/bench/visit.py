@@ -1,0 +1,69 @@
+"""How long a visitor waits after the upload: for the answer, and for the viewer.
+
+    python -m tests.bench.visit
+
+The app as it is run with the released weights, a headless Chromium on the same machine, the drawn
+10 s 720p clip of the benchmark at the preset `standard`. Seconds from the click on "Analyse", which
+follows the end of the upload, medians of several visits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.bench.scene import scene
+from tests.bench.viewer import CHROMIUM, FLAGS
+from tests.clips import write_clip
+from tests.load.service import ROOT, running
+
+SECONDS, FPS = 10, 30.0
+
+
+def visit(chromium: Browser, url: str, clip: Path) -> tuple[float, float]:
+    """Seconds until the verdict, and until the viewer can play."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(url)
+    page.set_input_files("#upload input[type=file]", clip)
+    expect(page.locator("#preview video")).to_be_visible(timeout=60_000)
+    began = time.monotonic()
+    page.click("#analyse")
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=120_000)
+    answered = time.monotonic() - began
+    page.wait_for_function(
+        "document.querySelector('#viewer [data-part=plain]')?.readyState >= 2", timeout=120_000
+    )
+    shown = time.monotonic() - began
+    page.close()
+    return answered, shown
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.visit", description=__doc__)
+    parser.add_argument("--visits", type=int, default=7)
+    options = parser.parse_args(arguments)
+    if not CHROMIUM:
+        parser.error("There is no Chromium on this machine; set CHROMIUM.")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running(ROOT / "weights" / "fast.safetensors", Path(name) / "files") as service,
+        sync_playwright() as playwright,
+    ):
+        clip = write_clip(Path(name) / "clip.mp4", scene(round(SECONDS * FPS)), fps=FPS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        visit(chromium, service.url, clip)  # loads the weights
+        waits = [visit(chromium, service.url, clip) for _ in range(options.visits)]
+        chromium.close()
+    for what, seconds in zip(("answer", "viewer"), zip(*waits, strict=True), strict=True):
+        low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
+        print(f"{what}: {middle:.1f} s after the upload (from {low:.1f} to {high:.1f})")
+
+
+if __name__ == "__main__":
+    main()
