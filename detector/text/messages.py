@@ -105,8 +105,8 @@ WARNINGS = {
         "with caution and check the moments yourself."
     ),
     Warn.NEAR_THRESHOLD: lazy(
-        "The score is close to the decision threshold; a small change of the video could change "
-        "the verdict, so use other evidence, too."
+        "The score lies in the range in which this model is often wrong either way, so use other "
+        "evidence, too."
     ),
     Warn.NOT_CALIBRATED: lazy(
         "The model is not calibrated: its score ranks faces, but a score of 80 % "
