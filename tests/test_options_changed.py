@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from detector import Detector
 from detector.video import Limits
 from tests.server import serving
-from tests.test_page import browser, pytestmark, upload, visit
-from tests.test_tabs import give, open_tab
+from tests.test_page import browser, pytestmark, upload
+from tests.test_tabs import give, open_tab, page
 
-__all__ = ["browser", "pytestmark"]
+__all__ = ["browser", "page", "pytestmark"]
 SAID = "The options were changed since this analysis began."
 
 
@@ -24,13 +24,6 @@ SAID = "The options were changed since this analysis began."
 def url(detector: Detector, cache: Path) -> Iterator[str]:
     with serving({"tiny": detector}, Limits()) as address:
         yield address
-
-
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    page = visit(browser, url)
-    yield page
-    page.close()
 
 
 def choose(page: Page, place: str, name: str) -> None:
