@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.errors import VideoError
-from detector.records import Report, Status
+from detector.records import Report
 
 Side = Report | VideoError
 """The answer to one of the two files: its report, or why there is none."""
@@ -40,7 +40,7 @@ class Comparison:
     def seconds(self) -> float:
         """The length of the longer video, for a time axis that both share."""
         found = [side for side in self.sides if isinstance(side, Report)]
-        return max((longest(report) for report in found), default=0.0)
+        return max((report.end for report in found), default=0.0)
 
 
 def compare_answers(first: Side, second: Side, names: tuple[str, str]) -> Comparison:
@@ -59,19 +59,8 @@ def compare_answers(first: Side, second: Side, names: tuple[str, str]) -> Compar
     )
 
 
-def longest(report: Report) -> float:
-    """The second at which a time axis ends."""
-    # A stated length may be shorter than what was decoded.
-    return max([report.video.seconds, *report.sampled_seconds])
-
-
-def score_of(report: Report) -> float | None:
-    """`Report.fake`; None where the status is not `OK`."""
-    return report.fake if report.status is Status.OK else None
-
-
 def _difference(first: Report, second: Report) -> float | None:
-    before, after = score_of(first), score_of(second)
+    before, after = first.score, second.score
     return None if before is None or after is None else after - before
 
 

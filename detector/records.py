@@ -270,6 +270,16 @@ class Report:
     turns: tuple[Turn, ...] = ()
 
     @property
+    def score(self) -> float | None:
+        """`fake`, where the status is `OK`."""
+        return self.fake if self.status is Status.OK else None
+
+    @property
+    def end(self) -> float:
+        """The second at which a time axis ends: a stated length may be shorter than the samples."""
+        return max([self.video.seconds, *self.sampled_seconds])
+
+    @property
     def threshold(self) -> float:
         """The decision threshold that was in force: the requested one, else the model's."""
         threshold = self.settings.threshold

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from detector.coverage import Coverage, coverage_of
 from detector.language import _
-from detector.records import Report, Status, Verdict
+from detector.records import Report, Verdict
 from detector.render.templates import html
 from detector.render.templating import escaped
 from detector.text.figures import clock, fps_text, length_text, percent
@@ -22,7 +22,7 @@ from detector.text.warnings import reach_text, warnings_of
 
 def answer_card(report: Report) -> Markup:
     """Verdict, headline, score on its ruler, warnings and coverage, as one HTML section."""
-    score = report.fake if report.status is Status.OK else None
+    score = report.score
     several = len(report.people) > 1
     # Warnings of others do not concern the score that is shown here.
     own = {report.suspect.id} if report.suspect else set()

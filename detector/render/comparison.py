@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
@@ -18,8 +17,7 @@ from detector.language import SOURCE, _, in_language
 from detector.records import Report
 from detector.render.answer_card import answer_card, facts
 from detector.render.document import answer_json
-from detector.render.report_page import made_by
-from detector.render.sections import sections_css
+from detector.render.report_page import made_by, page_style, unbroken
 from detector.render.templates import html
 from detector.render.timeline import charts
 from detector.text.comparison import LETTERS, comparison_texts
@@ -64,18 +62,16 @@ def comparison_sections(found: Comparison) -> Markup:
 
 def comparison_page(found: Comparison, language: str = SOURCE) -> str:
     """The same as one page of HTML, to be kept, sent or printed."""
-    own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
     with in_language(language):
         page = html(
             "comparison_page.html",
             names=found.names,
             language=language,
-            style=Markup(sections_css() + own),
+            style=page_style(),
             sections=comparison_sections(found),
             made=made_by(max(_made(side) for side in found.sides)),
         )
-    # A number and its percent sign must not be separated by a line break.
-    return str(page).replace(" %", "\N{NO-BREAK SPACE}%") + "\n"
+    return unbroken(page)
 
 
 @in_language(SOURCE)

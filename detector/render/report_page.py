@@ -35,13 +35,12 @@ _PARTS = (people, moments, regions, findings, signals, retelling, robustness)
 
 def to_html(report: Report, language: str = SOURCE) -> str:
     """The whole answer as one page of HTML, to be kept, sent or printed."""
-    own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
     with in_language(language):
         page = html(
             "report.html",
             report=report,
             language=language,
-            style=Markup(sections_css() + own),
+            style=page_style(),
             name_bold=Markup("<b>{}</b>").format(report.video.name),
             answer=answer_card(report),
             charts=charts(report),
@@ -51,7 +50,17 @@ def to_html(report: Report, language: str = SOURCE) -> str:
             origin=_origin(report),
             made=made_by(report.created_utc),
         )
-    # A number and its percent sign must not be separated by a line break.
+    return unbroken(page)
+
+
+def page_style() -> Markup:
+    """The style of a page of its own: that of the sections, then what a page adds."""
+    own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
+    return Markup(sections_css() + own)
+
+
+def unbroken(page: Markup) -> str:
+    """The text of a page in which no line break separates a number from its percent sign."""
     return str(page).replace(" %", "\N{NO-BREAK SPACE}%") + "\n"
 
 

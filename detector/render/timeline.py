@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from detector.comparison import longest
 from detector.coverage import frame_length, runs_of, widest_step
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
 from detector.render.chart import dash_of, drawing, legend, levels, ticks
@@ -60,7 +59,7 @@ def timeline_svg(
     top += 12
     bottom = top + (220 if width >= 600 else 170)
     foot = bottom + _LANE * len(people) + 26
-    own = max(longest(report), 0.1)
+    own = max(report.end, 0.1)
     plot = Plot(46, width - 16, top, bottom, max(own, end))
     runs = [(person, _runs(person, report)) for person in people]
     return drawing(

@@ -57,7 +57,7 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
         summary=summary_row(named, file.label),
         answer=answer_json(named, file.label),
         clips=list(clip_rows(named)),
-        fake=result.fake if result.status is Status.OK else None,
+        fake=result.score,
         threshold=result.threshold,
     )
 

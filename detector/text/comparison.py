@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detector.comparison import Comparison, score_of
+from detector.comparison import Comparison
 from detector.errors import VideoError
 from detector.language import _
 from detector.records import Report
@@ -45,10 +45,9 @@ def _what(found: Comparison) -> Iterator[str]:
 def _answer(letter: str, side: Report | VideoError) -> str:
     if isinstance(side, VideoError):
         return f"{letter}: {side}"
-    score = score_of(side)
-    if score is None:
+    if side.score is None:
         return f"{letter}: {headline(side)}"
-    text, verdict = percent(score), verdict_text(side.verdict)
+    text, verdict = percent(side.score), verdict_text(side.verdict)
     if side.interval is None:
         return _("{letter}: {score}, {verdict}.", letter=letter, score=text, verdict=verdict)
     return _(

@@ -189,8 +189,7 @@ def viewer_data(
         tile=list(views.tile) if views else [1, 1],
         columns=COLUMNS,
         size=[video.width, video.height],
-        # A stated length may be shorter than what was decoded.
-        seconds=max([video.seconds, *report.sampled_seconds]),
+        seconds=report.end,
         # 0.04: 25 frames per second, where the file states no rate.
         frame_length=1 / video.fps if video.fps > 0 else 0.04,
         sampled=list(report.sampled_seconds),
