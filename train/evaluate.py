@@ -214,9 +214,11 @@ def evaluate_videos(
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
     rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
     frames = options.frames[0]
+    known: dict[int, pd.DataFrame] = {}
     if not frames:
         # Sampling by length looks again where rules leave doubt: those of a fixed number of frames.
-        rules, _, _ = fit_on(load_unpublished(model, rules), table, copies, FIXED_FRAMES)
+        first = load_unpublished(model, rules)
+        rules, known[FIXED_FRAMES], _ = fit_on(first, table, copies, FIXED_FRAMES)
     loaded = load_unpublished(model, rules)
     rules, plain, share = fit_on(loaded, table, copies, frames)
     plain.to_csv(options.out.with_suffix(".videos.csv"), index=False)
@@ -235,7 +237,7 @@ def evaluate_videos(
         },
     }
     for count in options.frames[1:]:
-        other = table.join(answers(loaded, table, count))
+        other = known[count] if count in known else table.join(answers(loaded, table, count))
         other = other.assign(logit=other[column], uploaded=plain["uploaded"])
         results[f"videos_{count}"] = report(other, rules)["copies"]["logit"]
     if options.shuffled:
