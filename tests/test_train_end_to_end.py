@@ -50,7 +50,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare.main(["--table", table, "--out", shards])
     common = ["--shards", shards, "--out", run, "--backbone", "test_resnet", "--size", "48"]
     common += ["--workers", "0", "--threads", "1", "--freeze", "0", "--rate", "3e-3"]
-    fit.main([*common, "--stage", "frames", "--steps", "40", "--pairs", "6", "--judge-every", "20"])
+    fit.main(
+        [*common, "--stage", "frames", "--steps", "40", "--pairs", "6", "--evaluate-every", "20"]
+    )
     fit.main([*common, "--stage", "clips", "--steps", "20", "--clips", "8", "--frames", "4"])
     evaluate.main(["--run", run, "--shards", shards, "--out", str(work / "results.json")])
     facts = ["--trained-on", "Drawn faces.", "--results", str(work / "results.json")]
@@ -69,7 +71,7 @@ def test_a_run_goes_on_with_its_own_arguments_only(
     def go_on(rate: str, steps: str) -> int:
         arguments = ["--shards", str(work / "shards"), "--out", str(work / "run"), "--steps", steps]
         arguments += ["--backbone", "test_resnet", "--size", "48", "--freeze", "0", "--pairs", "6"]
-        arguments += ["--workers", "0", "--threads", "1", "--judge-every", "20", "--rate", rate]
+        arguments += ["--workers", "0", "--threads", "1", "--evaluate-every", "20", "--rate", rate]
         return fit.main(arguments)
 
     assert go_on("1e-3", "40") == 2
@@ -189,7 +191,8 @@ def test_a_run_that_no_longer_gains_ends_early_and_slows_down_first(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit, "validation_auc", lambda *_: 0.5)
-    options = ["--steps", "200", "--judge-every", "1", "--schedule", "plateau", "--patience", "1"]
+    options = ["--steps", "200", "--evaluate-every", "1", "--schedule", "plateau"]
+    options += ["--patience", "1"]
     config = FitConfig(warmup=0, schedule="plateau", patience=1, rate=1.0)
     history = [{"auc": score} for score in (0.5, 0.6, 0.6, 0.6)]
     assert [rate_at(9, config, history[:n]) for n in (1, 2, 3, 4)] == [1.0, 1.0, 0.5, 0.25]

@@ -15,8 +15,8 @@ from detector.model.cnn_lstm import CnnLstm
 from tests.shards import drawn_shards
 from tests.tiny import CARD, tiny_weights
 from train import fit, run
+from train.distillation import Teacher
 from train.run import FitConfig, config_of, load_run, rate_at
-from train.teach import Teacher
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,13 @@ def test_a_student_comes_closer_to_its_teacher(shards: Path, tmp_path: Path) -> 
     learning = ["--steps", "30", "--rate", "3e-3", "--mix", "video=1", "--altered", "0"]
     learning += ["--backbone", "test_resnet", "--device-data", "yes"]
     far = {}
-    for name, more in (("plain", []), ("taught", ["--teacher", str(weights), "--teach", "3"])):
+    for name, more in (
+        ("plain", []),
+        ("distilled", ["--teacher", str(weights), "--teacher-weight", "3"]),
+    ):
         fit.main([*options(shards, tmp_path / name), *learning, *more])
         far[name] = distance(weights, load_run(tmp_path / name))
-    assert far["taught"] < 0.8 * far["plain"]
+    assert far["distilled"] < 0.8 * far["plain"]
 
 
 def distance(weights: Path, student: CnnLstm) -> float:
@@ -108,7 +111,7 @@ def test_a_teacher_that_is_not_there_is_named(
 
 def test_near_the_end_of_its_minutes_a_run_is_validated_only_once_more() -> None:
     class Running:
-        config = FitConfig(minutes=1.0, judge_every=10)
+        config = FitConfig(minutes=1.0, evaluate_every=10)
         step, progress = 20, 0.5
 
     assert run.validation_due(Running())  # type: ignore[arg-type]

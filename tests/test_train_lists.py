@@ -135,7 +135,7 @@ def test_metadata_is_read_in_every_shape(tmp_path: Path, entries: object, mark: 
         ({}, "not a list of files"),
         (["a.mp4"], "not a list of files"),
         ("a.mp4", "not a list of files"),
-        ({"gone.mp4": {"label": "REAL"}}, "names no file that lies beside it"),
+        ({"gone.mp4": {"label": "REAL"}}, "names no file that is beside it"),
     ],
 )
 def test_empty_metadata_is_refused(

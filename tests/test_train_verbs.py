@@ -13,6 +13,7 @@ import pytest
 from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from tests.clips import moving_portrait, write_clip
 from train import fit, index, prepare
+from train.origin import write_config
 from train.run import FitConfig, set_trainable
 from train.verbs import DataError, DiskError, verb, whole
 
@@ -118,3 +119,15 @@ def test_one_damaged_file_in_many_is_a_row_with_its_reason(tmp_path: Path) -> No
     assert prepare.prepare(table, tmp_path / "out", prepare.PrepareConfig(frames=1)) == (1, 1)
     rows = pd.concat([pd.read_parquet(path) for path in (tmp_path / "out").glob("*.parquet")])
     assert json.dumps(rows[rows["status"] != "ok"]["status"].tolist()) != '[""]'
+
+
+def test_a_run_of_an_earlier_version_is_compared_by_the_new_names_of_its_settings(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "frames.config.json"
+    path.write_text(json.dumps({"teach": 1.0, "judge_every": 400, "rate": 0.1}))
+    current = {"teacher_weight": 2.0, "evaluate_every": 300, "rate": 0.1, "origin": {}}
+    with pytest.raises(DataError, match=r"teacher_weight 1\.0, not 2\.0"):
+        write_config(path, current, goes_on=True)
+    write_config(path, current | {"teacher_weight": 1.0}, goes_on=True)
+    assert json.loads(path.read_text())["evaluate_every"] == 300

@@ -103,7 +103,7 @@ class Degradation:
 
 def draw_degradation(rng: np.random.Generator, uploads: float = 0.2) -> Degradation:
     """A plausible history, an upload with a chance of `uploads`. Draw it once and apply it to a
-    fake *and* to its real twin: then no codec, no blur and no colour separates the two."""
+    fake *and* to its real counterpart: then no codec, no blur and no colour separates the two."""
 
     def sometimes(chance: float) -> bool:
         return bool(rng.random() < chance)

@@ -67,7 +67,7 @@ FRAME_MIX = {
     "neural": 0.06,
     "generated": 0.06,
 }
-"""How often a pair is drawn from each recipe when single frames are learned: `labelled` fakes
+"""How often a pair is drawn from each recipe when single frames are trained on: `labelled` fakes
 of face crops, labelled fakes on `video`, faces redrawn by `train.neural`, `generated` whole faces,
 and the recipes of `train.fakes`."""
 
@@ -86,8 +86,8 @@ CLIP_MIX = {
 @dataclass(frozen=True)
 class ClipConfig:
     """The form of an example: `frames` per clip, `size` and `margin` as in ModelConfig;
-    `uploads` is the share of pairs that went through a social network, `real_uploads` that in
-    which the real face alone went through one before; only a share of `altered` has any history."""
+    `uploads` is the share of pairs that were uploaded to a social network, `real_uploads` that in
+    which only the real face was; only a share of `altered` has any history."""
 
     size: int = 160
     margin: float = 0.0
@@ -347,7 +347,7 @@ class Pairs(Draws[Pair]):
         return self._window(self._faces.draw(pool, rng), rng)
 
     def _window(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[RealClip, Floats]:
-        """As many frames of a clip as are asked for; a still is set in motion."""
+        """As many frames of a clip as the config requests; a still is set in motion."""
         T = self._config.frames
         # A still, or a crop.
         if len(rows) == 1:
@@ -356,8 +356,8 @@ class Pairs(Draws[Pair]):
         return self._faces.read(self._rows(rows, rng))
 
     def _rows(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """As many of a clip's frames as are asked for: neighbours as in the product, now and then
-        further apart, as at half or a third of the frame rate."""
+        """As many of a clip's frames as the config requests: neighbours as in the product,
+        sometimes further apart, as at half or a third of the frame rate."""
         T = self._config.frames
         apart = rng.random() < APART
         # At most 3, and no more than the stored frames allow.
@@ -447,7 +447,7 @@ class View:
 
 
 PLAIN_VIEW = View(x=0.0, y=0.0, zoom=1.0, angle=0.0, mirror=False)
-"""Exactly where the finder's box lies, as in the product."""
+"""Exactly at the finder's box, as in the product."""
 
 
 def draw_view(rng: np.random.Generator) -> View:

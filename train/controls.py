@@ -2,8 +2,8 @@
 
 The second is written from the description of the pipeline that most public "CNN-LSTM deepfake
 detectors" share, with its mistakes, so that they can be measured: an ImageNet CNN at 112 px; an
-LSTM that is fed (batch, time, features) as if it were (time, batch, features), so that it recurs
-over the videos of a batch; files split at random, so that people stand on both sides; the first
+LSTM that receives (batch, time, features) as if it were (time, batch, features), so that it recurs
+over the videos of a batch; files split at random, so that people are on both sides; the first
 frames and the first face only, the whole frame where none is found; the last frame decides.
 """
 
@@ -37,9 +37,9 @@ SIDE, FIRST_FRAMES, BATCH = 112, 20, 16
 def untrained(model: CnnLstm, faces: Faces) -> dict[str, Any]:
     """The same network with random weights, on the labelled crops of a split."""
     torch.manual_seed(0)
-    judged = score_crops(ready(CnnLstm(model.config)), faces)
-    interval = bootstrap(auc, judged.fake, judged.still, judged.identity)
-    return {"auc": auc(judged.fake, judged.still), "auc_interval": interval}
+    scored = score_crops(ready(CnnLstm(model.config)), faces)
+    interval = bootstrap(auc, scored.fake, scored.still, scored.identity)
+    return {"auc": auc(scored.fake, scored.still), "auc_interval": interval}
 
 
 class Student(nn.Module):
@@ -70,10 +70,10 @@ def student(imagenet: Path, train: Faces, val: Faces, videos: pd.DataFrame) -> d
     cut = round(0.8 * len(order))
     # The mistake to be measured: pictures of one person are on both sides of the split.
     net = _fit(features[order[:cut]], fake[order[:cut]])
-    held = order[cut:]
+    test = order[cut:]
     unseen, unseen_fake = _encode_crops(cnn, val)
     results = {
-        "claimed": _scores(net, features[held], fake[held]),
+        "claimed": _scores(net, features[test], fake[test]),
         "crops": _scores(net, unseen, unseen_fake),
     }
     if len(videos):

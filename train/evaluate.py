@@ -62,7 +62,7 @@ MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 # The smallest at which all presets call about 5 % of drawn real videos of up to ten minutes fake
 # (`tests.bench.inserts`). Clips of one real person deviate by 1.2, but their neighbours are alike.
 SPREAD = 1.0
-# From so many the rules come by which the sampling by length decides where to look again.
+# Sampling by length chooses further clips by rules fitted on videos with so many frames.
 FIXED_FRAMES = 20
 
 
@@ -105,11 +105,11 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
 
     The rules are fitted on each crop twice, as it is and after an upload: a transcode must not
     make more real people fake. The calibration error is cross-fitted: each half of the people is
-    judged with the rules of the other. `uploaded` are the results after the upload.
+    evaluated with the rules of the other. `uploaded` are the results after the upload.
     """
-    judged = score_twice(model, faces)
-    labels, people = judged[0].fake, judged[0].identity
-    both = np.stack([each.clip for each in judged], axis=1)  # (N, 2)
+    scored = score_twice(model, faces)
+    labels, people = scored[0].fake, scored[0].identity
+    both = np.stack([each.clip for each in scored], axis=1)  # (N, 2)
     first = halves(people)
     # (N, 2): each crop as it is, and after an upload.
     p = np.empty(both.shape)
@@ -118,13 +118,13 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
         p[~half] = calibrate(both[~half], rules)
     # (N, 2).ravel() alternates the two copies, hence each label twice.
     rules = calibrate_on(np.repeat(labels, 2), both.ravel())
-    return of_crops(judged, list(p.T), rules), rules
+    return of_crops(scored, list(p.T), rules), rules
 
 
 def at_rules(model: CnnLstm, faces: Faces, rules: ScoringRules) -> dict[str, Any]:
     """Results on the labelled crops under rules that were fitted elsewhere."""
-    judged = score_twice(model, faces)
-    return of_crops(judged, [calibrate(each.clip, rules) for each in judged], rules)
+    scored = score_twice(model, faces)
+    return of_crops(scored, [calibrate(each.clip, rules) for each in scored], rules)
 
 
 def score_twice(model: CnnLstm, faces: Faces) -> list[CropScores]:
@@ -132,20 +132,20 @@ def score_twice(model: CnnLstm, faces: Faces) -> list[CropScores]:
     return [score_crops(model, faces), score_crops(model, faces, alter=uploads())]
 
 
-def of_crops(judged: list[CropScores], p: list[Floats], rules: ScoringRules) -> dict[str, Any]:
+def of_crops(scored: list[CropScores], p: list[Floats], rules: ScoringRules) -> dict[str, Any]:
     """Metrics of the crops of `score_twice` at the probabilities `p` of both."""
     plain, after = (
-        of_copy(each, probabilities, rules) for each, probabilities in zip(judged, p, strict=True)
+        of_copy(each, probabilities, rules) for each, probabilities in zip(scored, p, strict=True)
     )
-    return plain | {"uploaded": after, "auc_still": auc(judged[0].fake, judged[0].still)}
+    return plain | {"uploaded": after, "auc_still": auc(scored[0].fake, scored[0].still)}
 
 
-def of_copy(judged: CropScores, p: Floats, rules: ScoringRules) -> dict[str, Any]:
+def of_copy(scored: CropScores, p: Floats, rules: ScoringRules) -> dict[str, Any]:
     """Metrics of crops; ranking by the logits, since two halves' probabilities share no scale."""
-    labels, logits = judged.fake, judged.clip
-    return summary(labels, p, judged.identity, rules.threshold) | {
+    labels, logits = scored.fake, scored.clip
+    return summary(labels, p, scored.identity, rules.threshold) | {
         "auc": auc(labels, logits),
-        "auc_interval": bootstrap(auc, labels, logits, judged.identity),
+        "auc_interval": bootstrap(auc, labels, logits, scored.identity),
         "reliability": reliability(labels, p),
         "ece_uncalibrated": calibration_error(labels, sigmoid(logits)),
     }
@@ -216,7 +216,8 @@ def evaluate_videos(
     frames = options.frames[0]
     known: dict[int, pd.DataFrame] = {}
     if not frames:
-        # Sampling by length looks again where rules leave doubt: those of a fixed number of frames.
+        # Sampling by length takes more clips where the score is uncertain by these rules, which
+        # are fitted on a fixed number of frames.
         first = load_unpublished(model, rules)
         rules, known[FIXED_FRAMES], _ = fit_on(first, table, copies, FIXED_FRAMES)
     loaded = load_unpublished(model, rules)

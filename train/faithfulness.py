@@ -9,8 +9,8 @@ game, IoU at the mask's own size, pixel AUC) and tested on the network itself (R
 insertion; a network with random weights must give another map). The winner has the best mean rank
 over the measures, without those on which a map without information beats every method: they
 depend on the fakes, and not on the maps. A lead within twice the standard error of the paired
-difference is a draw, and a draw goes to the cheaper method. Excluded is what explains no score: a
-map that is much the same for random weights, and EigenCAM, which does not depend on the score.
+difference is a draw, which the cheaper method wins. Excluded is what explains no score:
+a map that is much the same for random weights, and EigenCAM, which does not depend on the score.
 """
 
 from __future__ import annotations
@@ -332,7 +332,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with whole(options.out) as part:
         summary = {
             "winner": best,
-            "telling": informative(methods),
+            "informative": informative(methods),
             "mean_ranks": mean_ranks(methods),
             "methods": means(methods),
         }

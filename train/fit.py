@@ -38,6 +38,7 @@ from train.clips import (
     collate,
 )
 from train.device import Pictures, render
+from train.distillation import Teacher
 from train.left_out import left_out
 from train.metrics import auc
 from train.origin import origin_of, write_config
@@ -67,7 +68,6 @@ from train.sequences import (
     fit_together,
     together_loss,
 )
-from train.teach import Teacher
 from train.verbs import DataError, verb
 
 MANY = 10**7
@@ -86,7 +86,7 @@ def frame_loss(
     logits = model.still(features).squeeze(-1)
     loss = cross_entropy(logits, batch.fake[:, 0], config)
     if teacher is not None:
-        loss = loss + config.teach * teacher.distance(maps, logits, images)
+        loss = loss + config.teacher_weight * teacher.distance(maps, logits, images)
     if model.family is not None:
         # Sum over the fakes, divided by their number below: reals have family -1 and no loss.
         kinds = functional.cross_entropy(
@@ -258,8 +258,15 @@ def _add_steps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accumulate", type=int, default=1, help="batches per step")
     parser.add_argument("--sam", type=float, default=0.0, help="radius; 0.05 is usual, 0 is off")
     parser.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
-    parser.add_argument("--patience", type=int, default=2, help="judgements until a plateau ends")
-    parser.add_argument("--stop-after", type=int, default=0, help="judgements without a better one")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=2,
+        help="evaluations without a better one until the rate is halved",
+    )
+    parser.add_argument(
+        "--stop-after", type=int, default=0, help="evaluations without a better one"
+    )
 
 
 def _add_gpu(parser: argparse.ArgumentParser) -> None:
@@ -271,8 +278,8 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="stage one: pictures in the device's memory, altered there in batches; auto: on CUDA",
     )
-    parser.add_argument("--teacher", default="", help=".safetensors whose answers are learned too")
-    parser.add_argument("--teach", type=float, default=1.0, help="the weight of that")
+    parser.add_argument("--teacher", default="", help=".safetensors whose outputs are targets too")
+    parser.add_argument("--teacher-weight", type=float, default=1.0, help="of that loss")
 
 
 def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -313,7 +320,13 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
-    parser.add_argument("--judge-every", type=int, default=FitConfig.judge_every, metavar="STEPS")
+    parser.add_argument(
+        "--evaluate-every",
+        "--judge-every",  # its name in commands that were recorded earlier
+        type=int,
+        default=FitConfig.evaluate_every,
+        metavar="STEPS",
+    )
     _add_gpu(parser)
     parser.add_argument("--seed", type=int, default=0, help="other pairs, another beginning")
     parser.add_argument("--workers", type=int, default=1)

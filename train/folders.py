@@ -24,7 +24,7 @@ KNOWN = (
 
 def read_folders(folder: Path, kind: str = "video") -> pd.DataFrame:
     """Every video or picture below, labelled by the nearest folder called real or fake; a folder of
-    pictures inside one is a video if videos are asked for. Names of known data sets identify who is
+    pictures inside one is a video if videos are requested. Names of known data sets identify who is
     in a file (`id0_id1_0000` of Celeb-DF), and so does `original` in a metadata.json.
 
     Raises DataError where nothing is labelled.
@@ -71,7 +71,7 @@ def _row_of(path: Path, folder: Path, kind: str) -> Row | None:
 
 def _with_people(table: pd.DataFrame) -> pd.DataFrame:
     """`identity` and `target` by the names. A name that several real clips share, each in a folder
-    of its own, is nobody's: there the folder belongs to it."""
+    of its own, identifies nobody: there the folder is part of it."""
     known = [people_of(name) for name in table["clip"]]
     real = table[table["label"] == "REAL"].drop_duplicates("within")
     some = real if len(real) else table.drop_duplicates("within")

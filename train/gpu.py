@@ -61,13 +61,13 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     common += ["--freeze", "0"]
     frames = [*common, "--stage", "frames", "--minutes", str(options.minutes), "--device-data"]
     frames += ["yes", "--pairs", str(options.pairs), "--rate", str(options.rate)]
-    frames += ["--uploads", "0.4", "--real-uploads", "0.25", "--judge-every", "600"]
+    frames += ["--uploads", "0.4", "--real-uploads", "0.25", "--evaluate-every", "600"]
     for name in ("init", "teacher"):
         frames += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
     count, steps, length = ("4", "5", "3") if tiny else ("400", "300", "12")
     clips = [*common, "--stage", "clips", "--mix", "video=1", "--altered", "0", "--clips", count]
     clips += ["--frames", length, "--steps", steps, "--pairs", "8", "--rate", "1e-3"]
-    clips += ["--judge-every", steps, "--hidden", "48", "--dropout", "0.4", "--seed", "5"]
+    clips += ["--evaluate-every", steps, "--hidden", "48", "--dropout", "0.4", "--seed", "5"]
     clips += ["--precision", "float32"]  # an LSTM this small gains nothing by bf16
     evaluate = ["-m", "train.evaluate", "--run", run, "--shards", shards, "--out", results]
     evaluate += ["--threads", threads, "--frames", "20"]  # the default sampling takes twice as long

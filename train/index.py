@@ -97,7 +97,7 @@ def _read_csv(path: Path, kind: str) -> pd.DataFrame:
     if missing:
         raise DataError(
             f"{path} names {len(missing)} files that do not exist, as {path.parent / missing[0]}. "
-            "Names are looked for beside the list."
+            "Names are searched beside the list."
         )
     empty = [place for place in places if place and place.is_dir() and not frames_in(place)]
     if empty:

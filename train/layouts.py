@@ -55,7 +55,7 @@ DF40_METHODS = frozenset(_DF40.split())
 
 
 def layout_of(folder: Path) -> Reader | None:
-    """The reader for `folder`, by what lies in it; None if there is none."""
+    """The reader for `folder`, by what is in it; None if there is none."""
     inside = {path.name.lower() for path in folder.iterdir()}
     # Names of folders that only these data sets use.
     if inside & {"original_sequences", "manipulated_sequences"}:
@@ -77,7 +77,7 @@ def layout_of(folder: Path) -> Reader | None:
 
 def clips_in(folder: Path, kind: str) -> list[Path]:
     """The videos of one part of a data set: in it or in its `videos/`, or as folders of pictures in
-    its `frames/`, which are taken where there are no videos or pictures are asked for."""
+    its `frames/`, which are used where there are no videos or pictures are requested."""
     frames = [path for path in _listed(folder / "frames") if path.is_dir()]
     if frames and kind != "video":
         return frames
@@ -95,7 +95,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def rows_for(clips: Iterable[Path], kind: str, known: Row) -> list[Row]:
-    """A row for each clip that is a video; for each of its pictures if pictures are asked for."""
+    """A row for each clip that is a video; for each of its pictures if pictures are requested."""
     rows = []
     for clip in clips:
         paths = pictures_below(clip) if clip.is_dir() and kind != "video" else [clip]
@@ -105,7 +105,7 @@ def rows_for(clips: Iterable[Path], kind: str, known: Row) -> list[Row]:
 
 def read_faceforensics(folder: Path, kind: str = "video") -> pd.DataFrame:
     """`*_sequences/METHOD/COMPRESSION/videos/*.mp4`; train.json, val.json and test.json, pairs of
-    names, may lie in `folder` or in its `splits/`. What lies in `masks/` is not a video.
+    names, may lie in `folder` or in its `splits/`. What is in `masks/` is not a video.
 
     A fake `071_054` shows the person of video 071 with the face of 054. The clips of actors
     (DeepFakeDetection) are named by two actors; they have no official split.
@@ -179,7 +179,7 @@ def read_celeb_df(folder: Path, kind: str = "video") -> pd.DataFrame:
             }
             rows += rows_for([clip], kind, known)
     if tested and not any(row["split"] for row in rows):
-        log.warning("%s names no video that lies here; nothing is kept for testing.", listed)
+        log.warning("%s names no video that is here; nothing is kept for testing.", listed)
     return keep_test_apart(table_of(rows, folder), folder)
 
 
@@ -281,15 +281,15 @@ _EVAL_2024 = re.compile(r"(video|image)-metadata-publish.*\.csv")
 def read_deepfake_eval(folder: Path, kind: str = "video") -> pd.DataFrame:
     """`video-metadata-publish.csv` or, for pictures, `image-metadata-publish.csv`, and the files in
     `video-data/` and `image-data/`. Files whose label is unknown are left out."""
-    wanted = "video" if kind == "video" else "image"
+    medium = "video" if kind == "video" else "image"
     lists = [path for path in _listed(folder) if _EVAL_2024.fullmatch(path.name.lower())]
-    chosen = [path for path in lists if path.name.lower().startswith(wanted)]
+    chosen = [path for path in lists if path.name.lower().startswith(medium)]
     if not chosen:
         raise DataError(
-            f"{folder} has no {wanted}-metadata-publish.csv, which names its {wanted}s."
+            f"{folder} has no {medium}-metadata-publish.csv, which names its {medium}s."
         )
     table = without_labels(read_rows(chosen[0]), chosen[0])
-    places = [folder / f"{wanted}-data", folder / f"{wanted}_data", folder]
+    places = [folder / f"{medium}-data", folder / f"{medium}_data", folder]
     # The last of the three is the folder itself, which exists.
     base = next(place for place in places if place.is_dir())
     table["path"] = [str(base / name) for name in table["file"]]
@@ -353,7 +353,7 @@ def read_listing(listing: Path) -> pd.DataFrame:
     here = [listed_file(listing, name) for name in table["file"]]
     table = table.assign(path=[str(path) for path in here])[[path is not None for path in here]]
     if not len(table):
-        raise DataError(f"{listing} names no file that lies beside it.")
+        raise DataError(f"{listing} names no file that is beside it.")
     labels = labels_of(table["label"], listing)
     own = pd.Series([Path(path).stem for path in table["path"]], index=table.index)
     original = table.get("identity", own)
@@ -392,7 +392,7 @@ def listed_file(listing: Path, name: str) -> Path | None:
 def table_of(rows: list[Row], folder: Path) -> pd.DataFrame:
     if not rows:
         raise DataError(
-            f"{folder} looks like a known data set, but has no videos or pictures of the kind that "
-            "was asked for (--videos, --stills, --crops)."
+            f"{folder} has the layout of a known data set, but no videos or pictures of the "
+            "requested kind (--videos, --stills, --crops)."
         )
     return pd.DataFrame(rows)

@@ -11,9 +11,12 @@ from typing import Any
 
 from train.verbs import DataError, whole
 
-MAY_CHANGE = frozenset({"steps", "judge_every", "patience", "stop_after", "commit"})
-"""What a run may be given anew while it is under way: how long it goes on, how often it is judged,
-and the code, of which the first is kept."""
+MAY_CHANGE = frozenset({"steps", "evaluate_every", "patience", "stop_after", "commit"})
+"""What may differ when a run is resumed: its length, how often it is evaluated, and the code, of
+which the first commit is kept."""
+
+RENAMED = {"teach": "teacher_weight"}
+"""Settings by their name in the config of runs begun by earlier versions."""
 
 
 def commit_of_code() -> str:
@@ -60,7 +63,8 @@ def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> Non
     # As it will be read again: tuples become lists.
     current = json.loads(json.dumps(config))
     if goes_on and path.exists():
-        begun = json.loads(path.read_text())
+        stored: dict[str, Any] = json.loads(path.read_text())
+        begun = {RENAMED.get(name, name): value for name, value in stored.items()}
         changed = sorted(_changes(begun, current))
         if changed:
             raise DataError(

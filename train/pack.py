@@ -1,4 +1,4 @@
-"""Shards become a few small files that travel to another machine, and shards again there.
+"""Packs shards into a few small files for another machine, and unpacks them there.
 
     python -m train.pack --shards shards --out packed --total 90
     python -m train.pack --unpack packed --out shards
@@ -77,7 +77,7 @@ def chosen_rows(table: pd.DataFrame, kind: str, split: str, config: PackConfig) 
 
 
 def encoded(table: pd.DataFrame, pixels: Pixels, quality: int) -> Iterator[dict[str, Any]]:
-    """The rows as plain records with their pictures encoded, in order, as they are asked for."""
+    """The rows as plain records, in order, each with its picture encoded when it is requested."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(table), 64):
             # In small steps, since the caller stops once the total is reached.

@@ -39,7 +39,7 @@ def split(path: Path, out: Path, mebi: float) -> list[Path]:
 
 
 def join(folder: Path, out: Path) -> list[Path]:
-    """Every file that lies in parts in `folder`, whole in `out`. Raises DataError where a part is
+    """Every file that is in parts in `folder`, whole in `out`. Raises DataError where a part is
     missing or damaged, or there is nothing to join."""
     made = []
     for listing in sorted(folder.glob("*.parts.json")):

@@ -48,5 +48,5 @@ def perturbed_crops(model: CnnLstm, faces: Faces, every: int) -> dict[str, Any]:
 
 
 def _auc(model: CnnLstm, faces: Faces, alter: Any, every: int) -> float:
-    judged = score_crops(model, faces, alter=alter, every=every)
-    return auc(judged.fake, judged.still)
+    scored = score_crops(model, faces, alter=alter, every=every)
+    return auc(scored.fake, scored.still)

@@ -249,10 +249,10 @@ def match_colours(source: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         spread = ((images - mean) ** 2 * inside).sum((2, 3), keepdim=True) / count.clamp(min=1)
         return mean, spread.sqrt()
 
-    (here, own), (there, wanted) = moments(source), moments(target)
-    gain = (wanted / own.clamp(min=1)).clamp(0.5, 2.0)
+    (mean, spread), (target_mean, target_spread) = moments(source), moments(target)
+    gain = (target_spread / spread.clamp(min=1)).clamp(0.5, 2.0)
     # Too few pixels for a deviation: the colours stay.
-    return torch.where(count < 16, source, to_bytes((source - here) * gain + there))
+    return torch.where(count < 16, source, to_bytes((source - mean) * gain + target_mean))
 
 
 def bilateral(images: Tensor, window: int, edges: Sequence[float]) -> Tensor:
@@ -303,7 +303,7 @@ def cut(images: Tensor, squares: Tensor, size: int) -> Tensor:
 
 def _cubic(start: Tensor, end: Tensor, length: int, size: int) -> Tensor:
     """The matrices (N, size, length) that carry the pixels from `start` to `end` to `size` ones;
-    what lies outside weighs on the edge."""
+    what is outside weighs on the edge."""
     beyond = length  # how far outside a square may reach
     # Source pixels per target pixel; below 1 the kernel keeps its width.
     scale = ((end - start) / size)[:, None, None]

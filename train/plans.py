@@ -73,7 +73,7 @@ class Plan:
 
 
 def places_of_originals(faces: Faces) -> dict[int, int]:
-    """Where the original of each redrawn row lies: behind all rows of the table."""
+    """Where the original of each redrawn row is: behind all rows of the table."""
     rows = [int(row) for clip in faces.neural for row in clip]
     return {row: len(faces.table) + k for k, row in enumerate(sorted(rows))}
 

@@ -5,7 +5,7 @@
 
 A shard is `00000.npy`, (N, S, S, 3) uint8, beside `00000.parquet`, a row per face with its box,
 landmarks and quality. Shards that exist are kept, so a restart continues where the last run
-stopped. `--clips` also writes each video's faces as a small video, to look at or for other tools.
+stopped. `--clips` also writes each video's faces as a small video, to inspect or for other tools.
 """
 
 from __future__ import annotations
@@ -168,22 +168,24 @@ def _frames_of_video(path: Path, config: PrepareConfig) -> tuple[list[float], li
     if path.is_dir():
         return _frames_of_folder(path, config)
     # The first ones need no count, and no pass over the file.
-    wanted = _wanted(config.frames if config.pick == "first" else _count_frames(path), config)
+    indices = _chosen_indices(
+        config.frames if config.pick == "first" else _count_frames(path), config
+    )
     source = reading.source_of(path, PRODUCT_LIMITS, DecodeNotes())
-    chosen = islice(enumerate(source.in_order()), wanted[-1] + 1)
-    frames = [(second, draw()) for index, (second, draw) in chosen if index in wanted]
+    chosen = islice(enumerate(source.in_order()), indices[-1] + 1)
+    frames = [(second, draw()) for index, (second, draw) in chosen if index in indices]
     return [second for second, _ in frames], [picture for _, picture in frames]
 
 
 def _frames_of_folder(path: Path, config: PrepareConfig) -> tuple[list[float], list[Image]]:
     """The same of a folder of pictures that is a video."""
     pictures = dict(enumerate(frames_in(path)))
-    wanted = [index for index in _wanted(len(pictures), config) if index in pictures]
-    shown = [decode_picture(pictures[index].read_bytes()) for index in wanted]
-    return [index / FRAME_RATE for index in wanted], shown
+    indices = [index for index in _chosen_indices(len(pictures), config) if index in pictures]
+    shown = [decode_picture(pictures[index].read_bytes()) for index in indices]
+    return [index / FRAME_RATE for index in indices], shown
 
 
-def _wanted(count: int, config: PrepareConfig) -> range:
+def _chosen_indices(count: int, config: PrepareConfig) -> range:
     """Which of `count` frames are kept; the range may end beyond them."""
     if config.pick == "even":
         return range(0, count, max(count // config.frames, 1))[: config.frames]
@@ -282,14 +284,14 @@ def prepare(
             stem = out / f"{kind}-{start:06d}"
             if not stem.with_suffix(".parquet").exists():
                 jobs.append((part.iloc[start : start + step], stem, config))
-    held = failed = 0
+    succeeded = failed = 0
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers) as pool:
         for good, bad in tqdm(
             pool.imap_unordered(_write_shard, jobs), total=len(jobs), unit="shard"
         ):
-            held, failed = held + good, failed + bad
-    return held, failed
+            succeeded, failed = succeeded + good, failed + bad
+    return succeeded, failed
 
 
 def read_shards(folder: Path) -> tuple[pd.DataFrame, dict[str, NDArray[np.uint8]]]:
@@ -319,8 +321,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = pd.read_parquet(options.table)
     if "status" in table:  # what train.hygiene marked stays out
         table = table[table["status"] == "ok"]
-    held, failed = prepare(table, options.out, config, workers=options.workers)
-    print(f"{held} rows prepared, {failed} failed; reasons are in the column 'status'.")
+    succeeded, failed = prepare(table, options.out, config, workers=options.workers)
+    print(f"{succeeded} rows prepared, {failed} failed; reasons are in the column 'status'.")
     return 0
 
 

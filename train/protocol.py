@@ -2,7 +2,7 @@
 
 Calibration, threshold and the range of "undecided" are fitted on videos. Each figure that depends
 on them is of videos whose source had no part in the fit: the sources are dealt into folds, and each
-fold is judged by the rules that the others give. The rules that are released come from all.
+fold is evaluated with the rules that the others give. The rules that are released come from all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 FALSE_ALARMS = (0.05, 0.08)
 """Of real videos so many may be called fake: as they are and, counted apart, after an upload."""
 MISSES = 0.20
-"""Of fake videos, so many may be called "no sign"; what lies between is undecided."""
+"""Of fake videos, so many may be called "no sign"; what is between is undecided."""
 FOLDS = 5
 COPIES = ("logit", "uploaded")
 """Columns of a table of videos: the pooled log-odds as they are, and after an upload."""
@@ -130,28 +130,28 @@ def cross_fit(table: pd.DataFrame, rules: ScoringRules) -> pd.DataFrame:
 def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
     """All figures of videos: overall, by group of methods, by history, within sources, and after an
     upload; ranking by the log-odds, the rest cross-fitted."""
-    judged = cross_fit(table[table["logit"].notna()].reset_index(drop=True), rules)
-    judged["group"] = [
+    evaluated = cross_fit(table[table["logit"].notna()].reset_index(drop=True), rules)
+    evaluated["group"] = [
         group_of(method) if label == "FAKE" else "real"
-        for method, label in zip(judged["method"], judged["label"], strict=True)
+        for method, label in zip(evaluated["method"], evaluated["label"], strict=True)
     ]
-    fake = judged["label"] == "FAKE"
+    fake = evaluated["label"] == "FAKE"
     parts = {"all": fake} | {
-        name: judged["group"] == name for name in sorted(set(judged["group"]) - {"real"})
+        name: evaluated["group"] == name for name in sorted(set(evaluated["group"]) - {"real"})
     }
-    parts["talking heads"] = judged["group"].isin(TALKING_HEADS)
+    parts["talking heads"] = evaluated["group"].isin(TALKING_HEADS)
     results: dict[str, Any] = {
         "unanswered": int(table["logit"].isna().sum()),
         "copies": {
-            copy: {name: figures(judged[~fake | part], copy) for name, part in parts.items()}
+            copy: {name: figures(evaluated[~fake | part], copy) for name, part in parts.items()}
             for copy in COPIES
         },
         "history": {
             str(name): figures(part, "logit")
-            for name, part in judged.groupby("history")
+            for name, part in evaluated.groupby("history")
             if part["label"].nunique() == 2
         },
-        "within_sources": within_sources(judged),
+        "within_sources": within_sources(evaluated),
     }
     return results
 
@@ -206,11 +206,11 @@ def figures(part: pd.DataFrame, copy: str) -> dict[str, Any]:
     }
 
 
-def within_sources(judged: pd.DataFrame) -> dict[str, Any]:
+def within_sources(evaluated: pd.DataFrame) -> dict[str, Any]:
     """How often a fake scores above a real of its own source, over all such pairs: no camera and no
     codec separates the two."""
     above, pairs, sources = 0.0, 0, 0
-    for _, part in judged.groupby("source"):
+    for _, part in evaluated.groupby("source"):
         real = part[part["label"] == "REAL"]["logit"].to_numpy(float)
         fake = part[part["label"] == "FAKE"]["logit"].to_numpy(float)
         if len(real) and len(fake):

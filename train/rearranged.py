@@ -23,11 +23,12 @@ SHORTEST = 3
 
 
 def read_rearranged(path: Path, kind: str = "video") -> pd.DataFrame:
-    """A row per video, which is the folder of its frames, or per frame if pictures are asked for.
+    """A row per video, which is the folder of its frames, or per frame if pictures are requested.
 
-    Its paths are searched beside the JSON and above it. A video that stands in several splits is
-    in the last of train, val and test; one that stands in all of them, as those of sets without an
-    official split do, in none. Raises DataError where the frames are not found.
+    Its paths are searched beside the JSON and above it. A video that is listed in several splits is
+    in the last of train, val and test; one that is listed in all of
+    them, as those of sets without an official split are, in none. Raises DataError where the
+    frames are not found.
     """
     content = read_json(path)
     found = list(_videos(content, ())) if isinstance(content, dict) else []
@@ -102,7 +103,7 @@ def _label(word: str, path: Path) -> str:
         return "REAL"
     if re.search(r"fake|^FF-", word, re.IGNORECASE):
         return "FAKE"
-    raise DataError(f"{path} has a label that says neither real nor fake: {word}.")
+    raise DataError(f"{path} has a label that is neither real nor fake: {word}.")
 
 
 class _Places:

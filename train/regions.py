@@ -2,7 +2,7 @@
 
     python -m train.regions --weights weights/fast.safetensors --shards shards
 
-Heat lies on mouths and eyes of real people, too. So the product gives the share of a region beside
+Mouths and eyes of real people have heat, too. So the product gives the share of a region beside
 the mean share that it has on the real faces measured here: cut, scored and explained by the
 product's own code, each face as a clip of one frame. Without it the product compares with the
 region's area, and states that. Minutes on two cores; only the card is written anew.

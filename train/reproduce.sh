@@ -36,7 +36,7 @@ python -m train.neural --shards "$shards" "${neural[@]}" \
 
 if [ "$quick" = "--quick" ]; then
   python -m train.fit --shards "$shards" --out "$run" --stage frames \
-    --init "$imagenet" --steps 500 --rate 5e-4 --judge-every 250
+    --init "$imagenet" --steps 500 --rate 5e-4 --evaluate-every 250
   pairs=60 look=(--frames 20)
 else
   # Small pictures and late layers; larger pictures and all but the stem and the first stage; half of
@@ -49,19 +49,19 @@ else
   large=(--size 192 --freeze 1)
   fit first --init "$imagenet" --steps 2600 --rate 5e-4
   fit second --init "$out/first/frames.best.safetensors" "${large[@]}" --seed 1 \
-    --steps 4500 --rate 5e-4 --judge-every 500
+    --steps 4500 --rate 5e-4 --evaluate-every 500
   fit third --init "$out/second/frames.best.safetensors" "${large[@]}" --seed 2 \
-    --steps 3000 --rate 4e-4 --judge-every 300 --uploads 0.5
+    --steps 3000 --rate 4e-4 --evaluate-every 300 --uploads 0.5
   fit fourth --init "$out/third/frames.best.safetensors" "${large[@]}" --seed 3 \
     --steps 1600 --rate 4e-4 --uploads 0.5
   python -m train.average "$out/second" "$out/third" "$out/fourth" --out "$out/mean"
-  # Judged at its end alone: the end did better on videos after a transcode than the best on DFDC.
+  # Evaluated at its end alone: the end did better on videos after a transcode than the best on DFDC.
   fit fifth --init "$out/mean/frames.best.safetensors" "${large[@]}" --seed 4 \
-    --steps 4200 --rate 4e-4 --uploads 0.5 --real-uploads 0.3 --judge-every 4200
+    --steps 4200 --rate 4e-4 --uploads 0.5 --real-uploads 0.3 --evaluate-every 4200
   python -m train.average "$out/third" "$out/fifth" --out "$out/before"
   # At a lower resolution than it was trained at, and mixed with what came before: see LOG.md.
   fit video --init "$out/before/frames.best.safetensors" --size 224 --freeze 1 --seed 11 \
-    --steps 1000 --rate 4e-4 --uploads 0.4 --real-uploads 0.25 --judge-every 1000
+    --steps 1000 --rate 4e-4 --uploads 0.4 --real-uploads 0.25 --evaluate-every 1000
   python -m train.average "$out/before" "$out/video" "$out/video" "$out/video" --out "$run"
   pairs=400 look=(--frames 0 20 --perturb 20 --controls "$imagenet")
 fi
@@ -70,7 +70,7 @@ fi
 size=(); [ "$quick" = "--quick" ] || size=(--size 192)
 python -m train.fit --shards "$shards" --out "$run" --stage clips "${size[@]}" \
   --motion 1 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 --clips "$pairs" \
-  --steps 300 --pairs 8 --rate 1e-3 --judge-every 300 --seed 5
+  --steps 300 --pairs 8 --rate 1e-3 --evaluate-every 300 --seed 5
 
 python -m train.evaluate --run "$run" --shards "$shards" "${look[@]}" \
   --videos "$clips/val/labels.csv" "$videos/labels.csv" --split val --out "$run/results.json"

@@ -59,17 +59,17 @@ class FitConfig:
     `average` is the decay of the running mean of weights that is evaluated and kept. A step uses
     `accumulate` batches of `pairs` in each process. `sam` is the radius of sharpness-aware
     minimisation (arXiv 2010.01412), 0 for none. `schedule` is "cosine", or "plateau": halved
-    after `patience` judgements without a better one. After `stop_after` of those the run ends
+    after `patience` evaluations without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
-    that went through a social network, `real_uploads` that in which the real face did so alone;
+    that were uploaded to a social network, `real_uploads` that in which only the real face was;
     only a share of `altered` has any history.
     `mix` is how often each recipe of `train.clips` is drawn, None for the stage's own.
     `precision` is "float32", "bf16", or "auto": bf16 where
-    there is CUDA. `cnn_rate` is how fast the CNN goes on learning in stage `clips`, as a share of
+    there is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose outputs are targets beside the labels, with the weight `teach`. `leave_out` is
-    the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
+    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `leave_out`
+    is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -85,7 +85,7 @@ class FitConfig:
     freeze: int = 2
     tune: str = "all"
     average: float = 0.997
-    judge_every: int = 400
+    evaluate_every: int = 400
     accumulate: int = 1
     sam: float = 0.0
     schedule: str = "cosine"
@@ -99,7 +99,7 @@ class FitConfig:
     precision: str = "auto"
     minutes: float = 0.0
     teacher: str = ""
-    teach: float = 1.0
+    teacher_weight: float = 1.0
     leave_out: str = ""
     seed: int = 0
     mix: dict[str, float] | None = None
@@ -242,7 +242,7 @@ class Run:
 
     def update_average(self) -> None:
         """Move the running mean of weights towards the weights."""
-        # Faster at first, so that the initial weights are forgotten; TensorFlow's rule.
+        # A smaller decay at first, so that the initial weights weigh little; TensorFlow's rule.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
         for name, value in self.model.state_dict().items():
             mean = self.average[name]
@@ -361,7 +361,7 @@ def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
 
 
 def config_of(backbone: str, size: int) -> ModelConfig:
-    """`FAST` with another backbone, which is fed as its ImageNet weights expect."""
+    """`FAST` with another backbone, which receives what its ImageNet weights expect."""
     if backbone == FAST.backbone:
         return replace(FAST, size=size)
     known: Any = timm.get_pretrained_cfg(backbone)
@@ -470,7 +470,7 @@ def rate_at(
 
 
 def since_best(history: Sequence[Mapping[str, Any]]) -> int:
-    """How many judgements in a row had no better AUC."""
+    """How many evaluations in a row had no better AUC."""
     scores = [entry["auc"] for entry in history]
     return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
@@ -511,7 +511,7 @@ def validate(run: Run, loss: float | None, evaluate: Callable[[CnnLstm], float])
 def train_on(
     run: Run, batches: Iterator[Sequence[Any]], evaluate: Callable[[CnnLstm], float]
 ) -> None:
-    """Step after step until the run is finished, evaluated and stored every `judge_every`."""
+    """Step after step until the run is finished, evaluated and stored every `evaluate_every`."""
     config = run.config
     pairs = config.pairs * config.accumulate * int(run.accelerator.num_processes)
     losses: list[float] = []
@@ -535,7 +535,7 @@ def train_on(
 def validation_due(run: Run) -> bool:
     """Whether to validate now; near the end of its minutes only once more, at the end."""
     near = run.config.minutes > 0 and run.progress > 0.85
-    return run.step % run.config.judge_every == 0 and not near
+    return run.step % run.config.evaluate_every == 0 and not near
 
 
 def _log(run: Run, better: bool) -> None:

@@ -39,7 +39,7 @@ def score_crops(
     every: int = 1,
 ) -> CropScores:
     """The labelled crops of a split, whole pictures resized to the network's input. With `alter`,
-    each picture is altered first; with `every`, only each so-many-th of both labels is judged."""
+    each picture is altered first; with `every`, only each so-many-th of both labels is scored."""
     reals, fakes = faces.crops_real[::every], faces.crops_fake[::every]
     crops = reals + fakes
     features: list[Tensor] = []

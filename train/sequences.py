@@ -120,7 +120,7 @@ def measure_change(model: CnnLstm, clips: Sequences) -> None:
 
 
 def start_from_zero_heads(run: Run, evaluate: Callable[[CnnLstm], float]) -> None:
-    """Zero-initialises the LSTM's two heads: what is learned is a correction of mean pooling, and
+    """Zero-initialises the LSTM's two heads: training then fits a correction of mean pooling, and
     mean pooling itself is the first candidate."""
     if run.step:
         return

@@ -23,11 +23,11 @@ class Verb(Protocol):
 
 
 class DataError(ValueError):
-    """Something about the data, or about the order of commands; the text says what to do."""
+    """Something about the data, or about the order of commands; the text states what to do."""
 
 
 class DiskError(OSError):
-    """A file could not be written; what stood there before is untouched."""
+    """A file could not be written; what was there before is unchanged."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Raises DiskError where the disk is full or may not be written to.
     """
-    # A hidden name of this process's own: no listing shows it, no sibling removes it.
+    # A hidden name of this process's own: no listing shows it, no other process removes it.
     part = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def answers(
 ) -> pd.DataFrame:
     """A row per video of `table`: its `status`, and its log-odds pooled by each of `SHARES`
     (`share 0.25` ...), of the LSTM, and of single frames alone (`still 0.25` ...); NaN where nobody
-    could be judged."""
+    could be scored."""
     detector = Detector(loaded, "cpu")
     # The product's own pipeline, with a network that also stores clips.
     detector.network = network = recorder(loaded, "cpu")

@@ -31,11 +31,11 @@ class Teacher:
         except WeightsError as error:
             raise DataError(str(error)) from error
         if found is None:
-            raise DataError(f"{path} is not trained, and nothing is to be learned from it.")
+            raise DataError(f"{path} is not trained, so its outputs cannot be targets.")
         self.model = load_model(found, str(device)).model.requires_grad_(False)
 
     @torch.no_grad()
-    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (N, 3, S, S) in [0, 1], resized to the teacher's own size  ->  its last maps
         (N, C, h, w) and log-odds (N,)."""
         size = self.model.config.size
@@ -47,25 +47,25 @@ class Teacher:
     def distance(self, maps: Tensor, logits: Tensor, images: Tensor) -> Tensor:
         """How far a student's maps and log-odds are from the teacher's: the squared error of the
         shared channels as a share of their power, and the cross-entropy of its soft labels."""
-        wanted, odds = self.answer(images)
+        targets, odds = self.outputs(images)
         place = (maps.shape[-2], maps.shape[-1])
         # To the student's resolution, place by place.
-        wanted = functional.adaptive_avg_pool2d(wanted.float(), place)
-        C = min(maps.shape[1], wanted.shape[1])
-        wrong = (maps[:, :C].float() - wanted[:, :C]).square().mean()
+        targets = functional.adaptive_avg_pool2d(targets.float(), place)
+        C = min(maps.shape[1], targets.shape[1])
+        wrong = (maps[:, :C].float() - targets[:, :C]).square().mean()
         # Relative to the power of the maps, so that the weight does not depend on their scale.
-        share = wrong / wanted[:, :C].square().mean().clamp(min=1e-6)
+        share = wrong / targets[:, :C].square().mean().clamp(min=1e-6)
         # Soft labels at temperature 1 (Hinton et al. 2015).
         return share + functional.binary_cross_entropy_with_logits(logits, odds.float().sigmoid())
 
     def copy_heads(self, student: CnnLstm) -> None:
         """Copies the heads for the shared channels; the student's other channels have weight 0."""
         for name in HEADS:
-            own, taught = getattr(student, name), getattr(self.model, name)
-            if own is None or taught is None or own.weight.shape[0] != taught.weight.shape[0]:
+            own, head = getattr(student, name), getattr(self.model, name)
+            if own is None or head is None or own.weight.shape[0] != head.weight.shape[0]:
                 continue
-            C = min(own.weight.shape[1], taught.weight.shape[1])
+            C = min(own.weight.shape[1], head.weight.shape[1])
             nn.init.zeros_(own.weight)
             with torch.no_grad():
-                own.weight[:, :C] = taught.weight[:, :C]
-                own.bias.copy_(taught.bias)
+                own.weight[:, :C] = head.weight[:, :C]
+                own.bias.copy_(head.bias)
