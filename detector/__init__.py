@@ -1,4 +1,4 @@
-"""Which person in a video looks manipulated, when, and where the evidence lies."""
+"""Which person in a video looks manipulated, when, and where the evidence is."""
 
 from typing import Any
 

@@ -14,10 +14,10 @@ from detector.coverage import (
     frame_length,
     frames_again,
     further_ranges,
-    heated,
     runs_of,
     stretch_of,
     widened,
+    with_suspicion,
 )
 from detector.explain.occlusion import explain_people, explainer_for
 from detector.faces.candidates import SURE
@@ -73,15 +73,15 @@ class Analysis:
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         people = self._people(rules, explained=False)
-        runs = heated(self._runs(people), people, rules)
+        runs = with_suspicion(self._runs(people), people, rules)
         part = stretch_of(self.settings, self.info)
         ranges = further_ranges(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
         self.again -= sum(stretch.frames for stretch in ranges)  # frames left for later rounds
         return ranges
 
     def _runs(self, people: Sequence[Person]) -> list[Run]:
-        judged = {score.second for person in people for score in person.scores if score.usable}
-        return runs_of(self.seconds, frame_length(self.info), judged)
+        scored = {score.second for person in people for score in person.scores if score.usable}
+        return runs_of(self.seconds, frame_length(self.info), scored)
 
     def __post_init__(self) -> None:
         self.upright = Upright(self.detector.finder)
@@ -142,7 +142,7 @@ class Analysis:
         """Score the remaining crops, people and the video; a `partial` one is not explained."""
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
-        with self.spent("judge"):
+        with self.spent("verdict"):
             people = self._people(rules, explained=self.settings.heat and not partial)
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
@@ -195,7 +195,7 @@ class Analysis:
         return not self.info.is_still and len(self.seconds) < rules.min_faces
 
     def _alone(self, second: float) -> bool:
-        """Whether no other analysed frame lies so close that it should show the same face."""
+        """Whether no other analysed frame is so close that it should show the same face."""
         return all(not 0 < abs(other - second) <= MAX_GAP for other in self.seconds)
 
     def _heat_scale(self, people: Sequence[Person]) -> float:
@@ -205,7 +205,7 @@ class Analysis:
     def _people(self, rules: ScoringRules, *, explained: bool) -> tuple[Person, ...]:
         """Everyone who was followed, numbered from 1 by first appearance, then left to right.
 
-        A face in one frame of several that lie close together in time is a false detection, not a
+        A face in one frame of several that are close together in time is a false detection, not a
         person; see also `reliably_detected`.
         """
         still = self.info.is_still
@@ -228,14 +228,14 @@ class Analysis:
         people = reliably_detected(people, qualities, rules, sure=SURE, still=still)
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of
-        judged = [
+        scored = [
             score_person(k, clips, rules, still=still, heat_of=of)
             for k, clips in enumerate(people, start=1)
         ]
         if not explained:
-            return tuple(judged)
+            return tuple(scored)
         return explain_people(
-            judged, people, explainer_for(self.detector.network, rules, self.settings)
+            scored, people, explainer_for(self.detector.network, rules, self.settings)
         )
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from detector.errors import CancelledError, ReportError, WeightsError
 from detector.labels import Labels, LabelsError, read_labels
 from detector.pipeline import Detector
-from detector.progress import LOOKING
+from detector.progress import ANALYSING
 from detector.terminal.arguments import build_parser, outputs_of, read_settings
 from detector.terminal.comparing import check_comparison, compare
 from detector.terminal.console import Console, shown_path
@@ -89,7 +89,7 @@ def work(run: Run, found: Found) -> int:
             done = f"{len(run.outcomes)} of {len(found.files)} files are done"
             more = ", and the same command with --resume goes on" if run.outputs.out else ""
             run.console.warn(
-                f"Interrupted; {done}, and what was asked for is written for them{more}."
+                f"Interrupted; {done}, and the requested outputs are written for them{more}."
             )
             return INTERRUPTED
     finally:
@@ -177,7 +177,7 @@ def verify(detector: Detector, path: Path, report: Path, console: Console) -> in
     """Print the result of each check of the report; returns the exit code."""
     try:
         content = sys.stdin.buffer.read() if report == STDIN else report.read_bytes()
-        with console.bar(path.name, LOOKING) as bar:
+        with console.bar(path.name, ANALYSING) as bar:
             found = verify_report(content, path, [detector], on_progress=bar.show)
     except (ReportError, OSError) as error:
         console.warn(str(error))

@@ -1,4 +1,4 @@
-"""Two answers side by side: what is equal, and how far their scores lie apart."""
+"""Two answers side by side: what is equal, and how far apart their scores are."""
 
 from __future__ import annotations
 

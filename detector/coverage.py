@@ -29,18 +29,18 @@ _LEAST_AGAIN = 40  # frames of all further rounds, where the first one had few
 class Run:
     """Neighbouring sampled frames, in seconds; `end` is the last one's end.
 
-    `judged`: whether any face in it counted; `hot` is the highest probability of its clips
+    `scored`: whether any face in it was scored; `suspicion` is the highest probability of its clips
     whose person is still open to doubt, 0.0 where none is.
     """
 
     start: float
     end: float
-    judged: bool = True
-    hot: float = 0.0
+    scored: bool = True
+    suspicion: float = 0.0
 
 
 def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
-    """What is to be analysed, in seconds: the part that was asked for, or the whole video.
+    """What is to be analysed, in seconds: the requested part, or the whole video.
 
     Raises VideoError where the video ends before that part begins.
     """
@@ -59,22 +59,22 @@ def stretch_of(settings: Settings, info: VideoInfo) -> tuple[float, float]:
 
 
 def frames_for(settings: Settings, info: VideoInfo) -> int:
-    """How many frames the first round samples: as many as were asked for, or by length."""
+    """How many frames the first round samples: as many as requested, or by length."""
     if settings.frames:
         return settings.frames
     preset = PRESETS[settings.preset]
     start, end = stretch_of(settings, info)
-    wanted = round((end - start) / preset.every) * SHORT_CLIP
-    return min(max(wanted, preset.least), preset.most)
+    frames = round((end - start) / preset.every) * SHORT_CLIP
+    return min(max(frames, preset.least), preset.most)
 
 
 def frames_again(settings: Settings, first: int) -> int:
-    """How many frames all further rounds may sample; none where a number was asked for."""
+    """How many frames all further rounds may sample; none where a number was requested."""
     return 0 if settings.frames else max(_LEAST_AGAIN, first // 2)
 
 
 def first_range(settings: Settings, info: VideoInfo) -> SamplingRange:
-    """Short clips, spread over the whole video, or over the part that was asked for."""
+    """Short clips, spread over the whole video, or over the requested part."""
     start, _ = stretch_of(settings, info)
     frames = frames_for(settings, info)
     by_length = not settings.frames and frames > PRESETS[settings.preset].least
@@ -94,13 +94,13 @@ def widest_step(length: float) -> float:
 
 
 def runs_of(
-    seconds: Iterable[float], length: float, judged: Iterable[float] | None = None
+    seconds: Iterable[float], length: float, scored: Iterable[float] | None = None
 ) -> list[Run]:
-    """Sampled moments as runs of neighbours. `length` is that of a frame; a run is judged if one
-    of the moments `judged` lies in it."""
+    """Sampled moments as runs of neighbours. `length` is that of a frame; a run is scored if one
+    of the moments `scored` is in it."""
     ordered = sorted(seconds)
     apart = widest_step(length)
-    counted = None if judged is None else set(judged)
+    counted = None if scored is None else set(scored)
     runs: list[list[float]] = [ordered[:1]] if ordered else []
     for before, after in pairwise(ordered):
         if after - before > apart:
@@ -126,12 +126,12 @@ def chance_missed(
     runs: Sequence[Run], seconds: float, insert: float = SHORT_INSERT, *, begin: float = 0.0
 ) -> float:
     """The share of all places, between `begin` and `seconds`, of an insert of so many seconds at
-    which no judged run touches it."""
+    which no scored run touches it."""
     places = seconds - begin - insert
     if places <= 0:
         return 0.0
     # An insert fits into a gap at (length - insert) of all places; longer gaps count in proportion.
-    gaps = gaps_between([run for run in runs if run.judged], seconds, begin=begin)
+    gaps = gaps_between([run for run in runs if run.scored], seconds, begin=begin)
     return min(1.0, sum(max(0.0, end - start - insert) for start, end in gaps) / places)
 
 
@@ -140,8 +140,8 @@ class Coverage:
     """How much of a video was sampled.
 
     `seconds` in all, their `share` of the video, and the `longest_gap` between two runs. `missed`
-    is the chance that an insert of `SHORT_INSERT` seconds lies where no face was judged, within
-    the part that was asked for.
+    is the chance that an insert of `SHORT_INSERT` seconds is where no face was scored, within
+    the requested part.
     """
 
     seconds: float
@@ -155,8 +155,8 @@ def coverage_of(report: Report) -> Coverage | None:
     video, length = report.video, frame_length(report.video)
     if video.is_still or not report.sampled_seconds or video.seconds <= 0:
         return None
-    judged = {score.second for one in report.people for score in one.scores if score.usable}
-    runs = runs_of(report.sampled_seconds, length, judged)
+    scored = {score.second for one in report.people for score in one.scores if score.usable}
+    runs = runs_of(report.sampled_seconds, length, scored)
     sampled = min(len(report.sampled_seconds) * length, video.seconds)
     begin, until = stretch_of(report.settings, video)
     gaps = [end - start for start, end in gaps_between(runs, until, begin=begin)]
@@ -184,24 +184,24 @@ def further_ranges(
     part: tuple[float, float] | None = None,
 ) -> list[SamplingRange]:
     """Where to sample again with at most so many frames: in gaps of `_DOUBTFUL_GAP` or more beside
-    what is suspicious, and with `gaps_too` beside runs in which no face could be judged; within
+    what is suspicious, and with `gaps_too` beside runs in which no face could be scored; within
     `part`, in seconds."""
     first, last = part or (0.0, info.seconds)
     least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
     # Empty runs at both ends make the stretches before and after the samples gaps as well.
     ends = [Run(first, first), *runs, Run(last, last)]
-    wanted = []
+    candidates = []
     for before, after in pairwise(ends):
         gap = after.start - before.end
-        hot = max(before.hot, after.hot)
-        blind = gaps_too and not (before.judged and after.judged)
-        if gap < least or not (blind or (hot and gap >= _DOUBTFUL_GAP)):
+        suspicion = max(before.suspicion, after.suspicion)
+        unscored = gaps_too and not (before.scored and after.scored)
+        if gap < least or not (unscored or (suspicion and gap >= _DOUBTFUL_GAP)):
             continue
-        clips = min(_NEW_CLIPS if hot else 1, int(gap / least) + 1)
+        clips = min(_NEW_CLIPS if suspicion else 1, int(gap / least) + 1)
         # Sorted below: the most suspicious first, of equals the longest gap.
-        wanted.append((-hot, -gap, before.end, after.start, clips))
+        candidates.append((-suspicion, -gap, before.end, after.start, clips))
     chosen = []
-    for _, _, start, end, clips in sorted(wanted):
+    for _, _, start, end, clips in sorted(candidates):
         count = min(clips, frames // SHORT_CLIP)
         if not count:
             break
@@ -211,13 +211,12 @@ def further_ranges(
     return sorted(chosen, key=lambda stretch: stretch.start)
 
 
-def heated(runs: Sequence[Run], people: Sequence[Person], rules: ScoringRules) -> list[Run]:
+def with_suspicion(runs: Sequence[Run], people: Sequence[Person], rules: ScoringRules) -> list[Run]:
     """The same runs with how suspicious the clips in them are, of everyone in doubt.
 
-    Somebody whose whole interval lies above the threshold is in no doubt: more frames would
-    only cost time.
+    More frames change nothing for a person whose whole interval is above the threshold.
     """
-    hot = [run.hot for run in runs]
+    highest = [run.suspicion for run in runs]
     for person in people:
         if person.interval is None or person.interval[0] >= rules.threshold:
             continue
@@ -226,5 +225,8 @@ def heated(runs: Sequence[Run], people: Sequence[Person], rules: ScoringRules) -
             if clip.weight > 0 and fake >= rules.undecided[0]:
                 for k, run in enumerate(runs):
                     if run.start <= clip.start < run.end:
-                        hot[k] = max(hot[k], fake)
-    return [Run(run.start, run.end, run.judged, heat) for run, heat in zip(runs, hot, strict=True)]
+                        highest[k] = max(highest[k], fake)
+    return [
+        Run(run.start, run.end, run.scored, suspicion)
+        for run, suspicion in zip(runs, highest, strict=True)
+    ]

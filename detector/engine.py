@@ -131,7 +131,7 @@ def cache_folder() -> Path | None:
             about = place.lstat()
             if not stat.S_ISDIR(about.st_mode) or not os.access(place, os.W_OK):
                 continue
-            # Not writable by group or others (0o022): what lies there is loaded and run.
+            # Not writable by group or others (0o022): what is there is loaded and run.
             if os.name == "nt" or (about.st_uid == user and not about.st_mode & 0o022):
                 return place
     return None

@@ -1,6 +1,6 @@
 """A network in int8 for OpenVINO: about half the time of the float32 CNN, and nearly its scores.
 
-It is made and measured by `train.quantise` and lies in a folder int8 beside the weights: NAME.xml,
+It is made and measured by `train.quantise` and is in a folder int8 beside the weights: NAME.xml,
 NAME.bin, and NAME.json, with the weights that it was made of and its loss of accuracy. It is used
 where DEEPFAKE_ENGINE is int8, never by default: a report is repeated to the last digit only by the
 engine that made it.

@@ -71,7 +71,7 @@ class Warn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionShare:
-    """How much of a frame's evidence lies in one part of the face.
+    """How much of a frame's evidence is in one part of the face.
 
     `region` is one of `heatmaps.regions.REGIONS`. `evidence` is its share of the heat, `area` its
     share of the crop, and `expected` the share of the heat that it has on real faces, None where

@@ -104,10 +104,10 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 def preferred(accept: str) -> str:
     """The first of our languages in an Accept-Language header; English if none is there."""
-    wishes = []
+    ranked = []
     for index, part in enumerate(accept.split(",")):
         # RFC 9110, 12.5.4: weights from 0 to 1, 1 where none is given.
         name, _sign, weight = part.strip().partition(";q=")
         rank = re.fullmatch(r"[01](\.\d+)?", weight)
-        wishes.append((-float(weight) if rank else -1.0, index, name.lower().split("-")[0]))
-    return next((name for _w, _p, name in sorted(wishes) if name in LANGUAGES), SOURCE)
+        ranked.append((-float(weight) if rank else -1.0, index, name.lower().split("-")[0]))
+    return next((name for _w, _p, name in sorted(ranked) if name in LANGUAGES), SOURCE)

@@ -33,9 +33,9 @@ from detector.model.weights import (
 )
 from detector.progress import (
     AGAIN,
+    ANALYSING,
     CHECKING,
     EXPLAINING,
-    LOOKING,
     OnPartial,
     Progress,
     Stopwatch,
@@ -174,7 +174,7 @@ class Detector(Operations):
                 )
             analysis = Analysis(self, settings, file.info, spent)
             # The file stays open in its process between rounds, so it is surveyed once.
-            stage, before = LOOKING, 0
+            stage, before = ANALYSING, 0
             while ranges := analysis.next_ranges():
                 wanted = len(analysis.seconds) + sum(stretch.frames for stretch in ranges)
                 # A short video has fewer frames than were requested.
@@ -188,7 +188,7 @@ class Detector(Operations):
                     if analysis.add_clip(shown) and on_partial is not None:
                         on_partial(analysis.report(notes, partial=True))
                 progress.update(stage, total - before, total - before)
-                if stage == LOOKING:
+                if stage == ANALYSING:
                     stage, before = AGAIN, len(analysis.seconds)
         progress.update(EXPLAINING, 0, 1)
         report = analysis.report(notes)
@@ -207,7 +207,7 @@ class Detector(Operations):
         frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
         analysis = Analysis(self, settings, camera(frames), Stopwatch())
         for clip in frames:
-            progress.update(LOOKING, len(analysis.seconds), sum(map(len, frames)))
+            progress.update(ANALYSING, len(analysis.seconds), sum(map(len, frames)))
             analysis.add_clip(clip)
         return analysis.report(DecodeNotes())
 

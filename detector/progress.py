@@ -12,16 +12,16 @@ from detector.language import mark
 from detector.records import Report
 
 CHECKING = mark("Checking the file")
-LOOKING = mark("Looking at faces")
+ANALYSING = mark("Analysing faces")
 """The stage of an analysis in which frames are counted."""
-AGAIN = mark("Looking again where doubt is left")
+AGAIN = mark("Analysing more frames where the score is uncertain")
 EXPLAINING = mark("Explaining")
 DRAWING = mark("Drawing the video")
 KEEPING = mark("Drawing the video to keep")
 # The part of the whole that each stage is, as shares of one bar: an answer, then its pictures.
 SPANS = {
     CHECKING: (0.0, 0.05),
-    LOOKING: (0.05, 0.65),
+    ANALYSING: (0.05, 0.65),
     AGAIN: (0.65, 0.95),
     EXPLAINING: (0.95, 1.0),
     DRAWING: (0.0, 0.5),

@@ -53,7 +53,7 @@ class Settings:
     and a second round samples where the first one left doubts. `heat_method` and `heat_of`
     are one of `HEAT_METHODS` and `HEAT_TARGETS`. They change the heat maps and the regions, never
     a score. `track` is the number of the video track to analyse, from 1; with 0 it is the file's
-    default one. `start` and `end` are seconds: only what lies between them is analysed; `end` None
+    default one. `start` and `end` are seconds: only what is between them is analysed; `end` None
     is the end of the video.
     """
 

@@ -1,4 +1,4 @@
-"""Hugging Face's ZeroGPU, where a GPU is lent for the length of one call.
+"""Hugging Face's ZeroGPU, where a GPU is available for the length of one call.
 
 `spaces.GPU` forks a child of the process that calls, gives it a GPU, sends it the arguments and
 takes the answer back. Our networks live in the worker process (`service.worker`), spawned by the

@@ -42,7 +42,7 @@ class Standin(Operations):
 
     def _analysis(self, path: Path, hooks: Hooks) -> Report:
         if hooks.on_progress is not None:
-            hooks.on_progress("Looking at faces", 1, 2)
+            hooks.on_progress("Analysing faces", 1, 2)
         self._behave(path.stem, hooks.should_stop or (lambda: False))
         self.done.append(path.name)
         report = calm()

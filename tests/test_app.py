@@ -193,7 +193,7 @@ def test_cancel_in_the_page_stops_within_two_seconds(
     page: Page, service: Service, long: Path
 ) -> None:
     def cancelled() -> float:
-        begun = cancel_during(page, "Looking at faces")
+        begun = cancel_during(page, "Analysing faces")
         expect(page.locator("#verdict")).to_contain_text("Cancelled", timeout=10_000)
         wait_until(lambda: idle(service))
         return time.monotonic() - begun
@@ -256,7 +256,7 @@ def best(measure: Callable[[], float]) -> float:
 
 
 def is_analysing(step: Any) -> bool:
-    return bool(step[0].get("stage") == "Looking at faces" and step[0]["done"])
+    return bool(step[0].get("stage") == "Analysing faces" and step[0]["done"])
 
 
 def test_a_camera_is_scored_while_it_runs_and_nothing_of_it_is_kept(

@@ -186,5 +186,5 @@ def test_progress_is_not_mixed_into_the_output(
 ) -> None:
     run(weights, talking)
     captured = capsys.readouterr()
-    assert "Looking at faces" in captured.err
-    assert "Looking at faces" not in captured.out
+    assert "Analysing faces" in captured.err
+    assert "Analysing faces" not in captured.out

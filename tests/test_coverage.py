@@ -15,9 +15,9 @@ from detector.coverage import (
     frames_for,
     further_ranges,
     gaps_between,
-    heated,
     runs_of,
     widened,
+    with_suspicion,
 )
 from detector.findings import ClipScore, Verdict
 from detector.render.answer_card import answer_card
@@ -76,7 +76,7 @@ def test_the_chance_is_that_of_a_random_place() -> None:
 
 
 def test_a_run_without_a_scored_face_counts_as_a_gap() -> None:
-    sampled, faceless = [Run(5.0, 5.2)], [Run(5.0, 5.2, judged=False)]
+    sampled, faceless = [Run(5.0, 5.2)], [Run(5.0, 5.2, scored=False)]
     assert chance_missed(faceless, 10.0) == 1.0 > chance_missed(sampled, 10.0)
 
 
@@ -104,7 +104,7 @@ def suspicious(at: float, logit: float) -> list[Run]:
     runs = [Run(5.0 * k, 5.0 * k + 0.2) for k in range(12)]
     clips = tuple(ClipScore(run.start, run.end, logit * (run.start == at), 1.0) for run in runs)
     one = replace(reports.calm().people[0], clips=clips, interval=(0.1, 0.9))
-    return heated(runs, [one], ScoringRules(undecided=(0.55, 0.65), threshold=0.6))
+    return with_suspicion(runs, [one], ScoringRules(undecided=(0.55, 0.65), threshold=0.6))
 
 
 def test_the_second_pass_samples_both_sides_of_a_suspicious_clip() -> None:
@@ -115,7 +115,7 @@ def test_the_second_pass_samples_both_sides_of_a_suspicious_clip() -> None:
 
 def test_between_neighbouring_clips_there_is_no_second_pass() -> None:
     """More clips beside one that is high by chance would raise the score of a real person."""
-    runs = [Run(0.8 * k, 0.8 * k + 0.2, hot=0.9) for k in range(4)]
+    runs = [Run(0.8 * k, 0.8 * k + 0.2, suspicion=0.9) for k in range(4)]
     assert further_ranges(runs, replace(TWO_MINUTES, seconds=3.0), 100, gaps_too=False) == []
 
 
@@ -124,7 +124,7 @@ def test_clips_with_low_scores_are_not_sampled_again() -> None:
 
 
 def test_the_second_pass_stays_within_its_number_of_frames() -> None:
-    runs = [replace(run, hot=0.9) for run in suspicious(25.0, 3.0)]
+    runs = [replace(run, suspicion=0.9) for run in suspicious(25.0, 3.0)]
     ranges = further_ranges(runs, TWO_MINUTES, 30, gaps_too=False)
     assert 0 < sum(stretch.frames for stretch in ranges) <= 30
 
@@ -133,14 +133,14 @@ def test_a_clearly_manipulated_person_needs_no_second_pass() -> None:
     runs = [Run(5.0 * k, 5.0 * k + 0.2) for k in range(12)]
     clips = tuple(ClipScore(run.start, run.end, 4.0, 1.0) for run in runs)
     sure = replace(reports.calm().people[0], clips=clips, interval=(0.9, 0.99))
-    assert all(run.hot == 0 for run in heated(runs, [sure], ScoringRules()))
+    assert all(run.hot == 0 for run in with_suspicion(runs, [sure], ScoringRules()))
 
 
 def test_the_second_pass_samples_no_frame_twice() -> None:
     seconds = np.arange(1500) / 25
     first = plan_sampling(seconds, [first_range(Settings(), replace(TWO_MINUTES, seconds=60.0))])
     sampled = [float(second) for clip in first for second in seconds[clip]]
-    runs = [replace(run, hot=0.9) for run in runs_of(sampled, 1 / 25)]
+    runs = [replace(run, suspicion=0.9) for run in runs_of(sampled, 1 / 25)]
     again = plan_sampling(seconds, further_ranges(runs, TWO_MINUTES, 60, gaps_too=True))
     more = [float(second) for clip in again for second in seconds[clip]]
     assert more

@@ -9,10 +9,10 @@ import pytest
 
 from detector.progress import (
     AGAIN,
+    ANALYSING,
     CHECKING,
     EXPLAINING,
     KEEPING,
-    LOOKING,
     OnProgress,
     ShouldStop,
 )
@@ -87,8 +87,8 @@ def test_the_bar_never_goes_back_whatever_the_stages_and_totals_do() -> None:
     bar = shares(
         (STARTING, 0, 1),
         (CHECKING, 0, 1),
-        (LOOKING, 0, 20),
-        (LOOKING, 20, 20),
+        (ANALYSING, 0, 20),
+        (ANALYSING, 20, 20),
         (AGAIN, 0, 10),
         (AGAIN, 10, 10),
         (AGAIN, 10, 40),
@@ -101,7 +101,7 @@ def test_the_bar_never_goes_back_whatever_the_stages_and_totals_do() -> None:
 
 
 def test_without_a_second_pass_progress_runs_to_the_end() -> None:
-    bar = shares((CHECKING, 0, 1), (LOOKING, 20, 20), (EXPLAINING, 0, 1))
+    bar = shares((CHECKING, 0, 1), (ANALYSING, 20, 20), (EXPLAINING, 0, 1))
     assert bar == sorted(set(bar))
 
 

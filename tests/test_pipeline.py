@@ -14,7 +14,7 @@ import pytest
 
 from detector import Detector
 from detector.errors import CancelledError, VideoError
-from detector.progress import AGAIN, CHECKING, EXPLAINING, LOOKING
+from detector.progress import AGAIN, ANALYSING, CHECKING, EXPLAINING
 from detector.records import Report, Status, Warn
 from detector.service.jobs import Pace
 from detector.settings import Settings
@@ -177,7 +177,7 @@ def test_one_bad_file_does_not_lose_the_others(
 def test_progress_rises_to_its_total(detector: Detector, talking: Path) -> None:
     reported: list[tuple[str, int, int]] = []
     detector.analyze(talking, QUICK, on_progress=lambda *step: reported.append(step))
-    faces = [(done, total) for stage, done, total in reported if stage == "Looking at faces"]
+    faces = [(done, total) for stage, done, total in reported if stage == "Analysing faces"]
     assert faces == sorted(faces)
     assert faces[-1] == (10, 10)
 
@@ -197,7 +197,7 @@ def test_the_second_pass_is_named_and_progress_never_decreases(
     rules = replace(loaded.card.rules, threshold=0.99, undecided=(0.01, 0.995))
     doubting = Detector(replace(loaded, card=replace(loaded.card, rules=rules)), "cpu")
     doubting.analyze(talking, Settings(preset="quick"), on_progress=note)
-    assert list(dict.fromkeys(stages)) == [CHECKING, LOOKING, AGAIN, EXPLAINING]
+    assert list(dict.fromkeys(stages)) == [CHECKING, ANALYSING, AGAIN, EXPLAINING]
     assert bar == sorted(bar)
 
 

@@ -36,7 +36,7 @@ def test_clearing_a_visit_deletes_its_own_files_only(files: list[Path]) -> None:
     ledger = Ledger()
     ledger.note("mine", [sent(files[0]), None, "text"])
     ledger.note("yours", [sent(files[1])])
-    assert ledger.forget("mine") == 1
+    assert ledger.delete("mine") == 1
     assert [path.exists() for path in files] == [False, True, True]
     assert not files[0].parent.exists()
 
@@ -45,15 +45,15 @@ def test_a_file_shared_by_two_visits_is_deleted_with_the_last(files: list[Path])
     ledger = Ledger()
     for session in ("mine", "yours"):
         ledger.note(session, sent(files[0]))
-    assert ledger.forget("mine") == 0
-    assert ledger.forget("yours") == 1
+    assert ledger.delete("mine") == 0
+    assert ledger.delete("yours") == 1
     assert not files[0].exists()
 
 
 def test_the_examples_of_the_page_stay(files: list[Path]) -> None:
     ledger = Ledger(lambda: [str(files[2])])
     ledger.note("mine", [sent(path) for path in files])
-    assert ledger.forget("mine") == 2
+    assert ledger.delete("mine") == 2
     assert files[2].exists()
 
 
@@ -61,8 +61,8 @@ def test_what_is_gone_already_is_no_error(files: list[Path]) -> None:
     ledger = Ledger()
     ledger.note("mine", sent(files[0]))
     files[0].unlink()
-    assert ledger.forget("mine") == 0
-    assert ledger.forget("nobody") == 0
+    assert ledger.delete("mine") == 0
+    assert ledger.delete("nobody") == 0
 
 
 def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:

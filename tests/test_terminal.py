@@ -375,4 +375,4 @@ def test_each_result_is_posted_to_the_webhook(
     assert run(weights, talking, tmp_path / "bad.mp4", "--webhook", address, "--no-heat") == 3
     server.shutdown()
     assert [answer["status"] for answer in got] == ["ok", "unreadable"]
-    assert "bad.mp4 was not told to the webhook: it answered 403" in capsys.readouterr().err
+    assert "bad.mp4 was not sent to the webhook: it answered 403" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_report_and_progress_come_back(remote: RemoteDetector) -> None:
     steps: list[tuple[str, int, int]] = []
     report = remote.analyze("clip.mp4", on_progress=lambda *step: steps.append(step))
     assert report.video.name == "clip.mp4"
-    assert steps == [("Looking at faces", 1, 2)]
+    assert steps == [("Analysing faces", 1, 2)]
 
 
 def test_a_bad_file_is_the_same_error_as_in_one_process(

@@ -1,7 +1,7 @@
 """An archive on Ray Data: actors with a loaded detector pull one video after the other.
 
 Only paths and rows travel between machines; a worker opens its video itself. Ray Data hands out a
-video when a worker has room, so no queue grows, restarts a worker that has died, and gives its
+video when a worker has room, so no queue grows, restarts a worker that has crashed, and sends its
 video to another one. Ray itself is imported here and nowhere else.
 """
 
@@ -28,7 +28,7 @@ from detector.records import Status
 from detector.render.rows import row_of
 from detector.video.credentials import anchors_in_environment
 
-RETRIES = 1  # of a video whose worker died, in each of two passes
+RETRIES = 1  # of a video whose worker crashed, in each of two passes
 LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data gets at once
 SUBMITTED_AHEAD = 2  # videos per worker: the current one and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
@@ -98,7 +98,7 @@ def ray_running(address: str | None, *, cpus: int | None = None) -> Iterator[flo
     variables = anchors_in_environment()
     if address is None:
         paths = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
-        # PASSIVE: idle threads of OpenMP sleep instead of spinning on cores that other workers use.
+        # PASSIVE: idle threads of OpenMP block instead of spinning on cores that other workers use.
         variables |= {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}
         environment = {"env_vars": variables}
         ray.init(num_cpus=cpus, include_dashboard=False, runtime_env=environment, **quiet)

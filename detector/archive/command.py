@@ -126,8 +126,8 @@ def local_cpus(options: argparse.Namespace) -> int | None:
     Data's own tasks, which take next to nothing."""
     if options.address:
         return None
-    wanted = options.workers if options.workers is not None else os.cpu_count() or 1
-    needed = (wanted + options.gpu_workers) * options.cpus_per_worker
+    workers = options.workers if options.workers is not None else os.cpu_count() or 1
+    needed = (workers + options.gpu_workers) * options.cpus_per_worker
     return 1 + max(1, math.ceil(float(needed)))
 
 
@@ -146,7 +146,7 @@ def read_pools(options: argparse.Namespace, cpus: float) -> Pools:
     if pools.size * pools.cpus_per_worker > cpus - 1:
         raise ValueError(
             f"{pools.size} workers with {pools.cpus_per_worker:g} CPUs each, and one CPU for Ray, "
-            f"are more than the {cpus:g} CPUs there are. Ask for fewer."
+            f"are more than the {cpus:g} CPUs there are. Request fewer."
         )
     return pools
 

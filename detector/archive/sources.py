@@ -102,7 +102,7 @@ def _in_folder(source: str, store: FileSystem, root: str) -> Iterator[Entry]:
 
 
 def _below(store: FileSystem, root: str) -> list[FileInfo]:
-    """All that lies in a folder and in those inside it, in the order of their names."""
+    """All that is in a folder and in those inside it, in the order of their names."""
     try:
         infos = store.get_file_info(FileSelector(root, recursive=True))
         return sorted(infos, key=lambda info: str(info.path))

@@ -73,7 +73,7 @@ class Worker:
 
 @contextmanager
 def local_copy(entry: Entry) -> Iterator[Path]:
-    """The file itself, or a copy of what lies elsewhere, for as long as it is needed.
+    """The file itself, or a copy of what is elsewhere, for as long as it is needed.
 
     Raises VideoError if it cannot be read, which includes that it is not there.
     """

@@ -1,4 +1,4 @@
-"""One scored frame, explained once more: where its evidence lies, by any method, and a test of it.
+"""One scored frame, explained once more: where its evidence is, by any method, and a test of it.
 
 The report contains the face's box and the logits of all clips. So only the frames of one clip are
 read again and scored; no faces are searched for, and no score changes.
@@ -48,7 +48,7 @@ def explain_frame(
     if detector.network is None:
         raise ValueError("there is no network that could explain it")
     settings = replace(report.settings, heat=True, heat_method=question.method, heat_of=question.of)
-    progress.update(mark("Looking closer"), 0, 1)
+    progress.update(mark("Explaining this frame"), 0, 1)
     frames = _read_clip(
         detector, path, report, _range_around(report, person, score.second), progress
     )

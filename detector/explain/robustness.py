@@ -8,7 +8,7 @@ from typing import Protocol
 
 from detector.findings import Robustness, WorseCopy
 from detector.language import mark
-from detector.progress import LOOKING, Progress
+from detector.progress import ANALYSING, Progress
 from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
@@ -60,7 +60,7 @@ def _part(progress: Progress, place: int, count: int) -> Progress:
     """Passes on the frames of copy number `place` as a part of those of all `count` copies."""
 
     def update(stage: str, done: int, total: int) -> None:
-        if stage == LOOKING and progress.on_progress is not None:
+        if stage == ANALYSING and progress.on_progress is not None:
             progress.on_progress(mark("Testing robustness"), place * total + done, count * total)
 
     return Progress(update, progress.should_stop)

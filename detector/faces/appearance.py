@@ -28,7 +28,7 @@ def appearance_of(image: Image, face: Face) -> FloatArray:
 
     Measured on 330 clips of talking people, pictures at least 0.8 s apart: `unlikeness` of one
     person is at most 0.90 for 90 % and 1.18 for 99 %; of two people in one picture at least 1.13.
-    Raises ValueError if the face's box lies outside the image.
+    Raises ValueError if the face's box is outside the image.
     """
     aligned = _aligned(image, face)
     return np.concatenate([_colours(aligned), _texture(aligned)]).astype(np.float32)

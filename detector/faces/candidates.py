@@ -90,7 +90,7 @@ def added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
 
 
 def part_of(image: Image, box: Box, size: int) -> Image:
-    """What lies inside the image of a box, stretched to `size`; black if nothing does."""
+    """The part of a box that is inside the image, stretched to `size`; black if nothing does."""
     height, width = image.shape[:2]
     # Boxes may reach outside of the picture; what is outside is cut, not padded.
     x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height, width, height]).astype(int)
@@ -100,7 +100,7 @@ def part_of(image: Image, box: Box, size: int) -> Image:
 
 
 def patches_of(pictures: list[Image], found: Found, size: int) -> tuple[Found, list[Image]]:
-    """What lies inside the picture of each box, stretched to `size`; boxes outside are dropped."""
+    """The part of each box inside the picture, stretched to `size`; boxes outside are dropped."""
     height, width = pictures[0].shape[:2]
     edges = np.clip(np.rint(found.boxes), 0, [width, height, width, height]).astype(np.int64)
     inside = np.flatnonzero((edges[:, 2:] > edges[:, :2]).all(axis=1))

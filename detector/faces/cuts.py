@@ -35,7 +35,7 @@ def _colour_distance(a: Image, b: Image) -> float:
     """Hellinger distance in [0, 1] of the joint histograms in CIELAB."""
     shares = []
     for thumbnail in (a, b):
-        # Coarse bins, fewer for lightness: a change of light must not look like other colours.
+        # Coarse bins, fewer for lightness: a change of light must not count as other colours.
         lab = cv2.cvtColor(thumbnail, cv2.COLOR_RGB2LAB)
         counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 16, 16], [0, 256] * 3)
         shares.append(counts / counts.sum())

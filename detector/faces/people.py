@@ -12,9 +12,9 @@ from detector.faces.matching import cheapest_pairs
 from detector.records import Box, FloatArray
 
 MAX_GAP = 0.5  # seconds between two detections; a head hardly turns away and back in less
-# `unlikeness` up to which somebody is the same wherever they are: within a shot (95 % of pairs of
-# one person), and after a cut (88 %), where light and angle differ more. Of pairs of two people
-# from different videos one in 1000 is below 1.05.
+# `unlikeness` up to which two faces are one person's wherever they are: within a shot (95 % of
+# pairs of one person), and after a cut (88 %), where light and angle differ more. Of pairs of two
+# people from different videos one in 1000 is below 1.05.
 ALIKE, ALIKE_ELSEWHERE = 1.0, 0.85
 UNLIKE = 1.4  # above it another person has taken the place; one person's descriptors reach 1.37
 _PLACE_COUNTS = 0.3  # how much unlikeness a place a face's width away, or more, makes up for

@@ -14,7 +14,7 @@ _FRONTAL_SPREAD = 0.4  # eye distance in box widths; MTCNN's frontal faces measu
 def quality_of(image: Image, face: Face) -> Quality:
     """Size, sharpness, pose and detection score of `face`; see `Quality` for their meaning.
 
-    Raises ValueError if the face's box lies outside the image.
+    Raises ValueError if the face's box is outside the image.
     """
     return Quality(
         size=min(face.box.width, face.box.height),
@@ -29,7 +29,7 @@ def _sharpness(image: Image, face: Face) -> float:
     x0, x1 = np.clip(np.rint([face.box.x0, face.box.x1]), 0, width).astype(int)
     y0, y1 = np.clip(np.rint([face.box.y0, face.box.y1]), 0, height).astype(int)
     if x0 >= x1 or y0 >= y1:
-        raise ValueError(f"{face.box} lies outside the {width} x {height} image")
+        raise ValueError(f"{face.box} is outside the {width} x {height} image")
     grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY)
     # Averaging where it shrinks, so that aliasing is not taken for detail.
     way = cv2.INTER_AREA if min(grey.shape) >= _SIDE else cv2.INTER_LINEAR

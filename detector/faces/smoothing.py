@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detector.records import Box, Face
 
 _SMOOTH = 0.25  # seconds to either side that a box is averaged over
-# Of a face's width: what a movement must exceed to be told from the jitter of the detections.
+# Of a face's width: what a movement must exceed to be distinct from the jitter of the detections.
 _JITTER = 0.02
 
 
@@ -36,7 +36,7 @@ def _smoothed(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
 
     Unlike a moving average it does not drag the ends of a clip towards its middle. Slopes that may
     be the detector's jitter are flattened: crops that drift and zoom would show the LSTM motion
-    that nobody made.
+    that no face made.
     """
     jitter = _JITTER * float(np.mean(values[:, 2] - values[:, 0]))
     rows = []

@@ -22,7 +22,7 @@ from detector.records import Box, Face, FloatArray, Frame, Image
 Find = Callable[[Sequence[Image]], list[list[Face]]]
 
 _RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
-_RECENT_CLIPS = 2  # clips for which the place of someone out of sight counts
+_RECENT_CLIPS = 2  # clips for which the last position of a lost face counts
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The parts of a face, drawn from its five landmarks, and how much of a heat map lies in each.
+"""The parts of a face, drawn from its five landmarks, and how much of a heat map is in each.
 
-Shapes are polygons in the face's own frame: the origin lies between the eyes, x runs from eye to
+Shapes are polygons in the face's own frame: the origin is between the eyes, x runs from eye to
 eye and is 1 there, y runs down to the middle of the mouth and is 1 there. So they turn, shrink and
 lean with the face. They are typical outlines, not this person's.
 """
@@ -27,7 +27,7 @@ GRID = 64  # pixels per side at which shares are measured
 _LEAST_SPREAD = 0.6  # eye distance per eye-mouth distance; below, a profile would have no width
 _LEAST_HEIGHT = 0.05  # eye-mouth distance per side of the crop; below, there is nothing to draw
 
-# The outline of the face with its edge, and of what lies well inside of it.
+# The outline of the face with its edge, and of what is well inside of it.
 _OUTER = ((-0.75, -0.85), (0.0, -1.05), (0.75, -0.85), (1.1, -0.25), (1.12, 0.4), (1.0, 0.95),
           (0.75, 1.45), (0.38, 1.8), (0.0, 1.9), (-0.38, 1.8), (-0.75, 1.45), (-1.0, 0.95),
           (-1.12, 0.4), (-1.1, -0.25))  # fmt: skip
@@ -109,7 +109,7 @@ def _mirrored(shape: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 
 
 def shares_of(heat: FloatArray, masks: Mapping[str, Mask]) -> dict[str, float]:
-    """The share of the whole heat (h, w) >= 0 that lies in each region; sums to 1.
+    """The share of the whole heat (h, w) >= 0 that is in each region; sums to 1.
 
     The coarse map is enlarged smoothly, as it is drawn. A map without heat, or a face without
     regions, has no shares: {}.

@@ -118,7 +118,7 @@ def _reach(source: HubSource, name: str, where: str) -> None:
         get_hf_file_metadata(url, timeout=REACH_SECONDS, token=False, endpoint=source.endpoint)
     except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
         raise WeightsError(
-            f"The Hub has no {name} in {where}; install a release of this program that knows a "
+            f"The Hub has no {name} in {where}; install a release of this program that supports a "
             "newer revision, or name a weights file of your own."
         ) from error
     except (HTTPError, OSError) as error:

@@ -77,7 +77,7 @@ def find_weights(
 
     `wanted` is a .safetensors file or a model id such as "fast"; without it the environment
     variable DEEPFAKE_WEIGHTS may name either. An id, or else the default ("accurate" on CUDA and
-    "fast" elsewhere, or the other one of the two), is looked for in `folder`, then in the Hub
+    "fast" elsewhere, or the other one of the two), is searched in `folder`, then in the Hub
     release's `cache`, then on the Hub.
 
     Raises WeightsError if what was requested by name is not there, or a release is unreachable.
@@ -172,7 +172,7 @@ def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "floa
     if the card describes another network.
     """
     if card.model != model.config:
-        raise ValueError(f"the card says {card.model}, the network is {model.config}")
+        raise ValueError(f"the card has {card.model}, the network is {model.config}")
     # safetensors requires contiguous tensors on the CPU.
     state = pack(model.state_dict(), dtype)
     content = safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
@@ -216,7 +216,7 @@ def _in_folder(ids: Iterable[str], folder: Path) -> Found | None:
 
 def _in_hub(ids: Iterable[str], hub: HubSource | None, cache: Path | None) -> Found | None:
     if hub is None:
-        log.info("No Hub release is pinned, so none was looked for.")
+        log.info("No Hub release is pinned, so none was searched.")
         return None
     for id_ in ids:
         if id_ in hub.cards:

@@ -106,7 +106,7 @@ class BoxPath:
         return first < len(self.sampled) and self.sampled[first] < end - 1e-3
 
     def _sampled_beyond(self, last: float, second: float) -> bool:
-        """Whether a frame beyond `last` was analysed, on the side on which `second` lies."""
+        """Whether a frame beyond `last` was analysed, on the side of `second`."""
         if not self.sampled:
             return False
         return self.sampled[-1] > last + 1e-3 if second > last else self.sampled[0] < last - 1e-3

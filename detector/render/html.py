@@ -68,7 +68,7 @@ def _title(moment: Moment, report: Report) -> str:
 
 
 def _sentences(moment: Moment, report: Report) -> Iterator[str]:
-    """Where the evidence lies, or why it is not localised; then what the frame weighs."""
+    """Where the evidence is, or why it is not localised; then what the frame weighs."""
     yield where_text(moment)
     person = next(one for one in report.people if one.id == moment.person)
     if moment.without is not None and person.fake is not None:

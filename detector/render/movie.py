@@ -134,7 +134,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
     sound = read.read_sound(path, info=info) if info.has_audio else None
     with ExitStack() as stack:
         frames = stack.enter_context(closing(read.read_all(path, info=info)))
-        first, shown = timed_frames(as_judged(frames, report), path)
+        first, shown = timed_frames(as_analysed(frames, report), path)
         height, width = shrink(first[1].image, LONG_SIDE).shape[:2]
         annotator = Annotator(report, margin=margin, heat=heat)
         total = STILL_FRAMES if info.is_still else max(info.frames, 1)
@@ -145,7 +145,7 @@ def annotate_video(  # noqa: PLR0913 - five of the eight are switches with a def
     return writer.path
 
 
-def as_judged(frames: Iterator[Frame], report: Report) -> Iterator[Frame]:
+def as_analysed(frames: Iterator[Frame], report: Report) -> Iterator[Frame]:
     """The file's frames turned as they were analysed, all of one size."""
     return turned_all(frames, report.turns, (report.video.width, report.video.height))
 

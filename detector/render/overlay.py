@@ -113,7 +113,7 @@ def heat_on_frame(
     """The whole frame, with the heat map where the network's crop was cut from it.
 
     `crop_margin` is the model's margin: the crop is the square around `box` that is wider by it.
-    What of that square lies outside the frame is left out.
+    What of that square is outside the frame is left out.
     """
     drawn = image.copy()
     square = square_around(box, crop_margin)

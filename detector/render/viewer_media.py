@@ -1,7 +1,7 @@
 """What a viewer shows: a video plain and under its heat maps, made in one pass.
 
 Both have the same size and show the same frames at the same times, so that a page can lay one
-over the other. Beside them lies a storyboard: a small picture of every sampled frame.
+over the other. Beside them is a storyboard: a small picture of every sampled frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from detector.progress import DRAWING, Progress
 from detector.records import Frame, Image
-from detector.render.movie import Annotator, Layers, as_judged, timed_frames
+from detector.render.movie import Annotator, Layers, as_analysed, timed_frames
 from detector.render.overlay import shrink, to_jpeg
 from detector.sandbox.reader import Reader
 from detector.video import VideoWriter
@@ -40,7 +40,7 @@ class Views:
     `heat` is None when the report has no heat maps, `annotated` of a video, which takes longer to
     draw than what is shown first (`annotate_video`). The tiles of `storyboard`, each `tile`
     pixels (width, height), follow `Report.sampled_seconds` in rows of `COLUMNS`. `margin` is the
-    model's crop margin, where the heat lies.
+    model's crop margin, where the heat is.
     """
 
     plain: Path
@@ -61,7 +61,7 @@ def render_views(
     report = annotator.report
     artist = _Artist(annotator, Storyboard(report.sampled_seconds), stem)
     with closing(read.read_all(path, info=report.video)) as frames:
-        first, rest = timed_frames(as_judged(frames, report), path)
+        first, rest = timed_frames(as_analysed(frames, report), path)
         if report.video.is_still:
             made = artist.pictures(first[1])
         else:

@@ -49,9 +49,9 @@ def _movie() -> bytes:
         for _ in range(3):
             picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
             container.mux(video.encode(picture))
-        silence = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
-        silence.rate = 44_100
-        for frame in (silence, None):
+        zeros = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
+        zeros.rate = 44_100
+        for frame in (zeros, None):
             container.mux(sound.encode(frame))
         container.mux(video.encode(None))
     return out.getvalue()

@@ -1,6 +1,6 @@
 """What passes between the service and a process that reads a file: JSON, never pickles.
 
-The service trusts nothing that comes back: the process may have been taken over by the file.
+The service validates all that comes back: the process may have been compromised by the file.
 """
 
 from __future__ import annotations

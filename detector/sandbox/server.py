@@ -87,7 +87,7 @@ class Server:
 
 
 class _Servers:
-    """At most one server, started when first needed, and again should it have died."""
+    """At most one server, started when first needed, and again if it has exited."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -97,7 +97,7 @@ class _Servers:
         with self.lock:
             if self.current is None or self.current.process.poll() is not None:
                 if self.current is not None:
-                    log.warning("the decoding server had died and is started again")
+                    log.warning("the decoding server had exited and is started again")
                     self.current.close()
                 self.current = Server()
             return self.current

@@ -1,1 +1,1 @@
-"""From the outputs of the network to an answer: calibration, judgement, and how heat is scaled."""
+"""From the outputs of the network to a verdict: calibration, pooling, and how heat is scaled."""

@@ -72,7 +72,7 @@ class RefusedError(MultiPartException):
 
     def answer(self, headers: Mapping[str, str]) -> Response:
         """The sentence as `detail`, in the language of the request; for 422 in a list, where
-        Gradio's clients look for it."""
+        Gradio's clients parse it."""
         with in_language(language_of(headers)):
             message = str(self.sentence)
         later = {"Retry-After": str(self.seconds)} if self.seconds else {}

@@ -33,7 +33,7 @@ class Metrics:
             )
 
         self._jobs = counter("jobs", "Jobs that ended, by kind and outcome", "job", "status")
-        self._answers = counter("answers", "Reports, by what they say", "status")
+        self._answers = counter("answers", "Reports, by status", "status")
         self._refusals = counter("refusals", "Who was turned away, by reason", "reason")
         self._waited = seconds("wait", "Time in line", "job")
         self._worked = seconds("job", "Time of work", "job")

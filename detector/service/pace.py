@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-REMEMBERED = 16  # analyses; few, since the load of the machine changes
+KEPT = 16  # analyses; few, since the load of the machine changes
 
 
 class Pace:
@@ -16,7 +16,7 @@ class Pace:
     def add(self, model: str, seconds: float, frames: int) -> None:
         """An analysis of so many frames took so long."""
         if frames:
-            self._runs.setdefault(model, deque(maxlen=REMEMBERED)).append((seconds, frames))
+            self._runs.setdefault(model, deque(maxlen=KEPT)).append((seconds, frames))
 
     def seconds(self, model: str, frames: int) -> float | None:
         """What an analysis of so many frames will take; None before the first one."""

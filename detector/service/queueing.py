@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Buckets kept at once; of more visitors the least recent one gets a full bucket again.
-REMEMBERED = 10_000
+MOST_BUCKETS = 10_000
 POLL_SECONDS = 0.2
 
 
@@ -69,6 +69,6 @@ class Allowance:
             level = min(self.burst, level + (now - then) * self.per_second)
             granted = level >= 1
             self._buckets[visitor] = (level - 1 if granted else level, now)
-            if len(self._buckets) > REMEMBERED:
+            if len(self._buckets) > MOST_BUCKETS:
                 self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - level) / self.per_second

@@ -46,5 +46,5 @@ class RemoteDetector(Operations):
         return self._described
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008 - it is frozen
-        """As `Detector.run`; raises VideoError also when the worker died meanwhile."""
+        """As `Detector.run`; raises VideoError also when the worker exited meanwhile."""
         return self._send(WorkerRequest(self._name, request, hooks.on_partial is not None), hooks)

@@ -29,7 +29,7 @@ class Ledger:
             with self._lock:
                 self._files.setdefault(session, set()).update(found)
 
-    def forget(self, session: str) -> int:
+    def delete(self, session: str) -> int:
         """Delete what this session has on disk; returns how many files that were."""
         kept = set(map(Path, self._kept()))
         with self._lock:

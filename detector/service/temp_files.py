@@ -28,13 +28,13 @@ class Storage:
     """The folder of this run, under `base`; folders of runs that ended are removed first.
 
     `adopt` makes it the place for all temporary files of this process and of those it starts:
-    uploads, answers, and whatever a job that died leaves behind.
+    uploads, answers, and whatever a job that was interrupted leaves behind.
     """
 
     def __init__(self, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
-        # Before making our own, which looks like an abandoned one until it is locked.
-        remove_dead(base)
+        # Before making our own, which is like an abandoned one until it is locked.
+        remove_abandoned(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         self._lock = lock(self.folder / LOCK)
         self._kept: frozenset[Path] = frozenset()
@@ -44,7 +44,7 @@ class Storage:
         served, work = self.folder / "served", self.folder / "work"
         for folder in (served, work):
             folder.mkdir()
-        # Two, since Gradio copies no file that lies in its own folder, and work is removed at once.
+        # Two, since Gradio copies no file that is in its own folder, and work is removed at once.
         os.environ["GRADIO_TEMP_DIR"] = str(served)
         os.environ["TMPDIR"] = tempfile.tempdir = str(work)
         self.keep()
@@ -83,7 +83,7 @@ class Storage:
         _remove(self.folder, self._lock)
 
 
-def remove_dead(base: Path) -> None:
+def remove_abandoned(base: Path) -> None:
     """Remove the folders of runs that ended without doing so themselves."""
     if not CAN_LOCK:
         return

@@ -1,4 +1,4 @@
-"""The networks in a process of their own: when it dies, one visitor gets an error, the rest go on.
+"""The networks in a process of their own: when it crashes, one visitor gets an error, no others.
 
 A page has a `RemoteDetector` where a test may have a `Detector`. The worker is started afresh
 by `spawn`, shares nothing with the server but a pipe, and serves one request at a time. It
@@ -86,14 +86,14 @@ class Worker:
         return self._process.pid or 0
 
     def send(self, request: WorkerRequest, hooks: Hooks) -> Any:
-        """The answer to a request. Raises what it raised, and VideoError if the worker died.
+        """The answer to a request. Raises what it raised, and VideoError if the worker exited.
 
         `should_stop` may also raise, which stops the worker too. If the worker does not stop
         within its grace, it is killed and replaced.
         """
         with self._lock:
             if not self._process.is_alive():
-                self._replace("died while idle")
+                self._replace("exited while idle")
             self._until_ready()
             answered = False
             try:
@@ -139,7 +139,7 @@ class Worker:
         except (EOFError, OSError) as error:
             self._replace("did not start")
             raise WeightsError(
-                "The process that holds the networks did not start; its log says why."
+                "The process of the networks did not start; its log states why."
             ) from error
         if kind == "failed":
             raise content
@@ -171,7 +171,7 @@ class Worker:
                     return
         except (EOFError, OSError):
             pass
-        self._replace("died" if not self._process.is_alive() else "did not stop")
+        self._replace("exited" if not self._process.is_alive() else "did not stop")
 
     def _replace(self, why: str) -> None:
         self._kill()

@@ -133,11 +133,11 @@ class Names:
             alone = counts[_stem(file.label).lower()] == 1
             self._add(file.label, _stem(file.label) if alone else file.label)
 
-    def _add(self, label: str, wanted: str) -> None:
-        stem, number = _shortened(wanted), 1
+    def _add(self, label: str, name: str) -> None:
+        stem, number = _shortened(name), 1
         while stem.lower() in self._taken:
             number += 1
-            stem = f"{_shortened(wanted)}-{number}"
+            stem = f"{_shortened(name)}-{number}"
         self._taken.add(stem.lower())
         self._stems[label] = stem
 

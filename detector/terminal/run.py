@@ -15,7 +15,7 @@ from typing import Any
 from detector.errors import VideoError
 from detector.labels import Labels
 from detector.pipeline import Detector
-from detector.progress import LOOKING
+from detector.progress import ANALYSING
 from detector.records import APP_VERSION, Report
 from detector.render.document import rows_to_csv, to_html
 from detector.render.movie import annotate_video
@@ -78,7 +78,7 @@ class Run:
         if self.options.webhook:
             problem = post(self.options.webhook, outcome.answer)
             if problem:
-                self.console.warn(f"{file.label} was not told to the webhook: {problem}")
+                self.console.warn(f"{file.label} was not sent to the webhook: {problem}")
         if self.journal is not None:
             with self._writing(self.journal.path):
                 self.journal.add(file, outcome)
@@ -86,7 +86,7 @@ class Run:
     def answer(self, file: Input) -> tuple[Report | VideoError, Outcome]:
         """Analyse one file, and write what is about it alone."""
         with ExitStack() as stack:
-            bar = stack.enter_context(self.console.bar(file.label, LOOKING))
+            bar = stack.enter_context(self.console.bar(file.label, ANALYSING))
             try:
                 path = self._local(file, stack)
                 report = self.detector.analyze(path, self.settings, on_progress=bar.show)
@@ -255,7 +255,7 @@ def answer_lines(path: Path, report: Report) -> Iterator[str]:
     if report.retelling is not None:
         yield f"  In other words: {retelling_text(report.retelling)}"
     model = report.model
-    yield f"  Model {model.id}, {report.frames_sampled} frames looked at."
+    yield f"  Model {model.id}, {report.frames_sampled} frames analysed."
 
 
 def table_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What two answers side by side say, in sentences."""
+"""The comparison of two answers, in sentences."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from detector.language import _
 from detector.records import Report, Status
 from detector.text.figures import clock, length_text, percent
 
-WORTH_SAYING = 0.05
+STATED_FROM = 0.05
 """The chance of missing a short insert from which it is stated."""
 
 
@@ -36,7 +36,7 @@ def coverage_texts(report: Report) -> list[tuple[str, float | None]]:
             end=clock(end),
         )
         sentences.append((part, begin))
-    if report.status is Status.OK and coverage.missed >= WORTH_SAYING:
+    if report.status is Status.OK and coverage.missed >= STATED_FROM:
         sentences.append((missed_text(coverage), None))
     gap = longest_gap(report)
     if gap is not None and report.status is Status.OK:
@@ -70,5 +70,5 @@ def gaps(report: Report) -> list[tuple[float, float]]:
     with_score = {round(s.second, 3) for p in report.people for s in p.scores if s.usable}
     seconds = sorted(round(second, 3) for second in report.sampled_seconds)
     runs = itertools.groupby(seconds, key=lambda second: second in with_score)
-    blind = [list(run) for known, run in runs if not known]
-    return [(run[0], run[-1]) for run in blind]
+    unscored = [list(run) for known, run in runs if not known]
+    return [(run[0], run[-1]) for run in unscored]

@@ -149,7 +149,7 @@ WARNINGS = {
 # What can be done about a warning while there are frames that were not analysed.
 ADVICE_MORE = {
     Warn.FEW_FRAMES: lazy("Analyse more frames."),
-    Warn.NEAR_THRESHOLD: lazy("Looking at more frames may settle it."),
+    Warn.NEAR_THRESHOLD: lazy("Analysing more frames may settle it."),
     Warn.PARTLY_SEEN: lazy("Analyse more frames, or choose the part that matters."),
 }
 

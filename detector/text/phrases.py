@@ -82,7 +82,7 @@ def heat_text(settings: Settings) -> str:
 
 
 def region_text(moment: Moment) -> str | None:
-    """Where the evidence of a moment lies, if blurring was tried: the parts that both the heat
+    """Where the evidence of a moment is, if blurring was tried: the parts that both the heat
     map and the blurring name, or that it is not localised. None where it was not tried."""
     if moment.localised is None or not moment.regions:
         return None
@@ -172,9 +172,9 @@ def tracks_text(video: VideoInfo) -> str:
         track.number: f"{track.number} ({track.width} x {track.height}, {track.codec})"
         for track in video.tracks
     }
-    judged = named.pop(video.track, str(video.track))
+    analysed = named.pop(video.track, str(video.track))
     return _(
-        "Video track {judged} was analysed; the file also has {others}.",
-        judged=judged,
+        "Video track {analysed} was analysed; the file also has {others}.",
+        analysed=analysed,
         others=", ".join(named.values()),
     )

@@ -173,7 +173,9 @@ def _warnings(report: Report) -> list[Sentence]:
     several = len(report.people) > 1
     return [
         Sentence(
-            _("Person {person}: {said}", person=person, said=text) if several and person else text,
+            _("Person {person}: {statement}", person=person, statement=text)
+            if several and person
+            else text,
             None,
             person,
         )
@@ -249,7 +251,7 @@ def _about_family(person: Person, name: str, share: float, report: Report) -> Se
 
 
 def _about_moment(moment: Moment, person: Person, report: Report) -> list[Sentence]:
-    """Where the evidence of one frame lies, and what the frame adds to the video."""
+    """Where the evidence of one frame is, and what the frame adds to the video."""
     where = region_text(moment)
     if where is None:
         return []
@@ -272,7 +274,7 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
             )
         )
     return [
-        Sentence(_("{about}: {said}", about=about, said=part), moment.second, person.id)
+        Sentence(_("{about}: {statement}", about=about, statement=part), moment.second, person.id)
         for part in parts
     ]
 

@@ -150,7 +150,7 @@ def retell(
 
     # One request to a server, with a time limit of its own; it cannot be stopped halfway.
     def work(on_progress: OnProgress, _should_stop: ShouldStop) -> Report:
-        on_progress(mark("Asking the language model"), 0, 1)
+        on_progress(mark("Waiting for the language model"), 0, 1)
         return detector.retell(report, narrator)
 
     yield from _with_error(work)

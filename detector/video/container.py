@@ -1,4 +1,4 @@
-"""Facts in a file's container about how it was made: the first things that an analyst reads.
+"""Facts in a file's container about how it was made: the first evidence in a forensic analysis.
 
 No conclusion is drawn here. Tags can be forged and are lost by most platforms; all are reported.
 """

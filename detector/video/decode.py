@@ -123,20 +123,20 @@ class Source:
             for second, frame in _timed(_decoded(packets, stream, self.notes), index):
                 yield second, partial(draw, frame)
 
-    def numbered(self, wanted: Indices) -> Iterator[tuple[int, Shown]]:
-        """The frames whose numbers, counted from 0, are in `wanted` (ascending), by counting."""
-        numbers = set(wanted.tolist())
-        # Ends with the last wanted frame: nothing after it is decoded.
-        every = islice(enumerate(self.in_order()), int(wanted[-1]) + 1)
+    def numbered(self, requested: Indices) -> Iterator[tuple[int, Shown]]:
+        """The frames whose numbers, counted from 0, are in `requested` (ascending), by counting."""
+        numbers = set(requested.tolist())
+        # Ends with the last requested frame: nothing after it is decoded.
+        every = islice(enumerate(self.in_order()), int(requested[-1]) + 1)
         return ((number, shown) for number, shown in every if number in numbers)
 
-    def chosen(self, index: PacketIndex, wanted: Indices) -> Iterator[tuple[int, Shown]]:
-        """The frames `wanted`, ascending numbers into `index.times`, each with its number.
+    def chosen(self, index: PacketIndex, requested: Indices) -> Iterator[tuple[int, Shown]]:
+        """The frames `requested`, ascending numbers into `index.times`, each with its number.
 
         `index` must be exact. Frames that are damaged beyond decoding are left out.
         """
-        numbers = {int(index.times[number]): int(number) for number in wanted}
-        needed = index.needed(index.times[wanted])
+        numbers = {int(index.times[number]): int(number) for number in requested}
+        needed = index.needed(index.times[requested])
         # Nothing after the last needed packet is read from disk.
         needed = needed[: needed.nonzero()[0][-1] + 1]
         with self.opened() as (container, stream):

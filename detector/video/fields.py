@@ -46,7 +46,7 @@ def _teeth(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """How many points of each cell are combed, (rows of cells, W)."""
     line, above, below = luma[2:-2], luma[1:-3], luma[3:-1]
     # Of bytes, without wrapping: how far a point is above both its neighbours, or below both; 0
-    # where it lies between them.
+    # where it is between them.
     high, low = np.maximum(above, below), np.minimum(above, below)
     tooth = np.maximum(np.maximum(line, high) - high, low - np.minimum(line, low))
     # Lines two apart belong to the same field.

@@ -3,9 +3,9 @@ packets those frames need.
 
 In H.264 (ITU-T H.264, 7.4.1) a picture with nal_ref_idc 0 is referred to by no other, and an
 IDR picture lets nothing after it refer to anything before it. So, without changing a pixel of
-the frames that are wanted, a decoder can skip every unwanted picture of the first kind,
-every stretch between two IDR pictures in which nothing is wanted, and the rest of a stretch
-after its last wanted frame. A key frame alone is no such border: in an open GOP later packets
+the requested frames, a decoder can skip every other picture of the first kind, every stretch
+between two IDR pictures in which nothing is requested, and the rest of a stretch after its last
+requested frame. A key frame alone is no such border: in an open GOP later packets
 still refer back across it.
 """
 
@@ -90,17 +90,17 @@ class PacketIndex:
         seconds: NDArray[np.float64] = ticks * self.time_base.numerator / self.time_base.denominator
         return seconds
 
-    def needed(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(P,) the packets to decode so that the frames at the times `wanted` come out exact."""
-        is_wanted = np.isin(self.pts, wanted) & self.shown
-        # (P,) the number of the stretch between two IDR pictures that a packet lies in.
+    def needed(self, requested: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(P,) the packets to decode so that the frames at the times `requested` come out exact."""
+        is_requested = np.isin(self.pts, requested) & self.shown
+        # (P,) the number of the stretch between two IDR pictures that a packet is in.
         stretch = np.cumsum(self.kind == BORDER)
         position = np.arange(len(self.pts))
         last = np.full(int(stretch[-1]) + 1, -1)
-        # Unbuffered, as several wanted packets lie in one stretch; -1 stays where none does.
-        np.maximum.at(last, stretch[is_wanted], position[is_wanted])
+        # Unbuffered, as several requested packets are in one stretch; -1 stays where none does.
+        np.maximum.at(last, stretch[is_requested], position[is_requested])
         needed: NDArray[np.bool_] = (position <= last[stretch]) & (
-            is_wanted | (self.kind != DROPPABLE)
+            is_requested | (self.kind != DROPPABLE)
         )
         return needed
 

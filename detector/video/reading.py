@@ -137,7 +137,7 @@ def _members(
     for number, (second, draw) in shown:
         found += 1
         yield clip_of[number], Frame(second, draw())
-    # Fewer frames than the packets promised: some could not be decoded.
+    # Fewer frames than packets: some could not be decoded.
     source.notes.damaged |= found < len(clip_of)
     if clips and not found:
         raise nothing_decoded(source.path)

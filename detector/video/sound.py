@@ -46,7 +46,7 @@ def read_sound(
 ) -> Generator[Block, None, None]:
     """The sound of a video, mono or stereo, block by block; nothing if there is none.
 
-    What lies before the first picture is left out; damaged stretches are gaps.
+    What is before the first picture is left out; damaged stretches are gaps.
     `info` is the result of `probe`, if known; else `track` is the number of the video track.
     Raises VideoError if the file cannot be opened.
     """

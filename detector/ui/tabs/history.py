@@ -121,7 +121,7 @@ class HistoryEvents:
     def forget(self, request: gr.Request, *values: Any) -> list[Any]:
         """Delete every file of this visit, and show the page as it was at first."""
         self.note(request, *values)
-        count = self.ledger.forget(request.session_hash or "")
+        count = self.ledger.delete(request.session_hash or "")
         cleared = [gr.update(value=None) for _ in self.holders]
         first = [gr.update(value=begun(block)) for block in self.results]
         emptied: list[Any] = [None, [], gr.update(choices=[], value=None), deleted(count)]
@@ -129,7 +129,7 @@ class HistoryEvents:
 
     def leave(self, request: gr.Request) -> None:
         self.note(request)
-        self.ledger.forget(request.session_hash or "")
+        self.ledger.delete(request.session_hash or "")
 
 
 def with_result(results: list[Past], paths: list[Path], answer: Report | None = None) -> list[Past]:
