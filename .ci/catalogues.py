@@ -48,43 +48,43 @@ def languages() -> list[str]:
     return sorted(path.stem for path in LOCALE.glob("*.po"))
 
 
-def faults(language: str, wanted: Catalog) -> Iterator[str]:
-    """What keeps a catalogue from saying all that the code says, and nothing else."""
+def faults(language: str, expected: Catalog) -> Iterator[str]:
+    """Each difference between a catalogue and the texts of the code."""
     catalogue = stored(language)
-    for message in wanted:
+    for message in expected:
         if not message.id:
             continue
-        held = catalogue.get(message.id)
-        if held is None or not held.string:
+        stored_message = catalogue.get(message.id)
+        if stored_message is None or not stored_message.string:
             yield f"{language}: missing {message.id!r}"
-        elif held.fuzzy:
+        elif stored_message.fuzzy:
             yield f"{language}: fuzzy {message.id!r}"
-        elif set(PLACE.findall(held.string)) != set(PLACE.findall(message.id)):
-            yield f"{language}: other parameters in {held.string!r}"
+        elif set(PLACE.findall(stored_message.string)) != set(PLACE.findall(message.id)):
+            yield f"{language}: other parameters in {stored_message.string!r}"
     for message in catalogue:
-        if message.id and wanted.get(message.id) is None:
+        if message.id and expected.get(message.id) is None:
             yield f"{language}: stray {message.id!r}"
 
 
-def update(language: str, wanted: Catalog) -> None:
+def update(language: str, expected: Catalog) -> None:
     catalogue = stored(language)
-    catalogue.update(wanted, no_fuzzy_matching=True)
+    catalogue.update(expected, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     with (LOCALE / f"{language}.po").open("wb") as file:
         write_po(file, catalogue, width=100, omit_header=True, include_lineno=False)
 
 
 def main(argv: list[str]) -> int:
-    wanted = extracted()
+    expected = extracted()
     if argv == ["update"]:
         for language in languages():
-            update(language, wanted)
+            update(language, expected)
         return 0
     if argv != ["check"]:
         print(__doc__)
         return 2
-    found = [fault for language in languages() for fault in faults(language, wanted)]
-    print("\n".join(found) or "The catalogues say all that the code says.")
+    found = [fault for language in languages() for fault in faults(language, expected)]
+    print("\n".join(found) or "The catalogues have all texts of the code.")
     return 1 if found else 0
 
 

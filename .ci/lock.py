@@ -4,7 +4,7 @@
 
 uv resolves for all supported Pythons at once. Of the hashes only those are kept that pip can need
 on Linux x86-64, so that the file stays one short line a wheel. Run it after every change of
-requirements.txt, and look at the difference before it is committed.
+requirements.txt, and review the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 PYTHONS = ("3.11", "3.12")
 PLATFORMS = re.compile(r"any|manylinux.*x86_64|linux_x86_64")
 HEAD = """\
-# Written by `python .ci/lock.py` for Linux x86-64; do not edit. SECURITY.md says how it is used.
+# Written by `python .ci/lock.py` for Linux x86-64; do not edit. SECURITY.md states how it is used.
 # torch and all that is named nvidia-, cuda- or triton are PyTorch's CUDA build, which also runs
 # without a GPU. The CPU image leaves those lines out and takes PyTorch's own CPU wheels.
 """

@@ -18,7 +18,8 @@ from tests.reports import MODEL, calm
 
 
 class Standin(Operations):
-    """`slow` works until it is stopped, `deaf` ignores cancelling for a minute, `dies` at once."""
+    """`slow` works until it is stopped, `stuck` ignores cancelling for a minute, `crash`
+    exits at once."""
 
     info = MODEL
     device = "cpu"
@@ -54,9 +55,9 @@ class Standin(Operations):
                 while not should_stop():
                     time.sleep(0.01)
                 raise CancelledError("stopped")
-            case "deaf":
+            case "stuck":
                 time.sleep(60)
-            case "dies":
+            case "crash":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "bad":
                 raise VideoError("bad.mp4 holds no pictures.", Status.NO_VIDEO)

@@ -306,8 +306,8 @@ def test_concurrent_clients_receive_their_own_reports(
         return path.name, analyze(Client(url, verbose=False), path)["video"]["name"]
 
     with ThreadPoolExecutor(4) as pool:
-        for wanted_name, answered in pool.map(visit, range(6)):
-            assert wanted_name == answered
+        for sent, answered in pool.map(visit, range(6)):
+            assert sent == answered
 
 
 def working() -> bool:

@@ -23,7 +23,7 @@ from tests.test_tabs import camera, turn_on
 __all__ = ["browser", "camera", "pytestmark"]
 
 PIXELS = "node => node.getContext('2d').getImageData(0, 0, 448, 448).data.join()"
-SOON = 2.0  # seconds until a cancelled job has let go
+SOON = 2.0  # seconds until a cancelled job has ended
 TRIES = 3  # the machine may be doing other things; what counts is what the app can do
 
 

@@ -133,7 +133,7 @@ def test_a_damaged_export_is_made_again(
     assert brightness(2.0)(np.full((1, 8, 8, 3), 10, np.uint8))[0] == 20.0
 
 
-def test_an_export_of_other_weights_is_not_believed(empty_cache: Path) -> None:
+def test_an_export_of_other_weights_is_not_used(empty_cache: Path) -> None:
     """Whatever the cache contains, the outputs are those of the weights."""
     brightness(3.0, "the same key")
     assert brightness(2.0, "the same key")(np.full((1, 8, 8, 3), 10, np.uint8))[0] == 20.0

@@ -1,4 +1,4 @@
-"""Files are read by a process that can do nothing else, and that may die without harm."""
+"""Files are read by a process that can do nothing else, and whose crash affects nothing else."""
 
 from __future__ import annotations
 
@@ -489,7 +489,7 @@ def test_a_valid_frame_passes_and_forged_ones_are_refused(
 
 
 @pytest.mark.parametrize("change", [{"width": 10**6}, {"codec": "<b>"}, {"frames": 10**9}])
-def test_facts_that_cannot_be_are_not_believed(
+def test_impossible_facts_are_refused(
     connected: tuple[Job, Connection], long: Path, change: dict[str, object]
 ) -> None:
     message = asdict(reading.survey_file(long).info) | change

@@ -204,7 +204,7 @@ def test_unusable_clips_do_not_affect_the_score() -> None:
     assert scored.segments == ()
 
 
-def test_time_and_single_frames_that_contradict_each_other_are_not_believed() -> None:
+def test_a_score_is_uncertain_where_time_and_single_frames_disagree() -> None:
     scored = score_person(1, [clip(3.0, still=-3.0, frames=8)], RULES)
     assert scored.verdict is Verdict.UNDECIDED
     assert scored.fake == pytest.approx(float(calibrate(3.0, RULES)))

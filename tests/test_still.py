@@ -65,7 +65,7 @@ def test_the_last_frame_is_kept_at_the_end(clip: Path) -> None:
     assert read_barcode(kept(clip, about(clip), 60 / FPS)) == 59
 
 
-def test_a_frame_is_turned_as_it_was_judged(clip: Path) -> None:
+def test_a_frame_is_turned_as_it_was_analysed(clip: Path) -> None:
     report = about(clip)
     report = replace(
         report, turns=(Turn(0.0, 90),), video=replace(report.video, width=960, height=1440)

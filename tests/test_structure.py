@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -142,6 +144,7 @@ WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 METAPHORS = {
     *("asked", "asks", "heard", "hears", "listens", "looked", "looks", "speaks", "spoken"),
     *("told", "tells", "voice", "silent", "honest", "desk", "analyst", "buried", "buries"),
+    *("judged", "unjudged", "deaf", "believed", "unheard", "spoke", "taught", "drown"),
 }
 
 
@@ -162,3 +165,30 @@ def test_names_are_field_terms(folder: str) -> None:
         words = {word.lower(): name for name in named(path) for word in WORD.findall(name)}
         found = [words[word] for word in METAPHORS & words.keys()]
         assert not found, f"{path}: name {found} by field terms"
+
+
+# The same in comments and docstrings; a person may look or say, so those words are not here.
+PROSE = re.compile(
+    r"\b(ask(s|ed|ing)?|hear[sd]?|listen(s|ed|ing)?|speaks?|spoken?|tells?|told|silent(ly)?|"
+    r"honest(ly)?|loud(ly)?|aloud|bur(y|ied|ies)|hop(e|es|ed)|swallow(s|ed)?|drown(s|ed)?|"
+    r"starv(es?|ed)|deaf|believed?|witness(es)?|judge[sd]?|looked at|lets? go|voices?|desk)\b",
+    re.IGNORECASE,
+)
+
+
+def prose(path: Path) -> Iterator[str]:
+    """The comments and docstrings of a module."""
+    text = path.read_text(encoding="utf-8")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+
+
+@pytest.mark.parametrize("folder", ["detector", "train", "tests", ".ci"])
+def test_comments_and_docstrings_use_field_terms(folder: str) -> None:
+    for path in modules(folder):
+        found = [match[0] for text in prose(path) if (match := PROSE.search(text))]
+        assert not found, f"{path}: write {found} in field terms"

@@ -119,7 +119,7 @@ def test_a_tampered_report_is_shown_in_the_page(
     page: Page, report: Report, talking: Path, tmp_path: Path
 ) -> None:
     document = to_json(report)
-    unaltered, tampered = tmp_path / "honest.json", tmp_path / "tampered.json"
+    unaltered, tampered = tmp_path / "unaltered.json", tmp_path / "tampered.json"
     unaltered.write_text(json.dumps(document))
     tampered.write_text(json.dumps(document | {"headline": "Certified <b>genuine</b>."}))
     open_tab(page, "Verify")
@@ -379,20 +379,20 @@ def test_viewer_keys_and_history_are_translated(browser: Browser, url: str, talk
     context.close()
 
 
-def test_what_is_wrong_is_told_once_and_not_over_every_result(
+def test_an_error_is_shown_once_and_not_over_every_result(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:
     """Also where a mistake of ours ends an analysis."""
-    told = page.get_by_test_id("toast-body")
+    shown = page.get_by_test_id("toast-body")
     page.click("#analyse")
-    expect(told).to_contain_text("Choose a video or a picture first.")
-    expect(told.locator("strong")).to_have_text("Nothing to show")
-    expect(told.locator(".toast-title")).to_be_hidden()
+    expect(shown).to_contain_text("Choose a video or a picture first.")
+    expect(shown.locator("strong")).to_have_text("Nothing to show")
+    expect(shown.locator(".toast-title")).to_be_hidden()
     expect(page.locator("[data-testid=status-tracker] .error:visible")).to_have_count(0)
-    told.get_by_role("button").first.click()
+    shown.get_by_role("button").first.click()
     stumble = tmp_path / "stumble.mp4"
     stumble.write_bytes(talking.read_bytes())
     upload(page, stumble)
     page.click("#analyse")
-    expect(told).to_contain_text("Error", timeout=30_000)
+    expect(shown).to_contain_text("Error", timeout=30_000)
     expect(page.locator("[data-testid=status-tracker] .error:visible")).to_have_count(0)

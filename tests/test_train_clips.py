@@ -159,7 +159,7 @@ def test_a_fake_video_is_paired_with_a_real_one_of_its_source(shards: Path, tmp_
     assert len(faces.videos_real) == 2
 
 
-def test_a_method_of_many_clips_does_not_drown_the_others(shards: Path, tmp_path: Path) -> None:
+def test_a_method_of_many_clips_is_not_drawn_more_often(shards: Path, tmp_path: Path) -> None:
     table, pixels = read_shards(shards)
     fake = table[(table["kind"] == "video") & (table["label"] == "FAKE")]
     parts = [fake.assign(clip=k, method="common" if k else "rare") for k in range(17)]

@@ -51,7 +51,7 @@ def test_a_step_that_ignores_termination_is_killed(
     monkeypatch.setattr(gpu, "GRACE", 0.5)
     code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
     began = time.monotonic()
-    outcome = follow(Step("deaf", ["-c", code], 4.0), tmp_path, began + 99)
+    outcome = follow(Step("stuck", ["-c", code], 4.0), tmp_path, began + 99)
     assert outcome.end == "stopped"
     assert time.monotonic() - began < 30
 

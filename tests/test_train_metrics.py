@@ -49,7 +49,7 @@ def test_calibration_recovers_the_temperature_and_bias_that_made_the_labels() ->
 
 
 def test_fewer_people_make_a_wider_interval_from_as_many_files() -> None:
-    """Twenty clips of one person are not twenty witnesses."""
+    """Twenty clips of one person are not twenty independent samples."""
     rng = np.random.default_rng(1)
     person = np.repeat(np.arange(10), 20)
     fake = (person % 2).astype(float)

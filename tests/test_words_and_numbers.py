@@ -57,7 +57,7 @@ def test_the_word_is_true_of_every_probability_in_the_interval(rules: ScoringRul
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
-def test_evidence_is_spoken_of_only_where_the_verdict_is_manipulated(rules: ScoringRules) -> None:
+def test_evidence_is_mentioned_only_where_the_verdict_is_manipulated(rules: ScoringRules) -> None:
     for low, fake, high in CASES:
         report = answered(low, fake, high, rules)
         assert report.verdict is not None

@@ -72,7 +72,7 @@ def test_a_stopped_job_leaves_the_worker_as_it_was(worker: Worker, remote: Remot
     assert worker.pid == before
 
 
-@pytest.mark.parametrize("name", ["dies.mp4", "bug.mp4"])
+@pytest.mark.parametrize("name", ["crash.mp4", "bug.mp4"])
 def test_when_the_worker_crashes_its_client_gets_an_error_and_the_next_is_served(
     worker: Worker, remote: RemoteDetector, name: str
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_worker_that_ignores_termination_is_killed(
 ) -> None:
     before, start = worker.pid, time.monotonic()
     with pytest.raises(CancelledError):
-        remote.analyze("deaf.mp4", should_stop=lambda: time.monotonic() > start + 0.2)
+        remote.analyze("stuck.mp4", should_stop=lambda: time.monotonic() > start + 0.2)
     assert time.monotonic() - start < 10
     assert remote.analyze("next.mp4").video.name == "next.mp4"
     assert worker.pid != before
@@ -144,7 +144,7 @@ def test_a_worker_that_ignores_termination_is_killed(
 
 def test_the_worker_restarts_without_a_request(worker: Worker) -> None:
     with pytest.raises(VideoError):
-        worker.detectors()["stand-in"].analyze("dies.mp4")
+        worker.detectors()["stand-in"].analyze("crash.mp4")
     wait_until(lambda: worker.ready)
 
 

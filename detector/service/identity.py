@@ -52,7 +52,7 @@ def visitor_language() -> str:
 
 def language_of(headers: Mapping[str, str]) -> str:
     """The language that a visitor chose on the page, else the first of ours that the browser
-    asks for, else English."""
+    requests, else English."""
     chosen = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE, "")
     return chosen if chosen in LANGUAGES else preferred(headers.get("accept-language", ""))
 

@@ -44,8 +44,8 @@ def check_comparison(
 
 
 def compare(run: Run, detectors: Sequence[Detector], found: Found) -> int:
-    """Analyse, print and write as `run` says; returns the exit code. `detectors` are one, or one
-    for each answer."""
+    """Analyse, print and write as `run` requests; returns the exit code. There is one
+    detector, or one for each answer."""
     files = found.files if len(found.files) == 2 else [*found.files, *found.files]
     models = detectors if len(detectors) == 2 else [*detectors, *detectors]
     answers = [

@@ -259,7 +259,7 @@ def add_api(endpoints: Endpoints, heavy: dict[str, Any]) -> None:
             (endpoints.model_info, None, info, {"queue": False}),
             (endpoints.limits, None, info, {"queue": False}),
         ):
-            # An endpoint needs a trigger; nobody sees this button.
+            # An endpoint needs a trigger; this button is invisible.
             gr.Button().click(endpoint, given, outputs, api_name=endpoint.__name__, **options)
 
 

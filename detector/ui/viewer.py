@@ -85,7 +85,7 @@ WORDS = {
 }
 
 
-class JudgedFrame(GradioModel):
+class AnalysedFrame(GradioModel):
     """A person in one sampled frame. `fake` is None where there is no score; `square` is the
     network's crop: x, y, width, height as shares of the picture."""
 
@@ -104,7 +104,7 @@ class ViewedPerson(GradioModel):
     dash: str
     verdict: str
     summary: str
-    frames: list[JudgedFrame]
+    frames: list[AnalysedFrame]
     boxes: list[list[list[float]]]
 
 
@@ -233,15 +233,15 @@ def _summary(person: Person, *, so_far: bool) -> str:
     return f"{text} · {_('so far')}" if so_far else text
 
 
-def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float) -> JudgedFrame:
+def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float) -> AnalysedFrame:
     x0, y0, x1, y1 = _shares(square_around(face.box, margin), size)
     square = [x0, y0, x1 - x0, y1 - y0]
     if isinstance(face, UnscoredFace):
-        return JudgedFrame(second=face.second, fake=None, text=_("not scored"), square=square)
+        return AnalysedFrame(second=face.second, fake=None, text=_("not scored"), square=square)
     text = percent(face.fake)
     if not face.usable:
         text = _("{score}, too unclear to count", score=text)
-    return JudgedFrame(second=face.second, fake=face.fake, text=text, square=square)
+    return AnalysedFrame(second=face.second, fake=face.fake, text=text, square=square)
 
 
 def _shares(box: Box, size: tuple[int, int]) -> list[float]:

@@ -33,7 +33,7 @@ from tests.clips import write_clip
 
 Results = dict[str, Any]
 NAMES = {"whole": "the same network", "default": "the default"}
-# Hoped for: times faster than the plain baseline with ResNeXt50, by frames.
+# Targets: times faster than the plain baseline with ResNeXt50, by frames.
 FASTER = {"whole": {"20": 7.0, "100": 12.0}, "default": {"20": 20.0, "100": 45.0}}
 
 
@@ -126,8 +126,8 @@ def memory(clip: Path, weights: Path, plan: Plan) -> dict[str, float]:
     return {"short_mb": short_mb, "long_mb": long_mb, "ratio": long_mb / short_mb}
 
 
-def aims(results: Results) -> dict[str, tuple[float, str, float]]:
-    """What was hoped for: name -> (measured, "<=" or ">=", bound).
+def targets(results: Results) -> dict[str, tuple[float, str, float]]:
+    """The targets: name -> (measured, "<=" or ">=", bound).
 
     Ratios are of CPU time where it was taken: what else runs changes the wall clock far more.
     """
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     results = run(plan)
     if not given.smoke:
-        results["aims"] = aims(results)
+        results["aims"] = targets(results)
     show(results)
     slower = [row for row in results["whole"].values() if row["times_faster_cpu"] < 1]
     if slower:

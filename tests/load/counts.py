@@ -33,7 +33,7 @@ def balance(rows: Sequence[Outcome], counts: Counts) -> dict[str, Any]:
     received = Counter(row.status for row in rows if row.kind in ANSWERS)
     left = Counter(row.status for row in rows if row.kind not in ANSWERS)
     turned_away = sum(row.turned_away for row in rows)
-    unheard = {
+    undelivered = {
         "cancelled": counts.ended["cancelled"],
         "done": counts.ended["ok"] - received["ok"],
         "refused": counts.refused["busy"] - turned_away,
@@ -49,12 +49,15 @@ def balance(rows: Sequence[Outcome], counts: Counts) -> dict[str, Any]:
             attempts - counts.ended.total() - counts.refused.total(),
             "attempts counted on one side only",
         ),
-        (left.total() - sum(unheard.values()), "visitors who left, more than jobs let go of"),
-        (sum(unheard[how] < n for how, n in by_log.items()), "results that the service never sent"),
-        (sum(n < 0 for n in unheard.values()), "answers more than the service gave"),
+        (left.total() - sum(undelivered.values()), "visitors who left, more than jobs abandoned"),
+        (
+            sum(undelivered[how] < n for how, n in by_log.items()),
+            "results that the service never sent",
+        ),
+        (sum(n < 0 for n in undelivered.values()), "answers more than the service gave"),
         (
             others != bad and f"{others}, not {bad}",
-            "files refused that visitors heard otherwise of",
+            "files refused that visitors received other answers to",
         ),
         (counts.refused.total() - counts.refused["busy"], "refused, but not for a full queue"),
     ]
@@ -62,7 +65,7 @@ def balance(rows: Sequence[Outcome], counts: Counts) -> dict[str, Any]:
         "attempts": attempts,
         "ended": dict(counts.ended),
         "refused": dict(counts.refused),
-        "let_go_of": unheard,
+        "abandoned": undelivered,
         "faults": [f"{what}: {number}" for number, what in found if number],
     }
 
