@@ -133,7 +133,7 @@ def test_a_clearly_manipulated_person_needs_no_second_pass() -> None:
     runs = [Run(5.0 * k, 5.0 * k + 0.2) for k in range(12)]
     clips = tuple(ClipScore(run.start, run.end, 4.0, 1.0) for run in runs)
     sure = replace(reports.calm().people[0], clips=clips, interval=(0.9, 0.99))
-    assert all(run.hot == 0 for run in with_suspicion(runs, [sure], ScoringRules()))
+    assert all(run.suspicion == 0 for run in with_suspicion(runs, [sure], ScoringRules()))
 
 
 def test_the_second_pass_samples_no_frame_twice() -> None:
