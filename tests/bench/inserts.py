@@ -22,8 +22,8 @@ from detector.coverage import (
     first_range,
     frames_again,
     further_ranges,
-    heated,
     runs_of,
+    with_suspicion,
 )
 from detector.findings import Verdict
 from detector.model.weights import list_models
@@ -55,7 +55,7 @@ def score(settings: Settings, logits: np.ndarray) -> tuple[Person, int]:
         clips.sort(key=lambda clip: clip.seconds[0])
         person = score_person(1, clips, RULES)
         sampled = [second for clip in clips for second in clip.seconds]
-        runs = heated(runs_of(sampled, 1 / FPS), [person], RULES)
+        runs = with_suspicion(runs_of(sampled, 1 / FPS), [person], RULES)
         ranges = further_ranges(runs, info, left, gaps_too=attempt == 0) if left else []
         left -= sum(stretch.frames for stretch in ranges)
         if not ranges:
