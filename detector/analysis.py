@@ -37,7 +37,8 @@ from detector.video.sampling import SamplingRange
 from detector.video.turning import size_of, turns_of
 
 MUCH_MISSED = 0.25
-"""The chance of missing a short insert from which the answer has the warning `PARTLY_SEEN`."""
+"""The chance of missing a short insert from which the answer has the warning `PARTLY_SEEN`: one in
+four, set by hand."""
 
 
 @dataclass

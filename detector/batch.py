@@ -15,6 +15,7 @@ from detector.records import Moment, Report, Status
 # Half an allowance (`service.admission`), so that a second batch can follow at once.
 MAX_FILES = 20
 _BROKEN = lazy("Something went wrong here while this file was analysed. Try it again on its own.")
+# The order of the table: the most suspicious first.
 _RANKS = {Verdict.FAKE: 0, Verdict.UNDECIDED: 1, Verdict.NO_SIGN: 2}
 _LEFT_OUT = lazy("This file was left out: the batch was cancelled.")
 

@@ -39,8 +39,9 @@ from detector.terminal.webhook import check_address
 from detector.verify.verify import LISTED, verify_report
 from detector.video import Limits
 
+# Exit codes; 130 is 128 + SIGINT, as of shells.
 NOT_VERIFIED, INTERRUPTED = 6, 130
-LISTED_SKIPPED = 20
+LISTED_SKIPPED = 20  # names printed; more would move the result off the screen
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from detector.records import Report, Verdict
 
-EVERY_SECONDS = 0.25  # between two pictures of the camera
-TIME_LIMIT = 60  # seconds, after which the page stops the camera
+EVERY_SECONDS = 0.25  # between two pictures of the camera; a score takes .16 s on two cores
+TIME_LIMIT = 60  # seconds, after which the page stops the camera, for others to have a turn
 # A window is two clips of neighbouring pictures; half of it is new at each score.
 WINDOW, STEP = 8, 4
 # After a pause this long the camera was off, and a new stream begins. On a busy machine, where

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from detector.heat_methods import DEFAULT_METHOD
 from detector.heat_methods import HEAT_METHODS as HEAT_METHODS
 
-MOST_TRACKS = 16  # video tracks of one file among which one can be chosen
+MOST_TRACKS = 16  # video tracks of one file among which one can be chosen; bounds a file's facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Preset:
     most: int
 
 
+# The densities and their rates of detection are measured in README.md, "How much of a video is
+# analysed".
 PRESETS = {
     "quick": Preset(every=5.0, least=10, most=60),
     "standard": Preset(every=2.5, least=20, most=240),

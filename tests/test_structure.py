@@ -192,3 +192,39 @@ def test_comments_and_docstrings_use_field_terms(folder: str) -> None:
     for path in modules(folder):
         found = [match[0] for text in prose(path) if (match := PROSE.search(text))]
         assert not found, f"{path}: write {found} in field terms"
+
+
+def numbers_in(node: ast.AST) -> bool:
+    """Whether a value has numbers in it, other than as an index."""
+    if isinstance(node, ast.Constant):
+        return type(node.value) in (int, float)
+    if isinstance(node, ast.Subscript):
+        return False
+    return any(numbers_in(part) for part in ast.iter_child_nodes(node))
+
+
+def unexplained(path: Path) -> Iterator[str]:
+    """Constants that are numbers and have no comment: on their lines, above them or the lines that
+    they follow, or as a docstring below."""
+    text = path.read_text(encoding="utf-8")
+    lines, body = text.splitlines(), ast.parse(text).body
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if not isinstance(node, ast.Assign) or not numbers_in(node.value):
+            continue
+        name = ast.unparse(node.targets[0]).strip("()")
+        described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        if described or not name.replace(",", "").replace(" ", "").lstrip("_").isupper():
+            continue
+        above = node.lineno - 2
+        while lines[above] and "#" not in lines[above]:
+            above -= 1
+        own = lines[node.lineno - 1 : node.end_lineno]
+        if not lines[above].startswith("#") and not any("#" in line for line in own):
+            yield name
+
+
+@pytest.mark.parametrize("folder", ["detector", "train"])
+def test_every_constant_has_its_reason(folder: str) -> None:
+    for path in modules(folder):
+        found = list(unexplained(path))
+        assert not found, f"{path}: say in a comment where {found} come from, or how they were set"

@@ -44,7 +44,7 @@ from train.verbs import DataError, verb, whole
 
 RECIPES = ("self_blend", "swap", "warp", "local")
 # Deletion and insertion: Petsiuk et al. 2018 (RISE). Pointing game: Zhang et al. 2018.
-STEPS = 8  # of deletion and insertion
+STEPS = 8  # of deletion and insertion; each costs a forward pass
 ROAD_SHARES = [70, 90]  # percent of the pixels that are kept; solving for more takes seconds each
 HIGHER_IS_BETTER = {
     "pointing": True,

@@ -42,10 +42,12 @@ from train.verbs import verb, whole
 
 GOOD = "ok"
 SAMPLED = 8
-"""Frames of a video in which faces are counted, and which are compared with its original's."""
+"""Frames of a video in which faces are counted, and which are compared with its original's; few,
+as a data set has tens of thousands of videos."""
 SAME_PICTURE = 2.0
 """Mean difference, of 255, up to which two videos of 64 px show the same: a second encoding."""
 CHUNK = 100
+"""Rows per stored part; a restart loses at most one part."""
 
 
 def measure(table: pd.DataFrame, parts: Path, *, workers: int = 1) -> pd.DataFrame:

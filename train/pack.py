@@ -28,7 +28,7 @@ from tqdm import tqdm
 from train.prepare import decode_picture, read_shards
 from train.verbs import DataError, verb, whole
 
-MEBI = 1 << 20
+MEBI = 1 << 20  # bytes
 SHARES = {
     ("video", "train"): 0.42,
     ("video", "val"): 0.14,

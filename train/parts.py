@@ -14,7 +14,7 @@ from pathlib import Path
 
 from train.verbs import DataError, verb, whole
 
-MEBI = 1 << 20
+MEBI = 1 << 20  # bytes
 
 
 def split(path: Path, out: Path, mebi: float) -> list[Path]:

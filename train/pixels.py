@@ -21,7 +21,7 @@ from torch.nn import functional
 from detector.video.degrade import KERNELS
 from train.augment import Colour, Degradation
 
-# Luma of ITU-R BT.601; with the rows below it is JFIF's conversion to Y, Cb, Cr.
+# Luma of ITU-R BT.601.
 GREY = (0.299, 0.587, 0.114)
 SLIGHT = 1.2
 """Deviation in pixels of the blur that sharpening takes away."""
@@ -36,6 +36,7 @@ _CHROMA = (
     17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
     47, 66, 99, 99, 99, 99, 99, 99, *(99,) * 32,
 )  # fmt: skip
+# JFIF 1.02: Y, Cb and Cr from R, G and B.
 _TO_YCC = np.array([GREY, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
 
 

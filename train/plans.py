@@ -39,7 +39,7 @@ from train.verbs import DataError
 
 # Immutable, so all plans can share it.
 UNTOUCHED = Degradation()
-IN_PLACE = np.eye(2, 3, dtype=np.float32)
+IN_PLACE = np.eye(2, 3, dtype=np.float32)  # the affine map that moves nothing
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,12 @@ from train.metrics import (
 Floats = NDArray[np.float64]
 
 FALSE_ALARMS = (0.05, 0.08)
-"""Of real videos so many may be called fake: as they are and, counted apart, after an upload."""
+"""Of real videos so many may be called fake: as they are and, counted apart, after an upload. A
+choice, not a measurement: the worse error is to call a real person fake."""
 MISSES = 0.20
-"""Of fake videos, so many may be called "no sign"; what is between is undecided."""
+"""Of fake videos, so many may be called "no sign"; what is between is undecided. A choice, too."""
 FOLDS = 5
+"""By convention; each has some 15 real videos."""
 COPIES = ("logit", "uploaded")
 """Columns of a table of videos: the pooled log-odds as they are, and after an upload."""
 

@@ -34,7 +34,8 @@ from train.scores import score_crops
 from train.verbs import verb
 
 ALLOWED = {"int8": 0.005, "float16": 0.002}
-"""By how much a probability may move for the sake of size, the smallest storage first."""
+"""By how much a probability may move for the sake of size, the smallest storage first. The page
+shows whole percents: rounding moves them by as much."""
 SETS = (
     *("crops", "videos", "videos_20", "videos_100", "social", "history", "within_sources"),
     *("unanswered", "ranking", "time", "pooling", "perturbed", "family", "untrained", "student"),

@@ -18,6 +18,7 @@ from train.verbs import DataError
 ROOTS = (".", "datasets", "datasets/rgb", "rgb", "data")
 """Where beside a JSON, or beside a folder above it, its paths may begin."""
 ABOVE = 4
+"""Folders above the JSON that are searched; set by hand."""
 SHORTEST = 3
 """Parts of a path that must be found: fewer do not identify a frame."""
 

@@ -29,7 +29,9 @@ from detector.render.rows import row_of
 from detector.video.credentials import anchors_in_environment
 
 RETRIES = 1  # of a video whose worker crashed, in each of two passes
-LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500  # how many videos Ray Data gets at once
+# How many videos Ray Data gets at once: rounds that keep every worker busy for minutes, and lists
+# of a few MB.
+LEAST_ROUND, VIDEOS_PER_WORKER = 5000, 500
 SUBMITTED_AHEAD = 2  # videos per worker: the current one and the next
 PLACES = pa.schema([SCHEMA.field(name) for name in ("uri", "bytes", "modified")])
 MakeWorker = Callable[[Job, pa.Table, str], Worker]

@@ -28,6 +28,7 @@ from detector.model.weights import find_weights
 from detector.records import APP_VERSION, Status
 from detector.settings import PRESETS, Settings
 
+# Exit codes as of `detector.cli`.
 DONE, GIVEN_UP, NO_WEIGHTS, INTERRUPTED = 0, 3, 5, 130
 
 

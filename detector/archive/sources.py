@@ -20,7 +20,7 @@ from detector.video import Limits
 log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".list")
-STATS_AT_ONCE = 1000
+STATS_AT_ONCE = 1000  # files per query: one round trip for many, and little memory
 # Two characters at least, so that a Windows drive is no scheme.
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 

@@ -30,7 +30,8 @@ from detector.render.rows import Row
 Record = dict[str, Any]
 ABOUT, JOURNAL, ROWS = "archive.json", "journal-", "rows"
 MOST_ROWS = 5000  # in the journal: about 5 MB
-FLUSH_SECONDS = {True: 300.0, False: 5.0}  # with a journal, without one
+# With a journal, which loses nothing, and without one, where a crash loses what was not flushed.
+FLUSH_SECONDS = {True: 300.0, False: 5.0}
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64()}
 
 

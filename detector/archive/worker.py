@@ -22,7 +22,7 @@ from detector.settings import Settings
 from detector.video import Limits
 from detector.video.reading import sha256_of
 
-BLOCK = 2**20  # bytes per read
+BLOCK = 2**20  # bytes per read; bounds memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from detector.scoring.verdict import ScoredClip
 from detector.settings import Settings
 
 TESTED = 2  # moments of an analysis; more would cost as much as scoring 20 frames does
-TRIED = 3  # regions blurred per moment, beside the one that serves as control
-CONTROL_AREA = 0.03  # of the crop; hiding a smaller region changes little in any case
-LEAST_DROP = 0.2  # log-odds of a frame; less than that confirms nothing
+TRIED = 3  # regions blurred per moment, beside the control; each costs a forward pass
+CONTROL_AREA = 0.03  # of the crop; the smallest region of a frontal face has .04
+LEAST_DROP = 0.2  # log-odds of a frame, at most .05 of probability; set by hand
 BLUR = 1 / 12  # of the crop's side: no feature of a face survives it
 SOFT = 1 / 40  # of the crop's side: the blurred region has no edge of its own
 

@@ -14,7 +14,8 @@ from detector.settings import Settings
 from detector.video.degrade import COPIES, Alter
 
 FRAMES = 20
-"""At most so many frames are scored again, however densely the video was sampled."""
+"""At most so many frames are scored again, however densely the video was sampled: as many as the
+standard preset has at least."""
 
 
 class FileAnalyzer(Protocol):

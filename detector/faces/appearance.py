@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from detector.faces.crops import CropSettings, cut_face, landmarks_in_crop
 from detector.records import Face, FloatArray, Image
 
-# Pixels and margin of the crop from which a face is aligned.
+# Pixels and margin of the crop from which a face is aligned: `_SIDE`, with room to rotate.
 _CUT = CropSettings(size=160, margin=0.3)
-# Pixels of the aligned face, pixels of it for texture, and cells of texture per side.
+# Pixels of the aligned face (112 by convention, as of ArcFace, arXiv 1801.07698), pixels of it for
+# texture, and cells of texture per side (Ahonen et al. 2006 use 7, on faces twice as large).
 _SIDE, _TEXTURE_SIDE, _CELLS = 112, 64, 4
 # Bins in lightness, a and b, as in `cuts`.
 _COLOURS = 8 * 16 * 16
-# Eyes, nose and corners of the mouth in the aligned face, as shares of its side.
+# Eyes, nose and corners of the mouth in the aligned face, as shares of its side: a frontal face
+# that fills it.
 _PLACES = np.array([[0.31, 0.40], [0.69, 0.40], [0.5, 0.58], [0.35, 0.75], [0.65, 0.75]])
 # Row and column offsets in a circle, so that neighbouring bits are neighbouring pixels.
 _NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))

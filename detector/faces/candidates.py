@@ -16,7 +16,8 @@ from detector.faces.geometry import share_of_smaller
 from detector.records import Box, Face, FloatArray, Image
 
 IntArray = NDArray[np.int64]
-# Least shorter side (pixels) and detection score of a face that only the second pass finds.
+# Least shorter side (pixels) and detection score of a face that only the second pass finds: much
+# smaller ones would not be scored (`min_size` is 40).
 SMALLEST, SURE = 36, 0.9
 
 

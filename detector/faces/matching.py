@@ -10,7 +10,7 @@ import numpy as np
 from detector.faces.geometry import iou
 from detector.records import Box, FloatArray
 
-SAME_FACE = 0.3  # least IoU of one person's boxes in two detections
+SAME_FACE = 0.3  # least IoU of one person's boxes, as of SORT (Bewley et al. 2016)
 
 
 def overlaps_of(before: Sequence[Box], after: Sequence[Box]) -> FloatArray:

@@ -23,8 +23,8 @@ _Net = Callable[[NDArray[np.uint8]], list[FloatArray]]
 
 # From the MTCNN paper, section III: the input sizes, and thresholds as the authors' code has them.
 _CELL, _STRIDE = 12, 2  # the window of the first network, and the step between windows
-_REFINE_SIZE, _OUTPUT_SIZE = 24, 48
-_PYRAMID_STEP = 0.709  # halves the area from level to level
+_REFINE_SIZE, _OUTPUT_SIZE = 24, 48  # pixels, of the second and the third network
+_PYRAMID_STEP = 0.709  # the root of 1/2: halves the area from level to level
 _PROPOSE_AT, _REFINE_AT, _OUTPUT_AT = 0.6, 0.7, 0.7  # least probability of a face, by stage
 
 # Bounds memory: pyramids of 8 pictures at a time, and 256 patches per pass of a network.
@@ -45,12 +45,13 @@ class Search:
     min_face: int = 40
 
 
-# The second pass: twice the resolution, half the face.
+# The second pass: twice the resolution, half the face, so faces a quarter as wide in the picture.
 FINER = Search(long_side=1280, min_face=20)
 # At half its size a face of 40 pixels is found as often as a large one (28 of 30 in pictures of
 # 720p to 4K); up to `CLEAR_SIDE` the first pass finds it as well.
 CLOSE_SCALE, CLOSE_FACE, CLEAR_SIDE = 0.5, 32, 900
-AROUND = (-0.1, 0.05, 0.2)  # margins of the crops over which `uprightness` averages
+# Margins of the crops over which `uprightness` averages, from tighter than the box to wider.
+AROUND = (-0.1, 0.05, 0.2)
 
 
 class FaceFinder:

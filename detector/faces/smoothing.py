@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from detector.records import Box, Face
 
-_SMOOTH = 0.25  # seconds to either side that a box is averaged over
+# Seconds to either side that a box is averaged over: all of a short clip at 25 frames a second.
+_SMOOTH = 0.25
 # Of a face's width: what a movement must exceed to be distinct from the jitter of the detections.
+# Measured on 159 validation videos: AUC .770, and .744 without (train/LOG.md).
 _JITTER = 0.02
 
 

@@ -21,8 +21,8 @@ from detector.records import Box, Face, FloatArray, Frame, Image
 
 Find = Callable[[Sequence[Image]], list[list[Face]]]
 
-_RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up
-_RECENT_CLIPS = 2  # clips for which the last position of a lost face counts
+_RIVAL = 0.1  # IoU with a second face from which a match may be a mix-up: any clear overlap
+_RECENT_CLIPS = 2  # clips for which a lost face's position counts; later it has moved
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ Mask = NDArray[np.bool_]
 REGIONS = ("eyes", "brows", "nose", "mouth", "cheeks", "forehead", "jaw_boundary", "background")
 """Together they cover the whole crop, and no two overlap."""
 
-GRID = 64  # pixels per side at which shares are measured
+GRID = 64  # pixels per side at which shares are measured; the smallest region has about 170
 
 _LEAST_SPREAD = 0.6  # eye distance per eye-mouth distance; below, a profile would have no width
 _LEAST_HEIGHT = 0.05  # eye-mouth distance per side of the crop; below, there is nothing to draw
 
+# All shapes are set by hand, in the face's own units (see above).
 # The outline of the face with its edge, and of what is well inside of it.
 _OUTER = ((-0.75, -0.85), (0.0, -1.05), (0.75, -0.85), (1.1, -0.25), (1.12, 0.4), (1.0, 0.95),
           (0.75, 1.45), (0.38, 1.8), (0.0, 1.9), (-0.38, 1.8), (-0.75, 1.45), (-1.0, 0.95),
@@ -34,6 +35,7 @@ _OUTER = ((-0.75, -0.85), (0.0, -1.05), (0.75, -0.85), (1.1, -0.25), (1.12, 0.4)
 _INNER = ((-0.6, -0.7), (0.0, -0.85), (0.6, -0.7), (0.9, -0.25), (0.9, 0.35), (0.8, 0.8),
           (0.6, 1.2), (0.3, 1.48), (0.0, 1.52), (-0.3, 1.48), (-0.6, 1.2), (-0.8, 0.8),
           (-0.9, 0.35), (-0.9, -0.25))  # fmt: skip
+# Brow and eye are those of the right half; the left half has their mirror images.
 _FOREHEAD = ((-2.0, -2.0), (2.0, -2.0), (2.0, -0.45), (-2.0, -0.45))
 _BROW = ((0.12, -0.45), (0.9, -0.45), (0.95, -0.2), (0.12, -0.2))
 _EYE = ((0.15, 0.0), (0.3, -0.2), (0.7, -0.2), (0.9, -0.02), (0.7, 0.2), (0.3, 0.2))

@@ -16,6 +16,7 @@ _DASHES = ("", "7 4", "2 3", "9 3 2 3", "", "7 4", "2 3", "9 3 2 3")
 Bounds = tuple[str, float, Sequence[float] | None]
 
 
+# Equal sides, as both axes of these charts are shares; the rest is room for ticks and titles.
 _SQUARE = Plot(left=46, right=306, top=12, bottom=272)
 
 

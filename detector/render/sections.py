@@ -21,7 +21,7 @@ from detector.text.phrases import heat_text, region_text
 from detector.text.summary import clock, limits, sentences, status_text
 from detector.text.warnings import warnings_of
 
-MOMENTS_SHOWN = 6
+MOMENTS_SHOWN = 6  # as many as `keyframes.MOMENTS` of one person
 
 
 def sections_css() -> str:

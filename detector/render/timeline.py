@@ -25,7 +25,7 @@ from detector.text.statements import (
     STRETCH_UNDECIDED,
 )
 
-_LANE = 16
+_LANE = 16  # units of height per person, a little more than the text's 12
 
 
 def timeline_svg(

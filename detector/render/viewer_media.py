@@ -24,9 +24,11 @@ from detector.video import VideoWriter
 from detector.video.sound import Block
 from detector.video.writer import FOR_PREVIEW
 
-TILE = 192  # pixels of a tile's longer side
+TILE = 192  # pixels of a tile's longer side; set by eye
 COLUMNS = 10  # tiles per row of the storyboard
 LAID_OVER = ("plain", "heat")
+# JPEG quality of a whole picture, where an artefact could be mistaken for a manipulation, and of
+# small tiles.
 PICTURE_QUALITY, SHEET_QUALITY = 92, 70
 
 TimedFrames = Iterable[tuple[float, Frame]]

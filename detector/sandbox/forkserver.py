@@ -26,6 +26,7 @@ from detector.sandbox import child
 from detector.sandbox.limits import leave_network
 from detector.sandbox.preload import preload
 
+# A request for a child: one byte, with the descriptors of its connection and its shared memory.
 FORK, DESCRIPTORS = b"?", 2
 CRASHED = 70  # exit status for an unforeseen error (EX_SOFTWARE of sysexits.h)
 

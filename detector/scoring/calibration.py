@@ -16,7 +16,8 @@ T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 BANDS = ("weak", "moderate", "strong", "very_strong")
-# Clips of a run that is pooled by itself, so that a short swap is not diluted by a long video.
+# Clips of a run that is pooled by itself, so that a short swap is not diluted by a long video: at
+# the standard preset some 5 s.
 STRETCH = 3
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detector.records import FaceScore, Image, Moment
 
-MOMENTS = 6
+MOMENTS = 6  # per person; enough to compare, and their crops bound memory
 
 
 def choose_moments(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 # Buckets kept at once; of more visitors the least recent one gets a full bucket again.
 MOST_BUCKETS = 10_000
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.2  # a visitor notices no shorter delay; each poll wakes a thread
 
 
 class Line:

@@ -19,7 +19,7 @@ from detector.service.folder_lock import CAN_LOCK, lock, release
 
 # Half an hour, as the page, the README and SECURITY.md state.
 KEPT_SECONDS = 1800
-SWEEP_SECONDS = 300
+SWEEP_SECONDS = 300  # a file is kept by at most a sixth longer than stated
 PREFIX = "deepfake-detector-"
 LOCK = "running"
 

@@ -15,6 +15,7 @@ from detector.render.document import answer_json, summary_row
 from detector.render.rows import clip_rows, row_of
 from detector.terminal.inputs import Input
 
+# Exit codes, listed in `detector.cli`.
 ANSWERED, BAD_FILE, NO_ANSWER, NO_WEIGHTS = 0, 3, 4, 5
 
 

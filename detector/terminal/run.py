@@ -31,7 +31,7 @@ from detector.text.summary import clock, headline, sentences
 from detector.text.warnings import reach_text
 from detector.video import Limits
 
-NOT_WRITTEN = 7
+NOT_WRITTEN = 7  # exit code, listed in `detector.cli`
 
 
 @dataclass

@@ -9,7 +9,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-# Seconds to wait for a response, attempts, and seconds between them.
+# Seconds to wait for a response, attempts, and seconds between them: a receiver that is down
+# delays a batch by half a minute per file at most.
 SECONDS, TRIES, PAUSE = 10.0, 3, 1.0
 
 

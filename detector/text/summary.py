@@ -38,7 +38,7 @@ from detector.text.warnings import warning_text as warning_text
 from detector.text.warnings import warnings_of
 
 NEARLY_ALL = 0.9
-"""The share of a video from which it is not stated that only a part is meant."""
+"""The share of a video from which it is not stated that only a part is meant; set by hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ HERE = Path(__file__).parent
 # They are more than may wait there, so that a refusal comes from the admission, with its reason.
 HEAVY: dict[str, Any] = {"concurrency_id": "analysis", "concurrency_limit": 32}
 STYLES = ("style.css", "viewer.css", "explain.css", "tabs.css")
-QUEUE_SIZE = 16
+QUEUE_SIZE = 16  # as of `admission.Terms`
 # Gradio keeps 170 KB of every session, and 10,000 of them by default; who comes back
 # after so many others finds the page as new.
 SESSIONS = 256

@@ -17,7 +17,7 @@ from detector.errors import ReportError
 from detector.language import lazy
 from detector.settings import Settings
 
-MAX_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20  # a report of 600 frames and eight people has some 2 MB
 # Far more than any report has; a list that is longer only costs time.
 MAX_FACES, MAX_FRAMES = 1000, 1000
 

@@ -24,9 +24,10 @@ from detector.verify.report_reader import Claims, read_claims
 
 # Another processor rounds otherwise; a GPU in half precision moved no score by more than this.
 TOLERANCE = 0.02
-LISTED = 20
+LISTED = 20  # differences shown; the rest is counted
 _SCORES = ("p_fake", "p", "p_still", "interval", "peak")
-# How far other numbers may lie off, in their own unit: seconds, pixels, variance.
+# How far other numbers may differ, in their own unit: half a frame in seconds, rounding of boxes
+# in pixels, and sharpness (a variance), which depends on both.
 _SLACK = {"t": 0.02, "start": 0.02, "end": 0.02, "box": 2.0, "size": 2.0, "sharpness": 10.0}
 # What may differ between two runs, or repeats other keys in words.
 _UNCOMPARED = (

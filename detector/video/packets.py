@@ -31,7 +31,7 @@ from detector.video.clock import AnyPacket, Clock
 ONE_FRAME_PER_PACKET = {"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "gif"}
 TIMED_CONTAINERS = {"mp4", "matroska", "webm", "gif"}
 AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
-DROPPABLE, BORDER, ORDINARY = 1, 2, 0
+DROPPABLE, BORDER, ORDINARY = 1, 2, 0  # kinds of packets, our own numbers
 JOINT = 4  # so many packets before a jump of the clock may be called incomplete because of it
 
 

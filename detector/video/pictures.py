@@ -17,6 +17,7 @@ from detector.video.opening import Limits, check_pixels
 from detector.video.packets import DecodeNotes
 
 EXIF_ORIENTATION = 0x0112  # tag 274 of TIFF; values 1 to 8
+# EXIF 2.32, 4.6.4: what each value has to be undone by.
 TO_UPRIGHT = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,

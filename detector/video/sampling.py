@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 Seconds = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-SHORT_CLIP, LONG_CLIP = 5, 10  # frames of a clip
+# Frames of a clip. Clips of 10 and 20 are no better on the validation videos (train/LOG.md).
+SHORT_CLIP, LONG_CLIP = 5, 10
 LONG_FROM = 41  # frames requested; below it many short clips cover the video better
 FAST_FPS = 50.0  # above it neighbours hardly differ, so a clip steps over some
-USUAL_FPS = 30.0
+USUAL_FPS = 30.0  # the rate whose step between neighbours faster videos are given
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from detector.records import Image
 from detector.video.sound import SOUND_RATE, Block
 
 TICKS = 90_000  # a second; represents every usual frame rate without rounding
-USUAL_FPS = 25.0
+USUAL_FPS = 25.0  # PAL's, where a file states none
 KEY_FRAME_EVERY = 2.0  # seconds; a player that seeks decodes at most this much
 # "ultrafast" takes less than half the time of "veryfast", for two to three times the size.
 FOR_STORAGE, FOR_PREVIEW = "veryfast", "ultrafast"
