@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from detector.coverage import (
+from detector.explain.occlusion import explain_people, explainer_for
+from detector.faces.candidates import SURE
+from detector.faces.crops import CropSettings, cut_face
+from detector.faces.quality import quality_of
+from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
+from detector.faces.upright import Upright
+from detector.inference import BATCH, Cut, LoadedDetector
+from detector.progress import Stopwatch
+from detector.records import Frame, Person, Report, Status, UnscoredFace, VideoInfo, Warn
+from detector.scoring.calibration import ScoringRules, reliably_detected
+from detector.scoring.coverage import (
     ROUNDS,
     Run,
     chance_missed,
@@ -19,16 +29,6 @@ from detector.coverage import (
     widened,
     with_suspicion,
 )
-from detector.explain.occlusion import explain_people, explainer_for
-from detector.faces.candidates import SURE
-from detector.faces.crops import CropSettings, cut_face
-from detector.faces.quality import quality_of
-from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
-from detector.faces.upright import Upright
-from detector.inference import BATCH, Cut, LoadedDetector
-from detector.progress import Stopwatch
-from detector.records import Frame, Person, Report, Status, UnscoredFace, VideoInfo, Warn
-from detector.scoring.calibration import ScoringRules, reliably_detected
 from detector.scoring.heat_scale import heat_floor, heat_scale
 from detector.scoring.verdict import ScoredClip, score_person, score_video
 from detector.settings import Settings

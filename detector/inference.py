@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.engine import WEIGHTS, Engine, Job, available, engine_for
-from detector.engine_int8 import int8_engine, is_selected
+from detector.engines.int8 import int8_engine, is_selected
+from detector.engines.openvino import WEIGHTS, Engine, Job, available, engine_for
+from detector.engines.zero_gpu import on_gpu
 from detector.faces.crops import to_tensor
 from detector.faces.mtcnn import FaceFinder
 from detector.heat_methods import HEAT_METHODS
@@ -26,7 +27,6 @@ from detector.scoring.calibration import ScoringRules
 from detector.scoring.verdict import ScoredClip
 from detector.settings import Settings
 from detector.video import Limits
-from detector.zero_gpu import lent
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +86,13 @@ class Network:
         self.batch = BATCH[device]
         self.engine: Engine | None = None
         if available(device):
-            key = f"{self.card.sha256} {self.card.model}"
-            size = (self.card.model.size, self.card.model.size)
-            self.engine = int8_engine(self.card, WEIGHTS) if is_selected() else None
-            self.engine = self.engine or engine_for(Job(FromPixels(self.model), key, size))
+            card, size = self.card, self.card.model.size
+            if is_selected():
+                self.engine = int8_engine(card.id, card.sha256, WEIGHTS)
+            job = Job(FromPixels(self.model), f"{card.sha256} {card.model}", (size, size))
+            self.engine = self.engine or engine_for(job)
         # On ZeroGPU the GPU part runs in a forked process; elsewhere this is `_score_here` itself.
-        self._score_anywhere = lent(self._score_on_gpu, self._score_here)
+        self._score_anywhere = on_gpu(self._score_on_gpu, self._score_here)
 
     @property
     def computed_by(self) -> str:

@@ -21,7 +21,6 @@ from detector.explain.frame import explain_frame
 from detector.explain.robustness import try_worse_copies
 from detector.faces.mtcnn import FaceFinder
 from detector.inference import Network
-from detector.live import Shot
 from detector.model.cnn_lstm import ModelConfig
 from detector.model.weights import (
     UNTRAINED,
@@ -70,6 +69,7 @@ from detector.settings import Settings
 from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
+from detector.video.live import Shot
 from detector.video.sampling import SamplingRange
 
 

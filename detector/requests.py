@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector.live import Shot
 from detector.progress import OnPartial, OnProgress, ShouldStop
 from detector.records import ModelInfo, Report, VideoInfo
 from detector.render.viewer_media import Views
 from detector.scoring.calibration import ScoringRules
 from detector.settings import FrameQuestion, Settings
+from detector.video.live import Shot
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.batch import MAX_FILES, Batch, Place
 from detector.errors import VideoError
 from detector.findings import Verdict
 from detector.records import Report, Status
 from detector.render.batch import batch_csv, batch_json, packed, unpacked
 from detector.render.document import SCHEMA
+from detector.service.batch import MAX_FILES, Batch, Place
 from tests import reports
 from tests.test_document import faults
 

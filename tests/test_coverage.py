@@ -7,7 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.coverage import (
+from detector.findings import ClipScore, Verdict
+from detector.render.answer_card import answer_card
+from detector.scoring.calibration import ScoringRules
+from detector.scoring.coverage import (
     Run,
     chance_missed,
     coverage_of,
@@ -19,9 +22,6 @@ from detector.coverage import (
     widened,
     with_suspicion,
 )
-from detector.findings import ClipScore, Verdict
-from detector.render.answer_card import answer_card
-from detector.scoring.calibration import ScoringRules
 from detector.settings import PRESETS, Settings
 from detector.text.summary import headline, sentences
 from detector.text.warnings import warnings_of

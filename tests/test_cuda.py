@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import torch
 
+from detector.engines.zero_gpu import VARIABLE, declare
 from detector.inference import Network
 from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from detector.model.weights import find_weights, load_model, pick_device
 from detector.pipeline import Detector
 from detector.progress import Stopwatch
 from detector.settings import Settings
-from detector.zero_gpu import VARIABLE, declare
 from tests.bench.device import measure
 from tests.bench.scene import HD, scene
 from tests.clips import write_clip
@@ -201,7 +201,7 @@ def test_the_borrowed_pass_is_called_with_what_can_be_sent(
     assert len(sent[0]) == len(cuts)
 
 
-def test_the_server_declares_that_it_borrows_and_elsewhere_nothing_happens(
+def test_the_server_declares_its_calls_and_elsewhere_nothing_happens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lender = Lender(monkeypatch)

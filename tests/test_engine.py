@@ -15,8 +15,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from detector import Detector, engine
-from detector.engine import Job, available, engine_for
+from detector import Detector
+from detector.engines import openvino as engine
+from detector.engines.openvino import Job, available, engine_for
 from detector.faces.crops import to_tensor
 from detector.faces.geometry import iou
 from detector.faces.mtcnn import FaceFinder
@@ -200,7 +201,7 @@ def test_threads_may_share_an_engine() -> None:
 def test_importing_openvino_sends_no_telemetry() -> None:
     """The library's own import reports to its maker, by a package named openvino_telemetry."""
     code = (
-        "import sys; from detector.engine import available; assert available('cpu');"
+        "import sys; from detector.engines.openvino import available; assert available('cpu');"
         "assert 'openvino' in sys.modules; assert 'openvino_telemetry' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

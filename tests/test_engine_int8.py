@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector import Detector, engine_int8, inference
-from detector.engine import VARIABLE, Job, available, exported
+from detector import Detector, inference
+from detector.engines import int8
+from detector.engines.openvino import VARIABLE, Job, available, exported
 from detector.inference import FromPixels
 from detector.model.weights import find_weights, load_model
 from detector.settings import Settings
@@ -31,7 +32,7 @@ def folder(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     size = (found.card.model.size,) * 2
     job = Job(FromPixels(load_model(found, "cpu").model), "tiny", size)
     facts: dict[str, Any] = {"weights_sha256": found.card.sha256}
-    engine_int8.store(exported(job, None), engine_int8.about_file(found.card, folder), facts)
+    int8.store(exported(job, None), int8.about_file(found.card.id, folder), facts)
     monkeypatch.setattr(inference, "WEIGHTS", folder)
     return folder
 

@@ -19,7 +19,6 @@ import av
 import pytest
 
 from detector import Detector
-from detector.batch import Batch
 from detector.cli import main as cli
 from detector.errors import VideoError, shown
 from detector.records import Report
@@ -30,6 +29,7 @@ from detector.render.sections import findings, moments, numbers, people
 from detector.render.timeline import timeline_svg
 from detector.sandbox.reader import IsolatedReader
 from detector.sandbox.server import server
+from detector.service.batch import Batch
 from detector.settings import Settings
 from detector.ui import html
 from detector.ui.handlers import write_documents

@@ -6,7 +6,10 @@ import pytest
 
 from detector import Detector
 from detector.errors import VideoError
-from detector.live import (
+from detector.records import Status
+from detector.render.overlay import to_jpeg
+from detector.settings import Settings
+from detector.video.live import (
     EVERY_SECONDS,
     PAUSE_SECONDS,
     STEP,
@@ -16,9 +19,6 @@ from detector.live import (
     clips_of,
     notified,
 )
-from detector.records import Status
-from detector.render.overlay import to_jpeg
-from detector.settings import Settings
 from tests import reports
 from tests.clips import moving_portrait, plain
 

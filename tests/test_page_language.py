@@ -12,12 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
-from detector.batch import Batch
 from detector.errors import ReportError, VideoError
 from detector.language import LANGUAGES, catalogue, in_language, lazy
-from detector.live import Score, Stream
 from detector.records import Verdict
 from detector.service.admission import Admission, Served
+from detector.service.batch import Batch
 from detector.service.jobs import STARTING, WAITING, Step
 from detector.ui import html
 from detector.ui.gradio_patches import components
@@ -27,6 +26,7 @@ from detector.ui.page import build_page
 from detector.ui.tabs import batch, explain, history, live, verify
 from detector.verify.verify import Difference, Verification
 from detector.video import Limits
+from detector.video.live import Score, Stream
 from tests import reports
 from tests.pseudo import marked, unmarked
 from tests.server import serving

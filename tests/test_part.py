@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from detector import Detector
-from detector.coverage import coverage_of
 from detector.errors import VideoError
+from detector.scoring.coverage import coverage_of
 from detector.settings import Settings
 from detector.text.figures import moment
 from detector.text.summary import sentences

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
-from detector.coverage import frames_again, frames_for
+from detector.scoring.coverage import frames_again, frames_for
 from detector.service.pace import Pace
 from detector.settings import Settings
 from detector.video import Limits

@@ -21,10 +21,11 @@ FLOORS = [
     ["findings"],
     ["records"],
     ["errors", "labels"],
-    ["progress", "engine", "zero_gpu"],
-    ["scoring", "faces", "video", "live", "batch", "signals"],
-    ["model", "sandbox", "coverage", "comparison"],
-    ["heatmaps", "engine_int8"],
+    ["progress", "engines"],
+    ["faces", "video", "signals"],
+    ["scoring", "sandbox"],
+    ["model", "comparison"],
+    ["heatmaps"],
     ["inference"],
     ["explain", "text"],
     ["render", "analysis"],
@@ -37,12 +38,12 @@ FLOORS = [
 ONLY_HERE = {
     "ray": ("archive.cluster", "__main__"),
     "pyarrow": ("archive",),
-    "gradio": ("ui", "service.identity", "zero_gpu"),
+    "gradio": ("ui", "service.identity", "engines.zero_gpu"),
     "torch": (
-        *("engine", "model", "faces.crops", "faces.mtcnn", "faces.candidates"),
+        *("engines.openvino", "model", "faces.crops", "faces.mtcnn", "faces.candidates"),
         *("heatmaps", "inference", "explain"),
     ),
-    "openvino": ("engine",),
+    "openvino": ("engines.openvino",),
     "cv2": ("video.degrade", "faces", "render.overlay"),
 }
 

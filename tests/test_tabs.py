@@ -14,11 +14,11 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from detector import Detector
-from detector.live import PAUSE_SECONDS
 from detector.records import Report
 from detector.render.document import to_json
 from detector.requests import Analyze, AnalyzeClips, Hooks, Request
 from detector.video import Limits
+from detector.video.live import PAUSE_SECONDS
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, upload, visit

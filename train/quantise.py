@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from detector.engine import Engine, Job, compiled, exported
-from detector.engine_int8 import INT8, about_file, store
+from detector.engines.int8 import INT8, about_file, store
+from detector.engines.openvino import Engine, Job, compiled, exported
 from detector.faces.crops import CropSettings
 from detector.inference import FromPixels
 from detector.model.cnn_lstm import CnnLstm, pool
@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         print(facts, flush=True)
         if all(facts["float32"][k] - facts["int8"][k] < MOST_LOSS for k in after):
-            store(small, about_file(found.card, options.weights.parent), facts)
+            store(small, about_file(found.card.id, options.weights.parent), facts)
             return 0
     raise DataError(f"Every int8 version costs {MOST_LOSS} of AUC or more; none was written.")
 

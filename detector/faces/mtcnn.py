@@ -14,7 +14,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from detector.engine import Job, available, engine_for
+from detector.engines.openvino import Job, available, engine_for
 from detector.faces.candidates import Found, added, part_of, patches_of, resized
 from detector.faces.geometry import square_around
 from detector.records import Box, Face, FloatArray, Image

@@ -14,6 +14,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from detector.engines.zero_gpu import on_zero_gpu
 from detector.errors import WeightsError
 from detector.model.cnn_lstm import CnnLstm, fold_norms
 from detector.model.hub import RELEASE, HubSource, fetch
@@ -22,7 +23,6 @@ from detector.model.model_card import is_model_id
 from detector.model.quantize import pack, unpack
 from detector.records import ModelInfo
 from detector.scoring.calibration import ScoringRules
-from detector.zero_gpu import on_zero_gpu
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from detector.coverage import Coverage, coverage_of
 from detector.language import _
 from detector.records import Report, Verdict
 from detector.render.templates import html
 from detector.render.templating import escaped
+from detector.scoring.coverage import Coverage, coverage_of
 from detector.text.figures import clock, fps_text, length_text, percent
 from detector.text.statements import (
     SCORE_KINDS,

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from detector.coverage import SHORT_INSERT, coverage_of
 from detector.errors import VideoError, shown
 from detector.language import SOURCE, in_language
 from detector.records import (
@@ -35,6 +34,7 @@ from detector.render.json import (
 )
 from detector.render.report_page import to_html
 from detector.render.schema import EXPLANATION, SCHEMA
+from detector.scoring.coverage import SHORT_INSERT, coverage_of
 from detector.text.phrases import heat_text, where_text
 from detector.text.summary import headline, peak_of, sentences, status_text
 

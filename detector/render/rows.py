@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from detector.coverage import coverage_of
 from detector.errors import VideoError, shown
 from detector.records import APP_VERSION, Report, Status, verdict_name
 from detector.render.json import number
+from detector.scoring.coverage import coverage_of
 from detector.text.summary import headline, peak_of
 
 

@@ -6,12 +6,12 @@ import math
 from contextlib import closing
 from pathlib import Path
 
-from detector.coverage import frame_length
 from detector.errors import VideoError
 from detector.language import lazy
 from detector.records import Frame, Report
 from detector.render.overlay import to_png
 from detector.sandbox.reader import OpenFile, Reader
+from detector.scoring.coverage import frame_length
 from detector.video import DecodeNotes, Limits
 from detector.video.sampling import SamplingRange
 from detector.video.turning import turned_all

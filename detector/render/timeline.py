@@ -12,11 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from detector.coverage import frame_length, runs_of, widest_step
 from detector.records import FaceScore, Person, Report, Verdict, verdict_name
 from detector.render.chart import dash_of, drawing, legend, levels, ticks
 from detector.render.plot import Plot
 from detector.render.templating import escaped
+from detector.scoring.coverage import frame_length, runs_of, widest_step
 from detector.text.figures import clock, percent
 from detector.text.statements import (
     POINT,

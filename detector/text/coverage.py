@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from detector.coverage import SHORT_INSERT, Coverage, coverage_of, stretch_of
 from detector.language import _
 from detector.records import Report, Status
+from detector.scoring.coverage import SHORT_INSERT, Coverage, coverage_of, stretch_of
 from detector.text.figures import clock, length_text, percent
 
 STATED_FROM = 0.05

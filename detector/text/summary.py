@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.coverage import coverage_of, frame_length
 from detector.language import Message, _, joined
 from detector.records import FaceScore, Moment, Person, Report, Segment, Status, Verdict
+from detector.scoring.coverage import coverage_of, frame_length
 from detector.text.coverage import coverage_texts
 from detector.text.figures import clock as clock
 from detector.text.figures import fps_text as fps_text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from detector.engines.zero_gpu import declare
 from detector.service.admission import Admission, Served
 from detector.service.temp_files import Storage
 from detector.service.worker import Worker
 from detector.ui.page import QUEUE_SIZE, build_page, launch_options
 from detector.video import Limits
-from detector.zero_gpu import declare
 
 
 def serve(worker: Worker, storage: Storage) -> None:

@@ -17,7 +17,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from detector.coverage import (
+from detector.findings import Verdict
+from detector.model.weights import list_models
+from detector.records import Box, Person, Quality, VideoInfo
+from detector.scoring.coverage import (
     ROUNDS,
     first_range,
     frames_again,
@@ -25,9 +28,6 @@ from detector.coverage import (
     runs_of,
     with_suspicion,
 )
-from detector.findings import Verdict
-from detector.model.weights import list_models
-from detector.records import Box, Person, Quality, VideoInfo
 from detector.scoring.verdict import ScoredClip, score_person
 from detector.settings import PRESETS, Settings
 from detector.video.sampling import SamplingRange, plan_sampling

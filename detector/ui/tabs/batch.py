@@ -16,10 +16,10 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.batch import Batch
 from detector.language import _, mark
 from detector.records import Report
 from detector.render.batch import packed
+from detector.service.batch import Batch
 from detector.service.identity import visitor_language
 from detector.service.jobs import Step
 from detector.settings import Settings

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from detector.batch import Batch, distinct
 from detector.records import Report
 from detector.render.batch import batch_csv, batch_json, clips_csv
+from detector.service.batch import Batch, distinct
 from detector.ui.handlers import stem_of, write_documents
 from detector.ui.tabs.batch_table import report_of
 

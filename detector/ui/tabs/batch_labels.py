@@ -8,13 +8,13 @@ from pathlib import Path
 import gradio as gr
 from markupsafe import Markup
 
-from detector.batch import Batch, Item
 from detector.labels import Labels, LabelsError, read_labels
 from detector.language import _, mark
 from detector.records import Report, Status
 from detector.render.model_charts import roc_svg
 from detector.scoring.calibration import ScoringRules
 from detector.scoring.evaluation import Evaluation, LabelledScore, evaluate
+from detector.service.batch import Batch, Item
 from detector.text.summary import percent
 from detector.ui.gradio_patches import as_uploaded
 from detector.ui.templates import piece, section

@@ -6,7 +6,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from detector.batch import Batch, Item, Place
 from detector.errors import VideoError, shown
 from detector.language import _, lazy
 from detector.records import Report, Status, verdict_name
@@ -14,6 +13,7 @@ from detector.render import sections
 from detector.render.answer_card import answer_card
 from detector.render.batch import unpacked
 from detector.render.document import summary_row
+from detector.service.batch import Batch, Item, Place
 from detector.service.jobs import Step
 from detector.text.summary import clock, headline, percent, verdict_text
 from detector.ui import html

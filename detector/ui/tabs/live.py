@@ -10,14 +10,6 @@ from markupsafe import Markup
 
 from detector.errors import VideoError
 from detector.language import _, mark
-from detector.live import (
-    EVERY_SECONDS,
-    TIME_LIMIT,
-    WINDOW,
-    Stream,
-    clips_of,
-    notified,
-)
 from detector.records import Report, verdict_name
 from detector.settings import Settings
 from detector.text.summary import headline, percent, verdict_text
@@ -25,6 +17,14 @@ from detector.ui import html
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
 from detector.ui.templates import piece, section, steps
+from detector.video.live import (
+    EVERY_SECONDS,
+    TIME_LIMIT,
+    WINDOW,
+    Stream,
+    clips_of,
+    notified,
+)
 
 # Two cameras at most: a stream keeps its place as long as it runs.
 LIVE: dict[str, Any] = {"concurrency_id": "live", "concurrency_limit": 2}

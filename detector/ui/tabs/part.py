@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.coverage import frames_again, frames_for
 from detector.errors import VideoError
 from detector.language import _, joined, mark
 from detector.records import VideoInfo
+from detector.scoring.coverage import frames_again, frames_for
 from detector.service.admission import Served
 from detector.settings import Settings
 from detector.text.figures import clock, length_text, moment

@@ -15,8 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from detector.engine import VARIABLE, Engine, compiled, openvino_or_none
-from detector.model.model_card import Card
+from detector.engines.openvino import VARIABLE, Engine, compiled, openvino_or_none
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +26,24 @@ def is_selected() -> bool:
     return os.environ.get(VARIABLE) == INT8
 
 
-def int8_engine(card: Card, folder: Path) -> Engine | None:
-    """The int8 network of a card, from `folder`; None, with a warning, where there is none that was
-    made of these very weights."""
-    about = about_file(card, folder)
+def int8_engine(name: str, sha256: str, folder: Path) -> Engine | None:
+    """The int8 network of the weights `name` with this hash, from `folder`; None, with a warning,
+    where there is none that was made of these very weights."""
+    about = about_file(name, folder)
     if not about.is_file():
-        log.warning("There is no int8 version of %s; it runs in float32.", card.id)
+        log.warning("There is no int8 version of %s; it runs in float32.", name)
         return None
     facts = json.loads(about.read_text(encoding="utf-8"))
-    if facts["weights_sha256"] != card.sha256 or facts["sha256"] != sha256_of(about):
-        log.warning("%s belongs to other weights; %s runs in float32.", about.name, card.id)
+    if facts["weights_sha256"] != sha256 or facts["sha256"] != sha256_of(about):
+        log.warning("%s belongs to other weights; %s runs in float32.", about.name, name)
         return None
     model = openvino_or_none().Core().read_model(about.with_suffix(".xml"))
     return Engine(compiled(model), INT8)
 
 
-def about_file(card: Card, folder: Path) -> Path:
-    """NAME.json of the int8 version of a card in `folder`."""
-    return folder / INT8 / f"{card.id}.json"
+def about_file(name: str, folder: Path) -> Path:
+    """NAME.json of the int8 version of the weights `name` in `folder`."""
+    return folder / INT8 / f"{name}.json"
 
 
 def sha256_of(about: Path) -> str:

@@ -26,26 +26,26 @@ Answer = TypeVar("Answer")
 
 
 def on_zero_gpu() -> bool:
-    """Whether this is such a Space, with the package that lends the GPU."""
+    """Whether this is such a Space, with the package that allocates the GPU."""
     on_zero = os.environ.get(VARIABLE, "").lower() in ("1", "t", "true")
     return on_zero and importlib.util.find_spec("spaces") is not None
 
 
-def lent(there: Callable[..., Answer], here: Callable[..., Answer]) -> Callable[..., Answer]:
-    """`there`, run with a lent GPU; where none is to be had, as when a visitor's quota is used up,
-    `here`. Arguments and answer are pickled. Outside ZeroGPU it is `here`."""
+def on_gpu(there: Callable[..., Answer], here: Callable[..., Answer]) -> Callable[..., Answer]:
+    """`there`, run with an allocated GPU; where there is none, as when a visitor's quota is used
+    up, `here`. Arguments and answer are pickled. Outside ZeroGPU it is `here`."""
     if not on_zero_gpu():
         return here
     import spaces
     from gradio import Error
 
-    borrowed = spaces.GPU(there, duration=SECONDS)
+    allocated = spaces.GPU(there, duration=SECONDS)
 
     def call(*arguments: Any) -> Answer:
         try:
-            answer: Answer = borrowed(*arguments)
+            answer: Answer = allocated(*arguments)
         except Error as error:
-            log.warning("No GPU was lent (%s), so the CPU computes.", error)
+            log.warning("No GPU was allocated (%s), so the CPU computes.", error)
             return here(*arguments)
         return answer
 
@@ -53,7 +53,7 @@ def lent(there: Callable[..., Answer], here: Callable[..., Answer]) -> Callable[
 
 
 def declare() -> None:
-    """In the process that serves the page, before it does: this Space borrows GPUs."""
+    """In the process that serves the page, before it does: this Space uses GPUs by the call."""
     if on_zero_gpu():
         import spaces
 

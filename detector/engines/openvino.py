@@ -31,10 +31,10 @@ from detector.records import APP_VERSION, FloatArray
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 VARIABLE = "DEEPFAKE_ENGINE"
 """The environment variable that switches the engine off when it is "torch", and selects int8 when
-it is "int8" (`engine_int8`)."""
+it is "int8" (`engines.int8`)."""
 
 MOST_DIFFERENCE = 1e-3  # of the largest output; float32 in another order differs by about 1e-5
 KEPT = 16  # networks in the cache; those exported earlier are deleted

@@ -1,0 +1,1 @@
+"""What computes the networks in place of PyTorch on this machine: OpenVINO, or a GPU of ZeroGPU."""
