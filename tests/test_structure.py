@@ -97,6 +97,12 @@ def test_detector_imports_only_downwards(path: Path) -> None:
         assert floor_of(lower) < floor_of(name), f"{name} must not import {lower}"
 
 
+def test_every_folder_of_modules_is_installed() -> None:
+    """setuptools finds only folders that are packages."""
+    for path in modules("detector") + modules("train"):
+        assert (path.parent / "__init__.py").exists(), f"{path.parent} has no __init__.py"
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Floors order the packages; this orders the modules inside one."""
     names = {f"detector.{name_of(path)}": path for path in modules("detector")}
