@@ -25,6 +25,7 @@ from train.prepare import (
     read_shards,
     write_video,
 )
+from train.run import ranking_loss
 from train.verbs import DataError
 
 
@@ -200,3 +201,12 @@ def test_an_autoencoder_of_another_make_is_refused(tmp_path: Path) -> None:
     load_part(decoder(), tmp_path / "d.safetensors")
     with pytest.raises(DataError, match=r"d\.safetensors does not fit"):
         load_part(encoder(), tmp_path / "d.safetensors")
+
+
+def test_the_ranking_loss_ignores_what_both_faces_of_a_pair_share() -> None:
+    # Real, fake, real, fake.
+    logits = torch.tensor([-1.0, 1.0, 0.5, 0.2])
+    loss = ranking_loss(logits)
+    camera = torch.tensor([3.0, 3.0, -2.0, -2.0])
+    assert ranking_loss(logits + camera) == pytest.approx(float(loss))
+    assert ranking_loss(logits + torch.tensor([0.0, 1.0, 0.0, 1.0])) < loss

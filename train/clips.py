@@ -51,7 +51,7 @@ SAME_PERSON = 0.6
 """How often a labelled fake stands beside a real picture of the person it was made of."""
 
 SAME_SOURCE = 0.6
-"""How often a labelled fake video stands beside a real one of its source, where there is one."""
+"""The default of `ClipConfig.same_source`."""
 
 APART = 0.3
 """How often a clip's frames are not neighbours."""
@@ -98,6 +98,7 @@ class ClipConfig:
     real_uploads: float = 0.0
     altered: float = 1.0
     mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
+    same_source: float = SAME_SOURCE
 
 
 class Pair(NamedTuple):
@@ -239,7 +240,7 @@ class Draws(Dataset[Example]):
             return self._two(faces.draw(twins or faces.crops_real, rng), fake, rng)
         if recipe == "video":
             fake = faces.draw(faces.videos_fake, rng)
-            twins = faces.same_source(fake) if rng.random() < SAME_SOURCE else []
+            twins = faces.same_source(fake) if rng.random() < self._config.same_source else []
             real = faces.draw(twins or faces.videos_real, rng)
             return self._two(real, fake, rng, "video")
         if recipe == "generated":

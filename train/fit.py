@@ -55,6 +55,7 @@ from train.run import (
     load_earlier,
     load_hub,
     load_imagenet,
+    ranking_loss,
     set_trainable,
     train_on,
 )
@@ -85,6 +86,8 @@ def frame_loss(
     features = model.dropout(pool(maps))
     logits = model.still(features).squeeze(-1)
     loss = cross_entropy(logits, batch.fake[:, 0], config)
+    if config.rank:
+        loss = loss + config.rank * ranking_loss(logits)
     if teacher is not None:
         loss = loss + config.teacher_weight * teacher.distance(maps, logits, images)
     if model.family is not None:
@@ -209,7 +212,9 @@ def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> Cli
     """The examples of a run, `frames` long."""
     model = config.model
     histories = config.uploads, config.real_uploads, config.altered
-    return ClipConfig(model.size, model.margin, frames, config.seed, *histories, mix)
+    return ClipConfig(
+        model.size, model.margin, frames, config.seed, *histories, mix, config.same_source
+    )
 
 
 def loss_of(config: FitConfig) -> Loss:
@@ -269,6 +274,25 @@ def _add_steps(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_pairs(parser: argparse.ArgumentParser) -> None:
+    """What pairs of a real and a fake are made of, and how they count."""
+    parser.add_argument(
+        "--rank", type=float, default=0.0, help="stage one: weight of the order within pairs"
+    )
+    parser.add_argument(
+        "--same-source",
+        type=float,
+        default=FitConfig.same_source,
+        help="share of labelled fake videos beside a real one of their source",
+    )
+    parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
+    parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
+    parser.add_argument(
+        "--real-uploads", type=float, default=0.0, help="share of pairs: the real face alone"
+    )
+    parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
+
+
 def _add_gpu(parser: argparse.ArgumentParser) -> None:
     """What a GPU for a few minutes needs."""
     parser.add_argument("--minutes", type=float, default=0.0, help="end after them instead")
@@ -313,12 +337,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--leave-out", default="", metavar="K/N", help="train without that fold of video sources"
     )
-    parser.add_argument("--fake-weight", type=float, default=1.0, help="of a fake beside a real")
-    parser.add_argument("--uploads", type=float, default=FitConfig.uploads, help="share of pairs")
-    parser.add_argument(
-        "--real-uploads", type=float, default=0.0, help="share of pairs: the real face alone"
-    )
-    parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
+    _add_pairs(parser)
     parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
     parser.add_argument(
         "--evaluate-every",

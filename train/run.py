@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from detector.model.cnn_lstm import CnnLstm, ModelConfig
-from train.clips import FAMILIES
+from train.clips import FAMILIES, SAME_SOURCE
 from train.verbs import DataError, whole
 
 FAST = ModelConfig(
@@ -101,6 +101,8 @@ class FitConfig:
     teacher: str = ""
     teacher_weight: float = 1.0
     leave_out: str = ""
+    rank: float = 0.0
+    same_source: float = SAME_SOURCE
     seed: int = 0
     mix: dict[str, float] | None = None
     model: ModelConfig = field(default_factory=lambda: FAST)
@@ -488,6 +490,13 @@ def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
     # 1 for reals, `fake_weight` for fakes.
     weight = 1 + (config.fake_weight - 1) * fake
     return functional.binary_cross_entropy_with_logits(logits, smooth, weight=weight)
+
+
+def ranking_loss(logits: Tensor) -> Tensor:
+    """The logistic loss of how far each fake lies above the real beside it (RankNet, Burges et al.
+    2005): a camera, codec or person that raises both logits of a pair changes nothing."""
+    # Real and fake of one pair are neighbours, see `train.clips.collate`.
+    return functional.softplus(logits[0::2] - logits[1::2]).mean()
 
 
 def validate(run: Run, loss: float | None, evaluate: Callable[[CnnLstm], float]) -> None:
