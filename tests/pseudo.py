@@ -10,7 +10,7 @@ from html import unescape
 
 import pytest
 
-_HIDDEN = re.compile(r"<(style|script|code|option)\b.*?</\1>", re.DOTALL)
+_HIDDEN = re.compile(r"<(style|script|code|option)\b.*?</\1>|`[^`]+`", re.DOTALL)
 _READ = re.compile(r"(?:\b(?:aria-label|alt|title|placeholder)=\"([^\"]*)\")|>([^<>]+)<")
 
 

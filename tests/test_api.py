@@ -19,7 +19,8 @@ from gradio_client.exceptions import AppError
 
 from detector import Detector
 from detector.records import APP_VERSION
-from detector.render.document import EXPLANATION, SCHEMA
+from detector.render.document import COMPARISON, EXPLANATION, SCHEMA
+from detector.service.admission import Terms
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
@@ -55,6 +56,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
         "/analyze_video",
         "/analyze_video_full",
         "/verify_report",
+        "/compare",
         "/explain_frame",
         "/robustness",
         "/model_info",
@@ -186,6 +188,57 @@ def test_degraded_copies_are_scored_on_request(client: Client, talking: Path) ->
     assert answer["robustness"]["largest_change"] is not None
 
 
+def compare(client: Client, path: Path, **more: Any) -> dict[str, Any]:
+    given = {"video": handle_file(path), "n_frames": 8, **more}
+    found = client.predict(api_name="/compare", **given)
+    assert isinstance(found, dict)
+    assert not faults(found, COMPARISON)
+    return found
+
+
+def test_two_files_are_compared(client: Client, talking: Path, tmp_path: Path) -> None:
+    faceless = write_clip(tmp_path / "none.mp4", plain(12))
+    found = compare(client, talking, other=handle_file(faceless))
+    assert [answer["video"]["name"] for answer in found["answers"]] == ["talking.mp4", "none.mp4"]
+    assert [answer["status"] for answer in found["answers"]] == ["ok", "no_face"]
+    assert (found["same_file"], found["difference"]) == (False, None)
+
+
+def test_one_file_is_compared_under_two_models(client: Client, talking: Path) -> None:
+    found = compare(client, talking, other_model="other", start=0.4)
+    assert (found["same_file"], found["difference"]) == (True, 0.0)  # both are the same network
+    assert all(frame["t"] >= 0.4 for a in found["answers"] for frame in a["faces"][0]["frames"])
+
+
+def test_a_file_that_is_no_video_has_its_reason_in_a_comparison(
+    client: Client, talking: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    found = compare(client, talking, other=handle_file(tmp_path / "text.mp4"))
+    assert [answer["status"] for answer in found["answers"]] == ["ok", "unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [({}, "two files, or two models"), ({"other_model": "best"}, "tiny, other")],
+)
+def test_nothing_to_compare_is_refused(
+    client: Client, talking: Path, more: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AppError, match=message):
+        compare(client, talking, **more)
+
+
+def test_both_analyses_of_a_comparison_count_and_the_second_is_refused(
+    detector: Detector, talking: Path, cache: Path
+) -> None:
+    with serving({"tiny": detector}, LIMITS, Terms(burst=1, per_minute=0.01)) as url:
+        client = Client(url, verbose=False)
+        other = handle_file(write_clip(talking.with_name("second.mp4"), plain(12)))
+        found = compare(client, talking, other=other)
+    assert [answer["status"] for answer in found["answers"]] == ["ok", "quota_used"]
+
+
 @pytest.mark.parametrize("endpoint", ["/explain_frame", "/robustness"])
 def test_without_a_score_robustness_returns_the_same_as_an_analysis(
     client: Client, tmp_path: Path, endpoint: str
@@ -270,7 +323,7 @@ def test_model_info_names_the_weights_and_their_hash(client: Client, detector: D
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["analyze_video", "analyze_video_full", "explain_frame", "robustness"]
+    "endpoint", ["analyze_video", "analyze_video_full", "compare", "explain_frame", "robustness"]
 )
 def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint: str) -> None:
     """By plain HTTP: `gradio_client` would upload the path from the caller's own disk."""
@@ -278,6 +331,7 @@ def test_a_file_of_the_server_cannot_be_named(url: str, talking: Path, endpoint:
     given = {
         "analyze_video": [theft, 8, 8, None, "", "none", "frame", False, 0, None, 0],
         "analyze_video_full": [theft, 8, 8, None, "", "grad_cam", "frame"],
+        "compare": [theft, theft, 8, 8, None, "tiny", "other"],
         "explain_frame": [theft, 0, None, "grad_cam", "frame"],
         "robustness": [theft, 8, 8, None, ""],
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,12 +26,14 @@ from detector.render.comparison import (
     fact_lines,
     signal_lines,
 )
+from detector.requests import Analyze, Hooks, Request
+from detector.settings import Settings
 from detector.text.comparison import comparison_texts
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.reports import calm, declared, no_face, still_image, two_people
 from tests.server import serving
-from tests.test_page import GRAVE, browser, pytestmark, visit
+from tests.test_page import GRAVE, browser, pytestmark, upload, visit
 from tests.test_tabs import give, open_tab
 from tests.tiny import tiny_weights
 
@@ -91,6 +94,24 @@ def test_two_models_about_one_file_are_named_with_their_thresholds() -> None:
     assert "the same file" in text
     assert "B by the model other" in text
     assert "70 % for B" in text
+
+
+def test_options_that_differ_are_named_beside_the_scores() -> None:
+    """A result that was there already may be of other options."""
+    stretch = replace(calm(), settings=Settings(frames=30, start=2.0))
+    assert "different options" in text_of(calm(), stretch)
+    stricter = replace(calm(), settings=replace(calm().settings, threshold=0.8, heat=False))
+    text = text_of(calm(), stricter)
+    assert "thresholds differ: 50 % for A, 80 % for B" in text
+    assert "Each model" not in text
+    unheated = replace(calm(), settings=replace(calm().settings, heat=False))
+    assert "options" not in text_of(calm(), unheated)
+
+
+def test_a_score_that_the_status_takes_back_is_in_no_line() -> None:
+    taken_back = replace(scored(0.9, 0.8, 0.95), status=Status.TOO_SHORT)
+    lines = {line.name: line.first for line in fact_lines(compared(taken_back, calm()))}
+    assert (lines["Score"], lines["95 % interval"]) == ("–", "–")
 
 
 def test_lines_pair_what_both_have_and_mark_what_differs() -> None:
@@ -194,10 +215,28 @@ def test_what_cannot_be_compared_is_refused_before_the_work(
     assert reason in capsys.readouterr().err
 
 
+class Counting(Detector):
+    """A detector that lists the files that it analyses."""
+
+    names: ClassVar[list[str]] = []
+
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
+        if isinstance(request, Analyze):
+            self.names.append(request.path.name)
+        return super().run(request, hooks)
+
+
+@pytest.fixture
+def analysed() -> list[str]:
+    """The names of all files that were analysed."""
+    return Counting.names
+
+
 @pytest.fixture(scope="module")
 def url(detector: Detector, other: Path, cache: Path) -> Iterator[str]:
     second = Detector.load(other, device="cpu")
-    with serving({"tiny": detector, "other": second}, Limits()) as address:
+    first = Counting(detector.loaded, "cpu")
+    with serving({"tiny": first, "other": second}, Limits()) as address:
         yield address
 
 
@@ -241,7 +280,7 @@ def test_another_file_or_model_clears_the_comparison(
 
 def test_without_two_files_or_models_the_page_shows_what_to_choose(page: Page) -> None:
     page.click("#compare-start")
-    expect(page.get_by_text("Choose two files first.")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Choose two files or results first.")).to_be_visible(timeout=10_000)
     expect(page.get_by_test_id("toast-body").locator("strong")).to_have_text("Nothing to compare")
 
 
@@ -298,3 +337,100 @@ def test_numbers_of_frames_are_offered_unless_all_files_are_pictures(
     expect(frames).to_be_hidden(timeout=10_000)
     give(page, "#compare-b", talking)
     expect(frames).to_be_visible(timeout=10_000)
+
+
+def choose(page: Page, side: str, name: str) -> None:
+    """Choose the result about the file `name`."""
+    place = page.locator(f"#compare-result-{side}")
+    expect(place).to_be_visible(timeout=10_000)
+    place.locator("input").click()
+    place.get_by_role("option").filter(has_text=name).first.click()
+
+
+@pytest.fixture
+def after_answer(page: Page, talking: Path) -> Page:
+    """A visit with the answer about `talking`, in the tab Compare."""
+    open_tab(page, "Check")
+    upload(page, talking)
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_contain_text("report", timeout=60_000)
+    open_tab(page, "Compare")
+    return page
+
+
+def test_results_of_the_visit_are_compared_without_another_analysis(
+    after_answer: Page, talking: Path, faceless: Path, analysed: list[str]
+) -> None:
+    """One answer of the first tab with one of several files."""
+    page = after_answer
+    open_tab(page, "Several files")
+    give(page, "#batch-given", faceless, talking)
+    page.click("#batch-start")
+    expect(page.locator("#batch-files")).to_contain_text("results", timeout=60_000)
+    done = len(analysed)
+    open_tab(page, "Compare")
+    choose(page, "a", "talking")
+    choose(page, "b", "none")
+    expect(page.locator("#compare-frames")).to_be_hidden(timeout=10_000)
+    page.click("#compare-start")
+    answer = page.locator("#comparison")
+    expect(answer.locator(".which").last).to_contain_text("none.mp4", timeout=20_000)
+    expect(answer).to_contain_text("A and B are different files.")
+    assert len(analysed) == done
+
+
+def test_a_result_is_compared_with_a_file_and_gives_way_to_one(
+    after_answer: Page, talking: Path, faceless: Path
+) -> None:
+    page = after_answer
+    choose(page, "a", "talking")
+    give(page, "#compare-b", faceless)
+    page.click("#compare-start")
+    answer = page.locator("#comparison")
+    expect(answer).to_contain_text("Without two scores", timeout=60_000)
+    expect(page.locator("#compare-files")).to_contain_text("comparison")
+    give(page, "#compare-a", faceless)
+    expect(page.locator("#compare-result-a input")).to_have_value("", timeout=10_000)
+    expect(answer).to_contain_text("Two answers, side by side")
+
+
+def test_a_result_is_compared_with_the_same_file_under_the_other_model(after_answer: Page) -> None:
+    choose(after_answer, "a", "talking")
+    after_answer.click("#compare-start")
+    answer = after_answer.locator("#comparison")
+    expect(answer).to_contain_text("B by the model other", timeout=60_000)
+
+
+def test_both_sides_of_a_comparison_are_results_of_the_visit(
+    page: Page, talking: Path, faceless: Path
+) -> None:
+    expect(page.locator("#compare-result-a")).to_be_hidden()
+    give(page, "#compare-a", talking)
+    give(page, "#compare-b", faceless)
+    page.click("#compare-start")
+    expect(page.locator("#compare-result-a")).to_be_visible(timeout=60_000)
+    expect(page.locator("#comparison")).to_contain_text("Without two scores")
+    page.locator("#compare-result-a input").click()
+    expect(page.locator("li[role=option]")).to_have_count(2)
+
+
+def test_deleted_results_can_be_compared_no_more(after_answer: Page) -> None:
+    expect(after_answer.locator("#compare-result-a")).to_be_visible(timeout=10_000)
+    open_tab(after_answer, "History")
+    after_answer.click("#delete-files")
+    after_answer.click("#delete-sure")
+    expect(after_answer.locator("#history-shown")).to_contain_text("deleted", timeout=10_000)
+    open_tab(after_answer, "Compare")
+    expect(after_answer.locator("#compare-result-a")).to_be_hidden(timeout=10_000)
+
+
+def test_another_visitor_has_no_result_of_mine(
+    after_answer: Page, browser: Browser, url: str
+) -> None:
+    expect(after_answer.locator("#compare-result-a")).to_be_visible(timeout=10_000)
+    stranger = visit(browser, url)
+    open_tab(stranger, "Compare")
+    expect(stranger.locator("#compare-start")).to_be_visible()
+    stranger.wait_for_timeout(500)
+    expect(stranger.locator("#compare-result-a")).to_be_hidden()
+    stranger.close()

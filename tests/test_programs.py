@@ -71,6 +71,7 @@ def test_an_agent_finds_every_public_endpoint_with_a_typed_schema(url: str) -> N
         "analyze_video",
         "analyze_video_full",
         "verify_report",
+        "compare",
         "explain_frame",
         "robustness",
         "model_info",
@@ -97,7 +98,7 @@ def test_the_tool_description_explains_how_to_upload_a_file(url: str) -> None:
     tools, _ = asyncio.run(session(url))
     for tool in tools:
         properties = tool.inputSchema["properties"]
-        for name in properties.keys() & {"video", "report"}:
+        for name in properties.keys() & {"video", "other", "report"}:
             assert "/gradio_api/upload" in properties[name]["format"]
             assert "/gradio_api/upload" in (tool.description or "")
         assert "upload_file_to_gradio" not in (tool.description or "")
@@ -148,3 +149,22 @@ def test_an_mcp_client_gets_the_same_report_as_the_api(
     assert not faults(report, SCHEMA)
     assert report["status"] == "no_face"
     assert report["model"]["sha256"] == detector.info.sha256
+
+
+def test_an_agent_compares_two_files_it_has_uploaded(url: str, tmp_path: Path) -> None:
+    first, second = (
+        uploaded(url, write_clip(tmp_path / f"{name}.mp4", plain(12))) for name in ("one", "two")
+    )
+    _, answer = asyncio.run(session(url, "compare", video=first, other=second, n_frames=8))
+    assert [one["video"]["name"] for one in report_of(answer)["answers"]] == ["one.mp4", "two.mp4"]
+
+
+def test_an_agent_may_leave_the_second_file_out(url: str, tmp_path: Path) -> None:
+    """One model alone then compares nothing, which is said."""
+    video = uploaded(url, write_clip(tmp_path / "one.mp4", plain(12)))
+    tools, answer = asyncio.run(session(url, "compare", video=video))
+    (tool,) = (tool for tool in tools if tool.name == "compare")
+    assert tool.inputSchema["required"] == ["video"]
+    assert answer is not None
+    assert answer.isError
+    assert "two files, or two models" in str(answer.content)

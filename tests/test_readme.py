@@ -10,6 +10,11 @@ import pytest
 from detector import Detector
 from detector.cli import build_parser
 from detector.records import APP_VERSION
+from detector.service.admission import Admission, Served
+from detector.ui.gradio_patches import events_of
+from detector.ui.page import build_page
+from detector.ui.templates import piece
+from detector.video import Limits
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,3 +63,12 @@ def test_the_version_is_written_once() -> None:
 def test_pictures_that_the_readme_shows_are_there() -> None:
     for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
         assert (ROOT / path).is_file(), path
+
+
+def test_readme_and_page_list_every_endpoint(detector: Detector) -> None:
+    served = {"tiny": Served(detector, Admission())}
+    events = events_of(build_page(served, Limits()))
+    endpoints = {f"/{one.api_name}" for one in events if one.api_visibility == "public"}
+    assert len(endpoints) > 5
+    for text in (README, piece("ask.md")):
+        assert set(re.findall(r"^\| `(/\w+)` \|", text, re.MULTILINE)) == endpoints

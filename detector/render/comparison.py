@@ -75,11 +75,11 @@ def comparison_page(found: Comparison, language: str = SOURCE) -> str:
 
 
 @in_language(SOURCE)
-def comparison_json(found: Comparison) -> str:
-    """Both answers, each in the shape of `SCHEMA`, and what their comparison gives."""
+def comparison_content(found: Comparison) -> dict[str, Any]:
+    """Both answers and what their comparison gives, in the shape of `COMPARISON`."""
     answers = [answer_json(side, name) for side, name in zip(found.sides, found.names, strict=True)]
     difference = found.difference
-    content: dict[str, Any] = {
+    return {
         "same_file": found.same_file,
         "same_model": found.same_model,
         "same_verdict": found.same_verdict,
@@ -89,7 +89,11 @@ def comparison_json(found: Comparison) -> str:
         "created_utc": max(_made(side) for side in found.sides),
         "answers": answers,
     }
-    return json.dumps(content, indent=2) + "\n"
+
+
+def comparison_json(found: Comparison) -> str:
+    """The same as text."""
+    return json.dumps(comparison_content(found), indent=2) + "\n"
 
 
 def _made(side: Side) -> str:
@@ -150,7 +154,7 @@ def _in_order(*keys: Iterable[str]) -> list[str]:
 def _facts(report: Report) -> Sequence[tuple[str, str]]:
     model, video = report.model, report.video
     interval = NONE
-    if report.interval is not None:
+    if report.score is not None and report.interval is not None:
         low, high = map(percent, report.interval)
         interval = _("{low} to {high}", low=low, high=high)
     stretches = [part for person in report.people for part in person.segments]
@@ -171,7 +175,7 @@ def _facts(report: Report) -> Sequence[tuple[str, str]]:
 
 
 def _score(report: Report) -> str:
-    return NONE if report.fake is None else percent(report.fake)
+    return NONE if report.score is None else percent(report.score)
 
 
 def _stretches(parts: Sequence[tuple[float, float]]) -> str:

@@ -33,12 +33,13 @@ from detector.render.json import (
     source_json,
 )
 from detector.render.report_page import to_html
-from detector.render.schema import EXPLANATION, SCHEMA
+from detector.render.schema import COMPARISON, EXPLANATION, SCHEMA
 from detector.scoring.coverage import SHORT_INSERT, coverage_of
 from detector.text.phrases import heat_text, where_text
 from detector.text.summary import headline, peak_of, sentences, status_text
 
 __all__ = [
+    "COMPARISON",
     "EXPLANATION",
     "SCHEMA",
     "answer_json",

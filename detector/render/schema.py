@@ -234,6 +234,19 @@ class Explanation(Moment):
     model: ExplainedModel
 
 
+class Comparison(_Part):
+    """`created_utc` is that of the later answer; `difference` is B's `p_fake` less A's."""
+
+    same_file: bool | None
+    same_model: bool | None
+    same_verdict: bool | None
+    difference: float | None
+    intervals_overlap: bool | None
+    explanation: list[str]
+    created_utc: str
+    answers: list[Answer]
+
+
 def _published(model: type[BaseModel], title: str) -> Schema:
     """The model as JSON Schema in one piece: without references, and titles but its own."""
     made = model.model_json_schema()
@@ -258,5 +271,6 @@ def _plain(schema: Schema, parts: Schema) -> Schema:
     return plain
 
 
+COMPARISON = _published(Comparison, "Two answers compared")
 EXPLANATION = _published(Explanation, "Explanation of one frame")
 SCHEMA = _published(Answer, "Deepfake detector report")

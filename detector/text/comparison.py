@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from detector.comparison import Comparison
 from detector.errors import VideoError
 from detector.language import _
 from detector.records import Report
+from detector.settings import Settings
 from detector.text.figures import percent
 from detector.text.summary import headline, verdict_text
 
@@ -40,6 +42,16 @@ def _what(found: Comparison) -> Iterator[str]:
             first=first.model.id,
             second=second.model.id,
         )
+    if found.reports is not None and _options(found.reports[0]) != _options(found.reports[1]):
+        yield _("A and B were analysed with different options, which may be why they differ.")
+
+
+def _options(report: Report) -> Settings:
+    """Those that may change a score or a verdict."""
+    plain = Settings()
+    return replace(
+        report.settings, heat=plain.heat, heat_method=plain.heat_method, heat_of=plain.heat_of
+    )
 
 
 def _answer(letter: str, side: Report | VideoError) -> str:
@@ -94,9 +106,14 @@ def _verdicts(found: Comparison) -> Iterator[str]:
             second=verdict_text(second.verdict),
         )
     if first.threshold != second.threshold:
-        yield _(
-            "Each model has a decision threshold of its own: {first} for A, {second} for B.",
-            first=percent(first.threshold),
-            second=percent(second.threshold),
-        )
+        yield _thresholds(first, second)
     yield _("An interval covers the choice of frames, not the errors of a model.")
+
+
+def _thresholds(first: Report, second: Report) -> str:
+    values = {"first": percent(first.threshold), "second": percent(second.threshold)}
+    if first.model == second.model:
+        return _("The decision thresholds differ: {first} for A, {second} for B.", **values)
+    return _(
+        "Each model has a decision threshold of its own: {first} for A, {second} for B.", **values
+    )

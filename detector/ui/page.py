@@ -20,6 +20,7 @@ from detector.service.temp_files import KEPT_SECONDS, SWEEP_SECONDS
 from detector.ui import html
 from detector.ui.api import Endpoints, add_api
 from detector.ui.api_closer import CloserEndpoints, add_closer_api
+from detector.ui.api_compare import CompareEndpoint, add_compare_api
 from detector.ui.gradio_patches import patch_gradio
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
@@ -29,7 +30,7 @@ from detector.ui.tabs.batch_view import wire_lead
 from detector.ui.tabs.check import build_check
 from detector.ui.tabs.compare import build_compare
 from detector.ui.tabs.help import build_help
-from detector.ui.tabs.history import build_history
+from detector.ui.tabs.history import Sources, build_history
 from detector.ui.tabs.live import build_live
 from detector.ui.tabs.model import build_model
 from detector.ui.tabs.verify import build_verify
@@ -99,6 +100,12 @@ def _build_masthead(detector: Served, limits: Limits) -> None:
     )
 
 
+def _add_endpoints(endpoints: Endpoints) -> None:
+    add_api(endpoints, HEAVY)
+    add_closer_api(CloserEndpoints(endpoints), HEAVY)
+    add_compare_api(CompareEndpoint(endpoints), HEAVY)
+
+
 def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
     """The whole page around loaded detectors; it builds without a server."""
     # Before any component is made: some patches are of their classes.
@@ -115,7 +122,7 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
                 form, answered = build_check(detectors, HEAVY)
                 greeting(gr.Markdown, lambda: piece("about.md"), elem_id="about")
             with gr.Tab(mark("Several files"), id="batch"):
-                lead = build_batch(detectors, HEAVY)
+                lead, batch = build_batch(detectors, HEAVY)
             with gr.Tab(mark("Compare"), id="compare"):
                 compared = build_compare(detectors, HEAVY)
             with gr.Tab(mark("Live"), id="live"):
@@ -123,17 +130,15 @@ def build_page(detectors: Detectors, limits: Limits) -> gr.Blocks:
             with gr.Tab(mark("Verify a report"), id="verify"):
                 build_verify(detectors, HEAVY)
             with gr.Tab(mark("History"), id="past"):
-                build_history(page, answered)
+                build_history(page, Sources(answered, batch, lead, compared))
             with gr.Tab(mark("Model"), id="model"):
                 build_model(detectors)
             with gr.Tab(mark("Help / API"), id="help"):
                 build_help(page)
-        for one in (lead, *compared):
+        for one in (lead, *compared.leads):
             wire_lead(one, tabs, form)
         greeting(gr.HTML, lambda: html.origin(default.info, default.device, limits))
-        endpoints = Endpoints(detectors, limits)
-        add_api(endpoints, HEAVY)
-        add_closer_api(CloserEndpoints(endpoints), HEAVY)
+        _add_endpoints(Endpoints(detectors, limits))
     # Last: it goes through all components and events.
     translate_page(page)
     assert isinstance(page, gr.Blocks)  # `with` gives no type

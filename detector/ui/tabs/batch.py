@@ -82,9 +82,9 @@ class Shown:
         return [self.row, self.row_files, self.lead.path, self.lead.button]
 
 
-def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
-    """Add the tab's components to the page that is being built; what leads to the viewer is
-    returned, to be wired to it."""
+def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Lead, gr.State]:
+    """Add the tab's components to the page that is being built. Returns what leads to the viewer,
+    to be wired to it, and the state with the visitor's batch."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
             given = gr.Files(
@@ -130,7 +130,7 @@ def build_batch(detectors: Detectors, heavy: dict[str, Any]) -> Lead:
         show_progress="hidden",
         api_visibility="private",
     )
-    return lead
+    return lead, shown.batch
 
 
 def _answers() -> tuple[gr.Radio, gr.Dataframe]:

@@ -24,9 +24,13 @@ class Lead:
     analysed, and the button that leads to the viewer."""
 
     path: gr.State
-    frames: gr.Radio | gr.State
-    model: gr.State | gr.Dropdown
+    frames: gr.State
+    model: gr.State
     button: gr.Button
+
+    def filled(self) -> list[Any]:
+        """All of them."""
+        return [self.path, self.frames, self.model, self.button]
 
     def updates(self, path: str | None) -> list[Any]:
         """Of path and button, for another opened answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,12 +14,11 @@ import gradio as gr
 from markupsafe import Markup
 
 from detector.comparison import Comparison, Side, compare_answers
+from detector.errors import VideoError
 from detector.language import _, mark
-from detector.records import Report
 from detector.render.comparison import comparison_json, comparison_page, comparison_sections
 from detector.service.identity import visitor_language
 from detector.service.jobs import STARTING, Step
-from detector.settings import Settings
 from detector.text.comparison import LETTERS
 from detector.ui import html
 from detector.ui.greeting import greeting
@@ -26,50 +26,77 @@ from detector.ui.handlers import Detectors, Question, analyse
 from detector.ui.tabs.batch_view import Lead
 from detector.ui.tabs.check import PRESET_LABELS
 from detector.ui.tabs.given import is_picture
+from detector.ui.tabs.kept import Kept, given_sides, kept_answer, name_of, under_other_model
 from detector.ui.tabs.part import inspected
 from detector.ui.templates import piece, steps
 
 Updates = dict[gr.Component, Any]
 FILES = "compare-files"
+# A side has a file or a result: the one that was given last.
+UNLESS_FILE = "(file, result) => file ? null : result"
+UNLESS_RESULT = "(file, result) => result ? null : file"
+
+
+@dataclass(frozen=True, slots=True)
+class SideForm:
+    """The components of A or of B: a file, a result of this visit in its place, and the model
+    that scores the file."""
+
+    file: gr.File
+    result: gr.Dropdown
+    model: gr.Dropdown
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The components: both files and models, how closely to look, the buttons, and what is
-    shown."""
+    """The components: what is given for both sides, how closely to look, the buttons, and what is
+    shown. The values of `past` are the results of this visit, of `answers` those compared last, and
+    of `about` what was given for these; `put_aside` changes when that is no longer given."""
 
-    files: tuple[gr.File, gr.File]
-    models: tuple[gr.Dropdown, gr.Dropdown]
+    sides: tuple[SideForm, SideForm]
     frames: gr.Radio
     start: gr.Button
     cancel: gr.Button
     answer: gr.HTML
     leads: tuple[Lead, Lead]
     downloads: gr.Files
+    answers: gr.State
+    past: gr.State
+    about: gr.State
+    put_aside: gr.State
+
+    def of_both(self, name: str) -> list[Any]:
+        """The components `name` of A and B."""
+        return [getattr(side, name) for side in self.sides]
 
     def given(self) -> list[Any]:
-        return [*self.files, *self.models, self.frames]
+        """What `given_sides` takes."""
+        both = [one for name in ("file", "result", "model") for one in self.of_both(name)]
+        return [*both, self.frames, self.past]
 
     def filled(self) -> list[Any]:
-        led = [part for lead in self.leads for part in (lead.path, lead.button)]
-        return [self.answer, self.start, self.cancel, self.downloads, *led]
+        led = [part for lead in self.leads for part in lead.filled()]
+        done = [self.answer, self.start, self.cancel, self.downloads, self.answers, self.about]
+        return [*done, *led]
 
 
 def introduction() -> Markup:
     return steps(
         _("Two answers, side by side"),
-        (_("Two clips, or one under two models"), _("both analysed in the same way")),
+        (
+            _("Two clips, or one under two models"),
+            _("both analysed in the same way; results of this visit are taken as they are"),
+        ),
         (_("Do the scores differ clearly?"), _("by their intervals, not by their numbers alone")),
         (_("What else differs?"), _("the timelines on one axis, and both files line by line")),
     )
 
 
-def build_compare(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Lead, Lead]:
-    """Add the tab's components to the page that is being built; what leads to the viewer is
-    returned, to be wired to it."""
-    names = list(detectors)
+def build_compare(detectors: Detectors, heavy: dict[str, Any]) -> Compared:
+    """Add the tab's components to the page that is being built; what leads to the viewer, and the
+    results to choose from, are wired elsewhere."""
     with gr.Row(equal_height=False):
-        sides = [_side(letter, names) for letter in LETTERS]
+        first, second = (_side(letter, list(detectors)) for letter in LETTERS)
     with gr.Row(equal_height=False, elem_id="compare-how"):
         frames = gr.Radio(
             PRESET_LABELS,
@@ -83,65 +110,75 @@ def build_compare(detectors: Detectors, heavy: dict[str, Any]) -> tuple[Lead, Le
         cancel = gr.Button(mark("Cancel"), elem_id="compare-cancel", interactive=False, scale=1)
     answer = greeting(gr.HTML, introduction, elem_id="comparison", elem_classes="report")
     with gr.Row():
-        labels = (mark("Open A with player and heat map"), mark("Open B with player and heat map"))
-        leads = [
-            Lead(
-                gr.State(None),
-                frames,
-                model,
-                gr.Button(label, visible=False, elem_id=f"compare-view-{letter.lower()}"),
-            )
-            for label, letter, (_file, model) in zip(labels, LETTERS, sides, strict=True)
-        ]
+        leads = (
+            _lead("a", mark("Open A with player and heat map")),
+            _lead("b", mark("Open B with player and heat map")),
+        )
     downloads = gr.Files(label=mark("Downloads"), visible=False, interactive=False, elem_id=FILES)
-    (first, first_model), (second, second_model) = sides
-    shown = Compared(
-        (first, second),
-        (first_model, second_model),
-        frames,
-        start,
-        cancel,
-        answer,
-        (leads[0], leads[1]),
-        downloads,
-    )
+    given = (first, second), frames, start, cancel
+    states = gr.State(()), gr.State([]), gr.State(None), gr.State("")
+    shown = Compared(*given, answer, leads, downloads, *states)
     _wire(CompareEvents(detectors, shown), heavy)
-    return shown.leads
+    return shown
 
 
-def _side(letter: str, names: list[str]) -> tuple[gr.File, gr.Dropdown]:
-    """A file, and the model that scores it, where there is a choice."""
-    several = len(names) > 1
+def _lead(letter: str, label: str) -> Lead:
+    states = gr.State(None), gr.State("standard"), gr.State("")
+    return Lead(*states, gr.Button(label, visible=False, elem_id=f"compare-view-{letter}"))
+
+
+def _side(letter: str, names: list[str]) -> SideForm:
+    several, is_a = len(names) > 1, letter == "A"
+    second = mark("Video or picture B (none: as A)") if several else mark("Video or picture B")
     with gr.Column(scale=1, min_width=300):
-        label = mark("Video or picture A")
-        if letter == "B":
-            label = (
-                mark("Video or picture B (none: as A)") if several else mark("Video or picture B")
-            )
-        file = gr.File(label=label, elem_id=f"compare-{letter.lower()}", height=130)
-        name = mark("Model for A") if letter == "A" else mark("Model for B")
-        value = names[0] if letter == "A" else names[-1]
-        model = gr.Dropdown(names, value=value, label=name, visible=several)
-    return file, model
+        file = gr.File(
+            label=mark("Video or picture A") if is_a else second,
+            elem_id=f"compare-{letter.lower()}",
+            height=130,
+        )
+        result = gr.Dropdown(
+            [],
+            value=None,
+            label=mark("Or a result of this visit (A)")
+            if is_a
+            else mark("Or a result of this visit (B)"),
+            visible=False,
+            elem_id=f"compare-result-{letter.lower()}",
+        )
+        model = gr.Dropdown(
+            names,
+            value=names[0] if is_a else names[-1],
+            label=mark("Model for A") if is_a else mark("Model for B"),
+            visible=several,
+        )
+    return SideForm(file, result, model)
 
 
 def _wire(events: CompareEvents, heavy: dict[str, Any]) -> None:
     shown = events.shown
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     light = {**quiet, "queue": False}
-    running = shown.start.click(events.compare, shown.given(), shown.filled(), **quiet, **heavy)
+    running = shown.start.click(
+        events.compare_both, shown.given(), shown.filled(), **quiet, **heavy
+    )
     # First the end of the running event: else its last step could be the last word.
     stopped = shown.cancel.click(None, cancels=running, **light)
     stopped.then(lambda: events.nothing(html.cancelled()), None, shown.filled(), **light)
-    # What was compared is no longer what is above the answer.
-    changes = [one.change for one in shown.given()]
-    changed = gr.on(changes, None, cancels=running, **light)
+    # What was compared is no longer what is above the answer. Browsers report changes twice, and
+    # of components that only gave way to others: values are compared before the end of an event.
+    changes = [one.change for one in shown.given() if one is not shown.past]
+    gr.on(changes, events.look, [shown.about, *shown.given()], shown.put_aside, **quiet)
+    changed = shown.put_aside.change(None, cancels=running, **light)
     changed.then(lambda: events.nothing(introduction()), None, shown.filled(), **light)
+    for side in shown.sides:
+        both = [side.file, side.result]
+        side.file.change(None, both, side.result, js=UNLESS_FILE, **light)
+        side.result.input(None, both, side.file, js=UNLESS_RESULT, **light)
     gr.on(
-        [file.change for file in shown.files],
+        [one.change for name in ("file", "result") for one in shown.of_both(name)],
         events.offered,
-        [*shown.files, *shown.models],
-        shown.frames,
+        shown.given(),
+        [*shown.of_both("model"), shown.frames],
         trigger_mode="always_last",
         **quiet,
     )
@@ -154,45 +191,67 @@ class CompareEvents:
         self.detectors = detectors
         self.shown = shown
 
-    def offered(self, first: str | None, second: str | None, model: str, other: str) -> Any:
-        """Numbers of frames are offered unless every given file is a picture."""
-        given = [(Path(path), name) for path, name in ((first, model), (second, other)) if path]
-        pictures = [
-            is_picture(path, inspected(self.detectors[name], path)[0]) for path, name in given
-        ]
-        return gr.update(visible=not (pictures and all(pictures)))
+    def offered(self, *values: Any) -> list[Any]:
+        """A model is offered for a file, and numbers of frames unless nothing is to be analysed in
+        which there are several."""
+        given = given_sides(*values)
+        to_analyse = [one for one in given if isinstance(one, Question)]
+        moving = [one for one in to_analyse if not self._is_picture(one)]
+        several = len(self.detectors) > 1
+        models = [gr.update(visible=several and not isinstance(one, Kept)) for one in given]
+        return [*models, gr.update(visible=bool(moving) or given == (None, None))]
 
-    def compare(
-        self, first: str | None, second: str | None, model: str, other: str, preset: str
-    ) -> Iterator[Updates]:
+    def _is_picture(self, question: Question) -> bool:
+        path = question.given()
+        return is_picture(path, inspected(self.detectors[question.model], path)[0])
+
+    def look(self, about: tuple[Any, ...] | None, *values: Any) -> Any:
+        """Whether other things are given than those that the comparison is about."""
+        return gr.skip() if about in (None, values[:-1]) else secrets.token_hex(8)
+
+    def compare_both(self, *values: Any) -> Iterator[Updates]:
         """One answer after the other, then both side by side."""
-        if not first or not (second or model != other):
-            raise gr.Error(_("Choose two files first."), title=_("Nothing to compare"))
-        paths, shown = (Path(first), Path(second or first)), self.shown
+        first, second = given_sides(*values)
+        if first is not None and second is None:
+            second = under_other_model(first, values[5], values[6])
+        if first is None or second is None:
+            text = _("Choose two files or results first.")
+            raise gr.Error(text, title=_("Nothing to compare"))
+        shown = self.shown
         yield self.nothing(html.working(Step(STARTING, 0, 1))) | {
             shown.start: gr.update(interactive=False),
             shown.cancel: gr.update(interactive=True),
+            shown.about: values[:-1],
         }
         sides: list[Side] = []
-        for letter, path, name in zip(LETTERS, paths, (model, other), strict=True):
-            question = Question(path, Settings(preset=preset), name)
-            with closing(analyse(self.detectors, question)) as steps:
-                for item in steps:
-                    if isinstance(item, Step):
-                        working = html.working(item)
-                        yield {shown.answer: piece("side.html", letter=letter, working=working)}
-                    else:
-                        sides.append(item)
-        found = compare_answers(sides[0], sides[1], (paths[0].name, paths[1].name))
-        yield from self._answer(found, paths)
+        for letter, one in zip(LETTERS, (first, second), strict=True):
+            for item in self._steps(one):
+                if isinstance(item, Step):
+                    working = html.working(item)
+                    yield {shown.answer: piece("side.html", letter=letter, working=working)}
+                else:
+                    sides.append(item)
+        found = compare_answers(sides[0], sides[1], (name_of(first), name_of(second)))
+        yield from self._answer(found, (first, second))
 
-    def _answer(self, found: Comparison, paths: tuple[Path, Path]) -> Iterator[Updates]:
+    def _steps(self, given: Question | Kept) -> Iterator[Step | Side]:
+        """The steps of an analysis, if one is needed, and the answer."""
+        if isinstance(given, Kept):
+            yield given.report
+            return
+        with closing(analyse(self.detectors, given)) as steps:
+            yield from steps
+
+    def _answer(
+        self, found: Comparison, given: tuple[Question | Kept, Question | Kept]
+    ) -> Iterator[Updates]:
         shown = self.shown
         updates = self.nothing(comparison_sections(found))
-        for side, path, lead in zip(found.sides, paths, shown.leads, strict=True):
-            scored = isinstance(side, Report) and bool(side.people)
-            values = lead.updates(str(path) if scored else None)
-            updates |= dict(zip((lead.path, lead.button), values, strict=True))
+        del updates[shown.about]
+        kept = [_kept(side, one) for side, one in zip(found.sides, given, strict=True)]
+        updates[shown.answers] = tuple(one for one in kept if one is not None)
+        for one, lead in zip(kept, shown.leads, strict=True):
+            updates |= dict(zip(lead.filled(), _led(one), strict=True))
         # A generator: Gradio copies the files before the folder is deleted.
         with tempfile.TemporaryDirectory(prefix="compared-") as folder:
             files = write_comparison(found, Path(folder), visitor_language())
@@ -206,10 +265,28 @@ class CompareEvents:
             shown.start: gr.update(interactive=True),
             shown.cancel: gr.update(interactive=False),
             shown.downloads: gr.update(value=None, visible=False),
+            shown.answers: (),
+            shown.about: None,
         }
         for lead in shown.leads:
-            updates |= dict(zip((lead.path, lead.button), lead.updates(None), strict=True))
+            updates |= dict(zip(lead.filled(), _led(None), strict=True))
         return updates
+
+
+def _kept(side: Side, given: Question | Kept) -> Kept | None:
+    if isinstance(given, Kept) or isinstance(side, VideoError):
+        return given if isinstance(given, Kept) else None
+    return kept_answer(given, side)
+
+
+def _led(kept: Kept | None) -> list[Any]:
+    """The values of `Lead.filled`: an answer is shown with its pictures by giving it again."""
+    if kept is None or kept.preset is None or not kept.report.people:
+        return [None, "standard", "", gr.update(visible=False)]
+    path = kept.question.given()
+    there = path.is_file()  # a visitor may have deleted it
+    values = str(path) if there else None, kept.preset, kept.question.model
+    return [*values, gr.update(visible=there)]
 
 
 def write_comparison(found: Comparison, folder: Path, language: str) -> list[str]:

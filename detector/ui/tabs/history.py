@@ -6,9 +6,7 @@ are deleted anyway; when they are gone, that is shown.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,10 +14,15 @@ from markupsafe import Markup
 
 from detector.language import _, mark
 from detector.records import Report
+from detector.service.batch import Batch
 from detector.service.session_files import Ledger, paths_in
-from detector.text.summary import headline
 from detector.ui.gradio_patches import components, shown_to
 from detector.ui.greeting import begun, greeting
+from detector.ui.handlers import Question
+from detector.ui.tabs.batch_view import Lead
+from detector.ui.tabs.compare import Compared
+from detector.ui.tabs.kept import Kept, choices_of, kept_answer, kept_answers
+from detector.ui.tabs.past import Past, with_result
 from detector.ui.tabs.saving import ELEM_ID as FRAME
 from detector.ui.templates import piece, section
 
@@ -27,29 +30,20 @@ DOWNLOADS, OF_BATCH, COMPARED = "downloads", "batch-files", "compare-files"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One result of this visit: which analysis it is of, its line in the list, and where its
-    documents lie."""
+class Sources:
+    """Where results come from: the states with the visitor's last answer and batch, what leads
+    from the batch to the viewer, and the tab that compares."""
 
-    analysis: tuple[str, str]
-    line: str
-    files: tuple[Path, ...]
-
-    @property
-    def name(self) -> str:
-        """By what the browser names it, whatever the language of its line."""
-        return next(str(path) for path in self.files if path.suffix == ".json")
-
-    @property
-    def page(self) -> Path | None:
-        return next((path for path in self.files if path.suffix == ".html"), None)
+    answered: gr.State
+    batch: gr.State
+    lead: Lead
+    compared: Compared
 
 
-def build_history(page: gr.Blocks, answered: gr.State) -> None:
-    """Add the tab; it is built after those whose results and files it lists. The value of
-    `answered` is the visitor's last answer."""
+def build_history(page: gr.Blocks, sources: Sources) -> None:
+    """Add the tab; it is built after those whose results and files it lists."""
     events = HistoryEvents(page)
-    past = gr.State([])
+    past = sources.compared.past
     with gr.Row(equal_height=True):
         choice = gr.Radio([], label=mark("Results of this visit"), elem_id="history", scale=4)
         delete_now = gr.Button(
@@ -68,15 +62,26 @@ def build_history(page: gr.Blocks, answered: gr.State) -> None:
     holders, downloads = events.holders, events.downloads
     changes = [block.change for block in [*events.uploads, downloads, events.frame]]
     gr.on(changes, events.note, holders, **raw)
-    for given in (downloads, events.of_batch, events.compared):
-        held = [past, choice, answered, given]
-        given.change(events.remember, held, [past, choice, shown], **raw)
+    of_batch = [sources.batch, sources.lead.frames, sources.lead.model]
+    remembered = [
+        files_of.change(event, [past, choice, files_of, *held], [past, choice, shown], **raw)
+        for files_of, event, held in (
+            (downloads, events.remember_one, [sources.answered]),
+            (events.of_batch, events.remember_batch, of_batch),
+            (events.compared, events.remember_pair, [sources.compared.answers]),
+        )
+    ]
     # By the visitor alone: deleting empties it, too, and has its own receipt to show.
     choice.input(events.show, [choice, past], [shown, files], **light)
-    cleared = [*holders, *events.results, answered, past, choice, shown]
+    cleared = [*holders, *events.results, sources.answered, past, choice, shown]
     delete_now.click(lambda: gr.update(visible=True), None, sure, **light)
     gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
-    delete.click(events.forget, [*holders, files], [*cleared, events.answer, events.form], **raw)
+    forgotten = delete.click(
+        events.forget, [*holders, files], [*cleared, events.answer, events.form], **raw
+    )
+    to_compare = sources.compared.of_both("result")
+    for changed in (*remembered, forgotten):
+        changed.then(events.offer, [past, *to_compare], to_compare, **light)
     page.unload(events.leave)  # also when the browser is closed
 
 
@@ -101,15 +106,40 @@ class HistoryEvents:
         session = request.session_hash or ""
         self.ledger.note(session, [*values, shown_to(self.page, session)])
 
-    def remember(
-        self, results: list[Past], chosen: str | None, answered: Any, given: Any
+    def remember_one(
+        self,
+        results: list[Past],
+        chosen: str | None,
+        given: Any,
+        answered: tuple[Question, Report] | None,
     ) -> tuple[list[Past], Any, Any]:
-        """The documents of an answer, a batch or a comparison join the list; `answered` is the
-        visitor's last question and its report, or None."""
-        report = answered[1] if answered else None
-        results = with_result(results, list(paths_in(given)), report)
-        choices = gr.update(choices=[(entry.line, entry.name) for entry in results])
-        return results, choices, choose() if results and not chosen else gr.skip()
+        """The documents of an answer join the list; `answered` is the last question and its
+        report."""
+        kept = (kept_answer(*answered),) if answered else ()
+        return _remembered(results, chosen, given, kept)
+
+    def remember_batch(
+        self, results: list[Past], chosen: str | None, given: Any, batch: Batch, *about: str
+    ) -> tuple[list[Past], Any, Any]:
+        """Those of a batch; it began with the preset and model of `about`."""
+        # Also called once the downloads are emptied.
+        kept = kept_answers(batch, *about) if given else ()
+        return _remembered(results, chosen, given, kept)
+
+    def remember_pair(
+        self, results: list[Past], chosen: str | None, given: Any, kept: tuple[Kept, ...]
+    ) -> tuple[list[Past], Any, Any]:
+        """Those of a comparison."""
+        return _remembered(results, chosen, given, kept)
+
+    def offer(self, results: list[Past], *chosen: str | None) -> list[Any]:
+        """The answers to choose from, where two are compared."""
+        choices = choices_of(one for entry in results for one in entry.kept)
+        keys = {key for _line, key in choices}
+        update: dict[str, Any] = {"choices": choices, "visible": bool(choices)}
+        # The value only where it is gone: a choice that is just being made must not be undone.
+        gone = [key is not None and key not in keys for key in chosen]
+        return [gr.update(**update, **({"value": None} if one else {})) for one in gone]
 
     def show(self, name: str | None, results: list[Past]) -> tuple[str, Any]:
         entry = next((entry for entry in results if entry.name == name), None)
@@ -132,52 +162,13 @@ class HistoryEvents:
         self.ledger.delete(request.session_hash or "")
 
 
-def with_result(results: list[Past], paths: list[Path], answer: Report | None = None) -> list[Past]:
-    """`results` and the result whose documents lie at `paths`, the newest first; an analysis
-    whose files are more or newer replaces itself. Where it is `answer`, its line is in the active
-    language."""
-    report = next((path for path in paths if path.suffix == ".json"), None)
-    if report is None or not report.is_file():
-        return results
-    content = json.loads(report.read_text(encoding="utf-8"))
-    if isinstance(content, list):
-        line, analysis = _of_batch(content)
-    elif "answers" in content:
-        line, analysis = _of_pair(content)
-    else:
-        line, analysis = _of_one(content, answer)
-    others = [entry for entry in results if entry.analysis != analysis]
-    taken = {entry.line for entry in others}
-    while line in taken:
-        line += "*"  # a radio with two equal lines could not be read
-    return [Past(analysis, line, tuple(paths)), *others]
-
-
-def _of_one(content: dict[str, Any], report: Report | None) -> tuple[str, tuple[str, str]]:
-    """The line of one file's report, and which analysis it is of."""
-    analysis = content["created_utc"], content["video"]["sha256"]
-    text = content["headline"]
-    if report is not None and (report.created_utc, report.video.sha256) == analysis:
-        text = headline(report)  # the document's own is English
-    return f"{content['video']['name']} · {text} · {content['created_utc'][11:16]} UTC", analysis
-
-
-def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, tuple[str, str]]:
-    """The same for the answers of a batch, the last of which has the time."""
-    names = [answer["video"]["name"] for answer in answers]
-    created = max((answer["created_utc"] for answer in answers), default="")
-    clock = f" · {created[11:16]} UTC" if created else ""
-    line = _("{count} files: {names}", count=len(names), names=", ".join(names)[:80])
-    return f"{line}{clock}", (created, "\n".join(names))
-
-
-def _of_pair(content: dict[str, Any]) -> tuple[str, tuple[str, str]]:
-    """The same for two answers that were compared."""
-    names = [answer["video"]["name"] for answer in content["answers"]]
-    created = content["created_utc"]
-    clock = f" · {created[11:16]} UTC" if created else ""
-    line = _("Comparison: {first} and {second}", first=names[0], second=names[1])
-    return f"{line}{clock}", (created, "\n".join(names))
+def _remembered(
+    results: list[Past], chosen: str | None, given: Any, kept: tuple[Kept, ...]
+) -> tuple[list[Past], Any, Any]:
+    """The results, the list of them, and what is shown of one."""
+    results = with_result(results, list(paths_in(given)), kept)
+    choices = gr.update(choices=[(entry.line, entry.name) for entry in results])
+    return results, choices, choose() if results and not chosen else gr.skip()
 
 
 def frame(entry: Past) -> Markup:
