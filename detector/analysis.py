@@ -71,11 +71,13 @@ class Analysis:
             return [whole]
         if self.rounds > 1 + ROUNDS or self.again <= 0 or self.info.is_still:
             return []
+        # Also the crops that fill no batch yet: where to sample next depends on all scores.
         self._score()
         rules = self.detector.rules.at(self.settings.threshold)
         people = self._people(rules, explained=False)
         runs = with_suspicion(self._runs(people), people, rules)
         part = stretch_of(self.settings, self.info)
+        # Beside faces without a score in one round only; the rest is for suspicious clips.
         ranges = further_ranges(runs, self.info, self.again, gaps_too=self.rounds == 2, part=part)
         self.again -= sum(stretch.frames for stretch in ranges)  # frames left for later rounds
         return ranges
@@ -90,6 +92,7 @@ class Analysis:
     def add_clip(self, clip: Sequence[Frame]) -> bool:
         """Find the people in one clip, and score once a batch is full; whether that was now."""
         with self.spent("detect"):
+            # Turned before detection: MTCNN and the network expect upright faces.
             clip, turns = self.upright.stand(clip)
             tracks = [
                 track
@@ -98,6 +101,7 @@ class Analysis:
             ]
         self.turns += zip((frame.second for frame in clip), turns, strict=True)
         self.seconds += [frame.second for frame in clip]
+        # Frames, not faces: two people in one frame count once.
         self.with_face += len({index for track in tracks for index in track.indices})
         if len(tracks) > self.settings.max_faces:
             self.too_many = True
@@ -105,6 +109,7 @@ class Analysis:
         self.followed.update(track.id for track in tracks)
         with self.spent("crop"):
             self.waiting += [self._cut(clip, track) for track in tracks]
+        # A batch of crops uses the processor best, and none waits in memory beyond it.
         full = sum(len(cut.crops) for cut in self.waiting) >= BATCH[self.detector.device]
         if full:
             self._score()
@@ -148,6 +153,7 @@ class Analysis:
             if self._too_short(rules):
                 people = tuple(_short(person) for person in people)
             begin, end = stretch_of(self.settings, self.info)
+            # Before the video's score: its interval is that of a person, widened.
             missed = chance_missed(self._runs(people), end, begin=begin)
             people = tuple(_widened(person, missed) for person in people)
             answer = score_video(people, rules)
@@ -172,7 +178,9 @@ class Analysis:
             frames_sampled=len(self.seconds),
             frames_with_face=self.with_face,
             heat_scale=self._heat_scale(people),
+            # In the order of `Warn`, so that the same video gives the same report.
             warnings=tuple(warning for warning in Warn if warning in warnings),
+            # Further rounds sample between the clips of the first one.
             sampled_seconds=tuple(sorted(self.seconds)),
             turns=turns,
             timing_ms=self.spent.rounded(),
@@ -227,6 +235,7 @@ class Analysis:
         ]
         qualities = [[quality for clip in clips for quality in clip.qualities] for clips in people]
         people = reliably_detected(people, qualities, rules, sure=SURE, still=still)
+        # Numbers are given after false detections are removed, so that none is missing.
         people.sort(key=lambda clips: (clips[0].seconds[0], clips[0].boxes[0].x0))
         of = self.settings.heat_of
         scored = [
@@ -238,29 +247,6 @@ class Analysis:
         return explain_people(
             scored, people, explainer_for(self.detector.network, rules, self.settings)
         )
-
-
-def camera(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
-    """The facts of pictures that are no file. Raises ValueError without two of them."""
-    frames = [frame for clip in clips for frame in clip]
-    if len(frames) < 2:
-        raise ValueError("a stream needs at least two pictures")
-    height, width = frames[0].image.shape[:2]
-    seconds = frames[-1].second - frames[0].second
-    return VideoInfo(
-        name="",
-        bytes=0,
-        sha256="",
-        container="",
-        codec="",
-        seconds=seconds,
-        frames=len(frames),
-        fps=(len(frames) - 1) / seconds if seconds else 0.0,
-        width=width,
-        height=height,
-        rotation=0,
-        has_audio=False,
-    )
 
 
 def _unscored(person: int, faces: Sequence[UnscoredFace]) -> Person:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from detector.analysis import Analysis, camera
+from detector.analysis import Analysis
 from detector.errors import VideoError
 from detector.explain.frame import explain_frame
 from detector.explain.robustness import try_worse_copies
@@ -69,7 +69,7 @@ from detector.settings import Settings
 from detector.signals import read_signals
 from detector.video import DecodeNotes, Limits
 from detector.video.degrade import Alter, altered
-from detector.video.live import Shot
+from detector.video.live import Shot, stream_info
 from detector.video.sampling import SamplingRange
 
 
@@ -105,8 +105,8 @@ class Detector(Operations):
     def load(cls, weights: str | Path | None = None, device: str = "auto") -> Detector:
         """The detector behind `weights`: a model's name, a .safetensors file, or the default.
 
-        Raises WeightsError if what was requested is missing or damaged. When nothing was requested
-        for and nothing is there, the detector answers `untrained`.
+        Raises WeightsError if what was requested is missing or damaged. Where nothing was
+        requested and nothing is there, the detector answers `untrained`.
         """
         device = pick_device(device)
         found = find_weights(weights, device=device)
@@ -205,7 +205,7 @@ class Detector(Operations):
         """The pictures are decoded like any file."""
         read = reader(progress.check, isolate=self.isolate)
         frames = [[self._decoded(shot, read) for shot in clip] for clip in clips]
-        analysis = Analysis(self, settings, camera(frames), Stopwatch())
+        analysis = Analysis(self, settings, stream_info(frames), Stopwatch())
         for clip in frames:
             progress.update(ANALYSING, len(analysis.seconds), sum(map(len, frames)))
             analysis.add_clip(clip)
@@ -266,7 +266,7 @@ def load_all(device: str = "auto") -> dict[str, Detector]:
 
     Never empty: without trained weights it has the one whose reports are `untrained`.
     """
-    # Further models are offered only where they lie beside the default one.
+    # Further models are offered only where they are beside the default one.
     default = Detector.load(device=device)
     detectors = {default.info.id: default}
     if default.loaded is not None and default.loaded.source == "weights folder":

@@ -5,9 +5,10 @@ While the network computes, pictures of the stream are dropped. They are counted
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from detector.records import Report, Verdict
+from detector.records import Frame, Report, Verdict, VideoInfo
 
 EVERY_SECONDS = 0.25  # between two pictures of the camera; a score takes .16 s on two cores
 TIME_LIMIT = 60  # seconds, after which the page stops the camera, for others to have a turn
@@ -107,3 +108,26 @@ def notified(stream: Stream) -> Stream:
 def clips_of(shots: tuple[Shot, ...]) -> list[tuple[Shot, ...]]:
     """A window as clips of neighbours, as the detector samples a video."""
     return [shots[start : start + STEP] for start in range(0, len(shots), STEP)]
+
+
+def stream_info(clips: Sequence[Sequence[Frame]]) -> VideoInfo:
+    """The facts of pictures that are no file. Raises ValueError without two of them."""
+    frames = [frame for clip in clips for frame in clip]
+    if len(frames) < 2:
+        raise ValueError("a stream needs at least two pictures")
+    height, width = frames[0].image.shape[:2]
+    seconds = frames[-1].second - frames[0].second
+    return VideoInfo(
+        name="",
+        bytes=0,
+        sha256="",
+        container="",
+        codec="",
+        seconds=seconds,
+        frames=len(frames),
+        fps=(len(frames) - 1) / seconds if seconds else 0.0,
+        width=width,
+        height=height,
+        rotation=0,
+        has_audio=False,
+    )
