@@ -21,7 +21,7 @@ from detector.requests import Request
 from detector.service.admission import TURNS, Admission, Served, Terms
 from detector.service.identity import visitor_of
 from detector.service.jobs import WAITING, Step, run_job
-from detector.service.queueing import Allowance, Line
+from detector.service.queueing import Allowance, Queue
 from detector.ui import html
 from detector.ui.api import working
 from detector.video import Limits
@@ -61,11 +61,11 @@ def test_queue_positions_are_reported_and_only_decrease(pool: ThreadPoolExecutor
     standin, admission = Standin(), Admission()
     served = Served(standin, admission)
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(admission.line) == 1)
+    wait_until(lambda: len(admission.queue) == 1)
     others = []
     for k in range(3):
         others.append(Visit(pool, served, f"{k}.mp4"))
-        wait_until(lambda k=k: len(admission.line) == k + 2)
+        wait_until(lambda k=k: len(admission.queue) == k + 2)
     wait_until(lambda: all(visit.places for visit in others))
     assert [visit.places[-1] for visit in others] == [1, 2, 3]
     first.leave.set()
@@ -76,11 +76,11 @@ def test_queue_positions_are_reported_and_only_decrease(pool: ThreadPoolExecutor
 
 
 def test_only_one_is_served_at_a_time(pool: ThreadPoolExecutor) -> None:
-    line, inside, most = Line(), 0, 0
+    queue, inside, most = Queue(), 0, 0
 
     def visit() -> None:
         nonlocal inside, most
-        with line.turn(lambda place: None):
+        with queue.turn(lambda place: None):
             inside += 1
             most = max(most, inside)
             time.sleep(0.005)
@@ -88,14 +88,14 @@ def test_only_one_is_served_at_a_time(pool: ThreadPoolExecutor) -> None:
 
     for done in [pool.submit(visit) for _ in range(20)]:
         done.result(timeout=10)
-    assert (most, len(line)) == (1, 0)
+    assert (most, len(queue)) == (1, 0)
 
 
 def test_leaving_the_queue_moves_the_others_up(pool: ThreadPoolExecutor) -> None:
     admission = Admission()
     served = Served(Standin(), admission)
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(admission.line) == 1)
+    wait_until(lambda: len(admission.queue) == 1)
     leaves = Visit(pool, served, "a.mp4")
     wait_until(lambda: bool(leaves.places))
     stays = Visit(pool, served, "b.mp4")
@@ -109,12 +109,12 @@ def test_leaving_the_queue_moves_the_others_up(pool: ThreadPoolExecutor) -> None
 
 
 def test_a_full_queue_refuses_at_once(pool: ThreadPoolExecutor) -> None:
-    admission = Admission(Terms(longest_line=2))
+    admission = Admission(Terms(longest_queue=2))
     served = Served(Standin(), admission)
     visits = [Visit(pool, served, "slow.mp4")]
     for k in (2, 3):
         visits.append(Visit(pool, served, "a.mp4"))
-        wait_until(lambda k=k: len(admission.line) == k)
+        wait_until(lambda k=k: len(admission.queue) == k)
     with pytest.raises(VideoError, match="2 people are waiting") as raised:
         served.analyze("late.mp4")
     assert raised.value.status is Status.BUSY
@@ -126,7 +126,7 @@ def test_a_job_ends_with_its_time(pool: ThreadPoolExecutor) -> None:
     """The clock is read inside the loop, and waiting does not count."""
     served = Served(Standin(), Admission(Terms(job_seconds=0.3)))
     first = Visit(pool, served, "slow.mp4")
-    wait_until(lambda: len(served.admission.line) == 1)
+    wait_until(lambda: len(served.admission.queue) == 1)
     second = Visit(pool, served, "next.mp4")
     with pytest.raises(VideoError, match="minutes that one job may take") as raised:
         first.result.result(timeout=10)

@@ -57,7 +57,7 @@ def wait_until(met: Callable[[], bool], *, seconds: float = 20) -> None:
 
 def idle(service: Service) -> bool:
     """Whether no job waits or is worked on."""
-    return service.count("detector_line") == 0
+    return service.count("detector_queue") == 0
 
 
 def files_of(service: Service) -> set[Path]:

@@ -96,7 +96,7 @@ def test_metrics_count_jobs_stages_line_and_refusals_by_reason(
     assert samples["detector_jobs_total", "analysis", "ok"] == 1
     assert samples["detector_jobs_total", "analysis", "no_video"] == 1
     assert samples["detector_refusals_total", "closed"] == 1
-    assert samples["detector_line",] == 0
+    assert samples["detector_queue",] == 0
     assert any(name == "detector_stage_seconds_count" for name, *_ in samples)
     assert "a.mp4" not in text
 

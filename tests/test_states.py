@@ -138,7 +138,7 @@ def test_a_full_queue_shows_when_to_try_again(
 ) -> None:
     clip = write_clip(tmp_path / "mine.mp4", plain(2))
     with (
-        serving({"stand-in": Standin()}, Limits(), Terms(longest_line=0)) as address,
+        serving({"stand-in": Standin()}, Limits(), Terms(longest_queue=0)) as address,
         occupied(address, tmp_path),
     ):
         expect_status(browser, address, clip, Status.BUSY, "people are waiting already")

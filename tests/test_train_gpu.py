@@ -1,4 +1,4 @@
-"""The minutes on a GPU, rehearsed without one."""
+"""The minutes on a GPU, as a smoke test without one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_whole_script_runs_on_two_cores(tmp_path: Path) -> None:
     shards = drawn_shards(tmp_path / "drawn", clips=3, frames=3)
     pack.main(["--shards", str(shards), "--out", str(tmp_path / "packed")])
     out = tmp_path / "out"
-    code = gpu.main(["--packed", str(tmp_path / "packed"), "--out", str(out), "--rehearse"])
+    code = gpu.main(["--packed", str(tmp_path / "packed"), "--out", str(out), "--smoke-test"])
     table = (out / "table.md").read_text()
     assert code == 0, table
     for figure in ("frames at step", "clips at step", "crops of val", "8 frames"):

@@ -6,7 +6,7 @@
 Trains frames, then clips, evaluates, publishes, splits the weights into parts, runs the tests that
 need CUDA and the speed benchmark, and prints a table. Each step is a command of its own with its
 own limit; the results of one that fails or is stopped are kept, and the next begins. With
-`--rehearse` the same steps run on two CPU cores in a minute or two, at sizes too small to train.
+`--smoke-test` the same steps run on two CPU cores in a minute or two, at sizes too small to train.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from train.parts import split
 from train.verbs import DataError, verb
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 8.0  # times the limits in a rehearsal: cores may be slow, and shared
+PATIENCE = 8.0  # times the limits in a smoke test: cores may be slow, and shared
 GRACE = 20.0  # seconds in which a step may store its state after the signal to stop
 
 
@@ -51,7 +51,7 @@ class Outcome:
 
 def steps_of(options: argparse.Namespace) -> list[Step]:
     """All steps but the first and the last, in order of what is worth most."""
-    out, tiny = options.out, options.rehearse
+    out, tiny = options.out, options.smoke_test
     shards, run, weights = (str(out / name) for name in ("shards", "run", "weights"))
     results = str(out / "results.json")
     # Loaders and the training process share the CPU's cores.
@@ -191,9 +191,9 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--total", type=float, default=8.7, help="minutes for everything")
     parser.add_argument("--id", default="accurate", help="name of the model")
     parser.add_argument("--trained-on", default="Labelled video, face crops and pseudo-fakes.")
-    parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU")
+    parser.add_argument("--smoke-test", action="store_true", help="tiny, on the CPU")
     options = parser.parse_args(argv)
-    if options.rehearse:
+    if options.smoke_test:
         options.backbone, options.size, options.pairs = "test_resnet", 32, 2
         options.minutes, options.init, options.teacher = 0.03, "", ""
         # The limit of everything grows with that of each step.
@@ -213,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unpack += ["--out", str(options.out / "shards")]
     outcomes = []
     for step in (
-        Step("unpack", unpack, 60 * (PATIENCE if options.rehearse else 1)),
+        Step("unpack", unpack, 60 * (PATIENCE if options.smoke_test else 1)),
         *steps_of(options),
     ):
         outcomes.append(follow(step, logs, end))

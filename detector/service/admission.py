@@ -36,7 +36,7 @@ from detector.service.identity import current_visitor, name_request
 from detector.service.jobs import WAITING
 from detector.service.metrics import Metrics
 from detector.service.pace import Pace
-from detector.service.queueing import Allowance, Line
+from detector.service.queueing import Allowance, Queue
 from detector.text.llm import Narrator, retell
 
 
@@ -44,12 +44,12 @@ from detector.text.llm import Narrator, retell
 class Terms:
     """On what terms visitors are served.
 
-    `longest_line` are those who may wait at once. `burst` analyses are free at once, then
+    `longest_queue` are those who may wait at once. `burst` analyses are free at once, then
     `per_minute`; uploads have an allowance of the same kind. `job_seconds` may an analysis take,
     and the drawing of its video as long again.
     """
 
-    longest_line: int = 16
+    longest_queue: int = 16
     burst: int = 40  # two full batches
     per_minute: float = 6.0
     uploads_burst: int = 60
@@ -76,10 +76,10 @@ class Admission:
 
     def __init__(self, terms: Terms | None = None) -> None:
         self.terms = terms or Terms()
-        self.line = Line()
+        self.queue = Queue()
         self.jobs = Allowance(self.terms.burst, self.terms.per_minute)
         self.uploads = Allowance(self.terms.uploads_burst, self.terms.uploads_per_minute)
-        self.metrics = Metrics(lambda: len(self.line))
+        self.metrics = Metrics(lambda: len(self.queue))
         self.pace = Pace()
 
     def turned_away(self, reason: str) -> None:
@@ -88,14 +88,14 @@ class Admission:
         note("refused", reason=reason)
 
     def admit(self) -> None:
-        """Raises VideoError if the line is full, or the visitor's share is used up."""
+        """Raises VideoError if the queue is full, or the visitor's share is used up."""
         # Before the allowance is charged: who is refused for the queue has lost nothing.
-        if len(self.line) > self.terms.longest_line:
+        if len(self.queue) > self.terms.longest_queue:
             raise self._refusal(
                 lazy(
                     "{count} people are waiting already, which is all that this machine can "
                     "serve in reasonable time.",
-                    count=self.terms.longest_line,
+                    count=self.terms.longest_queue,
                 ),
                 Status.BUSY,
             )
@@ -118,7 +118,7 @@ class Admission:
         stop.
 
         That raises VideoError once the time is used up. Raises CancelledError if the visitor
-        leaves the line.
+        leaves the queue.
         """
 
         def waiting(place: int) -> None:
@@ -132,7 +132,7 @@ class Admission:
         status = "error"
         begun = None
         try:
-            with self.line.turn(waiting):
+            with self.queue.turn(waiting):
                 begun = time.monotonic()
                 yield self._until(begun + self.terms.job_seconds, should_stop)
                 status = "ok"

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 # A new step is yielded at once, an old one again after so long: each one costs the server as much
 # as a request, and a generator can only be closed when it yields.
 QUIET_SECONDS = 0.5
-# The stage of a job whose turn has not come: 0 is done, and `total` is its place in line.
+# The stage of a job whose turn has not come: 0 is done, and `total` is its place in the queue.
 WAITING = mark("Waiting in line")
 STARTING = mark("Starting")
 

@@ -18,9 +18,9 @@ def is_enabled() -> bool:
 
 
 class Metrics:
-    """`in_line()` is called when the metrics are read."""
+    """`queued()` is called when the metrics are read."""
 
-    def __init__(self, in_line: Callable[[], int]) -> None:
+    def __init__(self, queued: Callable[[], int]) -> None:
         # Not the library's global one, so that tests and several services do not share counts.
         registry = self._registry = CollectorRegistry()
 
@@ -35,11 +35,11 @@ class Metrics:
         self._jobs = counter("jobs", "Jobs that ended, by kind and outcome", "job", "status")
         self._answers = counter("answers", "Reports, by status", "status")
         self._refusals = counter("refusals", "Who was turned away, by reason", "reason")
-        self._waited = seconds("wait", "Time in line", "job")
-        self._worked = seconds("job", "Time of work", "job")
+        self._waited = seconds("wait", "Time in the queue", "job")
+        self._worked = seconds("job", "Time of the work", "job")
         self._stages = seconds("stage", "Time of each stage of an analysis", "stage")
-        line = Gauge("detector_line", "Jobs that wait or are worked on", registry=registry)
-        line.set_function(in_line)
+        queue = Gauge("detector_queue", "Jobs that wait or are worked on", registry=registry)
+        queue.set_function(queued)
 
     def ended(self, job: str, status: str, waited: float, worked: float) -> None:
         self._jobs.labels(job, status).inc()

@@ -13,7 +13,7 @@ MOST_BUCKETS = 10_000
 POLL_SECONDS = 0.2  # a visitor notices no shorter delay; each poll wakes a thread
 
 
-class Line:
+class Queue:
     """First come, first served; each one is shown how many are before it."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Line:
         """Keeps the turn, once it has come.
 
         Until then `waiting(place)` is called about five times a second; place 1 is next. What it
-        raises leaves the line.
+        raises leaves the queue.
         """
         ticket = object()
         with self._moved:

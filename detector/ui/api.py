@@ -200,7 +200,7 @@ class Endpoints:
             "max_faces": {"min": 1, "max": 32, "default": 8},
             "min_face_pixels": self.detectors[self.default].rules.min_size,
             "files_kept_seconds": KEPT_SECONDS,
-            "waiting_at_most": terms.longest_line,
+            "waiting_at_most": terms.longest_queue,
             "jobs": {"at_once": terms.burst, "per_minute": terms.per_minute},
             "job_seconds": terms.job_seconds,
             "heat_methods": list(HEAT_METHODS),

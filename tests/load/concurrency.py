@@ -144,7 +144,7 @@ def killed(service: Service, files: Files, visitors: int = 4) -> dict[str, Any]:
         rows.append(row)
         if len(rows) == visitors:
             os.kill(service.worker, signal.SIGSTOP)  # else it could die between two jobs
-            while not service.count("detector_line"):
+            while not service.count("detector_queue"):
                 time.sleep(0.01)
             time.sleep(0.5)
             os.kill(service.worker, signal.SIGKILL)
@@ -167,7 +167,7 @@ def sample(service: Service, jobs: int) -> Sample:
 def until_idle(service: Service, seconds: float = 30) -> None:
     """Raises RuntimeError if a request is still queued."""
     end = time.monotonic() + seconds
-    while service.count("detector_line"):
+    while service.count("detector_queue"):
         if time.monotonic() > end:
             raise RuntimeError("a request was left in the queue")
         time.sleep(0.1)

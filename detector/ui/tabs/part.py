@@ -79,7 +79,7 @@ def _moment(text: str) -> float | None:
 def inspected(detector: Served, path: Path | None) -> tuple[VideoInfo | None, str]:
     """The facts of a file, or a sentence on why it cannot be used; neither while others are being
     served, who would have to wait for it."""
-    if not path or len(detector.admission.line):
+    if not path or len(detector.admission.queue):
         return None, ""
     try:
         return detector.inspect(path), ""

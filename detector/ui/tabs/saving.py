@@ -22,7 +22,7 @@ from detector.service.jobs import Step
 from detector.ui.handlers import Detectors, Question, original_frame
 
 ELEM_ID = "saved-frame"
-PATIENCE = 8.0  # seconds in line behind others, after which what is shown is saved
+PATIENCE = 8.0  # seconds in the queue behind others, after which what is shown is saved
 ON_VALUE = """watch('value', () => document.dispatchEvent(
   new CustomEvent('viewer-frame', { detail: props.value })));"""
 
