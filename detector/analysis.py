@@ -93,11 +93,11 @@ class Analysis:
         """Find the people in one clip, and score once a batch is full; whether that was now."""
         with self.spent("detect"):
             # Turned before detection: MTCNN and the network expect upright faces.
-            clip, turns = self.upright.stand(clip)
+            clip, turns = self.upright.turn_upright(clip)
             tracks = [
                 track
                 for track in self.tracker.follow(clip, self.upright.find)
-                if not self.upright.lies(clip[track.indices[0]].image, track.faces[0])
+                if not self.upright.is_rotated(clip[track.indices[0]].image, track.faces[0])
             ]
         self.turns += zip((frame.second for frame in clip), turns, strict=True)
         self.seconds += [frame.second for frame in clip]
@@ -196,7 +196,7 @@ class Analysis:
             Warn.TONE_MAPPED: notes.tone_mapped,
             Warn.DEINTERLACED: notes.deinterlaced,
             Warn.TURNED: any(degrees for _, degrees in self.turns),
-            Warn.LYING_FACES: self.upright.lying,
+            Warn.LYING_FACES: self.upright.rotated,
         }
 
     def _too_short(self, rules: ScoringRules) -> bool:

@@ -88,7 +88,7 @@ def work(run: Run, found: Found) -> int:
     except (KeyboardInterrupt, CancelledError):
         if not run.options.watch:
             done = f"{len(run.outcomes)} of {len(found.files)} files are done"
-            more = ", and the same command with --resume goes on" if run.outputs.out else ""
+            more = ", and the same command with --resume continues" if run.outputs.out else ""
             run.console.warn(
                 f"Interrupted; {done}, and the requested outputs are written for them{more}."
             )
@@ -130,7 +130,7 @@ def _found(parser: argparse.ArgumentParser, options: argparse.Namespace, outputs
         parser.error("the following arguments are required: paths")
     if options.watch and not all(path.is_dir() for path in options.paths):
         parser.error("--watch needs folders")
-    # Files that this run will write are no input, even where they lie in the same folder.
+    # Files that this run will write are no input, even where they are in the same folder.
     found = gather(options.paths, Limits().suffixes, outputs.written(), within=bool(options.watch))
     if not found.files and not options.watch:
         parser.error("found no video or picture in what was given")

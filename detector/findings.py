@@ -9,7 +9,7 @@ from detector.language import Message
 
 
 class Status(StrEnum):
-    """Why there is, or is not, a score. Only `OK` carries one."""
+    """Why there is, or is not, a score. Only `OK` has one."""
 
     OK = "ok"
     NO_FACE = "no_face"
@@ -97,7 +97,7 @@ class RegionShare:
 class ClipScore:
     """The score of a person in one run of neighbouring frames, from `start` to `end` in seconds.
 
-    `logit` is uncalibrated; `weight`, in [0, 1], is how much the quality of its faces lets it
+    `logit` is uncalibrated; `weight`, in [0, 1], is how much the quality of its faces makes it
     count, 0 where it does not.
     """
 

@@ -128,6 +128,6 @@ def test_a_run_of_an_earlier_version_is_compared_by_the_new_names_of_its_setting
     path.write_text(json.dumps({"teach": 1.0, "judge_every": 400, "rate": 0.1}))
     current = {"teacher_weight": 2.0, "evaluate_every": 300, "rate": 0.1, "origin": {}}
     with pytest.raises(DataError, match=r"teacher_weight 1\.0, not 2\.0"):
-        write_config(path, current, goes_on=True)
-    write_config(path, current | {"teacher_weight": 1.0}, goes_on=True)
+        write_config(path, current, resumed=True)
+    write_config(path, current | {"teacher_weight": 1.0}, resumed=True)
     assert json.loads(path.read_text())["evaluate_every"] == 300

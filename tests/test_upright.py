@@ -97,13 +97,13 @@ def test_a_head_that_is_only_tilted_is_left_as_it_is(finder: FaceFinder, degrees
 
     matrix = cv2.getRotationMatrix2D((256, 200), degrees, 0.8)
     image = cv2.warpAffine(portrait(), matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
-    frames, turns = Upright(finder).stand(clip_of([image.astype(np.uint8)] * 3))
+    frames, turns = Upright(finder).turn_upright(clip_of([image.astype(np.uint8)] * 3))
     assert turns == [0, 0, 0]
     assert frames[0].image is not None
 
 
 def test_pictures_without_a_face_are_left_as_they_are(finder: FaceFinder) -> None:
-    _, turns = Upright(finder).stand(clip_of(plain(4)))
+    _, turns = Upright(finder).turn_upright(clip_of(plain(4)))
     assert turns == [0, 0, 0, 0]
 
 
@@ -122,9 +122,9 @@ def test_a_small_rotated_face_in_a_large_picture_is_turned(
     (face,) = finder.find(images[:1])[0]
     assert 40 <= min(face.box.width, face.box.height) < 70
     upright = Upright(finder)
-    assert upright.stand(clip_of(images))[1] == [0, 0]
-    assert upright.stand(clip_of(lying(images, degrees)))[1] == [degrees] * 2
-    assert upright.stand(clip_of(images))[1] == [0, 0]
+    assert upright.turn_upright(clip_of(images))[1] == [0, 0]
+    assert upright.turn_upright(clip_of(lying(images, degrees)))[1] == [degrees] * 2
+    assert upright.turn_upright(clip_of(images))[1] == [0, 0]
 
 
 def test_large_pictures_without_a_face_are_detected_at_full_size_a_few_times_only(
@@ -139,7 +139,7 @@ def test_large_pictures_without_a_face_are_detected_at_full_size_a_few_times_onl
     )
     upright = Upright(finder)
     for _ in range(6):
-        upright.stand(clip_of(plain(2, (1920, 1080))))
+        upright.turn_upright(clip_of(plain(2, (1920, 1080))))
     assert sum(side > 640 for side in closely) == 12
 
 
@@ -152,7 +152,7 @@ def test_upright_faces_cost_no_further_detection(
         finder, "detect", lambda images: searched.append(len(images)) or detect(images)
     )
     upright = Upright(finder)
-    frames, _ = upright.stand(clip_of(moving_portrait(5)))
+    frames, _ = upright.turn_upright(clip_of(moving_portrait(5)))
     upright.find([frames[0].image, frames[-1].image])
     assert sum(searched) == 2
 

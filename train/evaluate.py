@@ -69,7 +69,7 @@ FIXED_FRAMES = 20
 def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
     """Temperature, bias and threshold from labelled logits.
 
-    Calling a real person fake is the worse error, so the threshold lies where `FALSE_ALARMS` of
+    Calling a real person fake is the worse error, so the threshold is where `FALSE_ALARMS` of
     the real ones pass it. Below it, "no sign" is only the answer where no more than `MISSES` of the
     fake ones lie; in between the answer is "undecided".
     """

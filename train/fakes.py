@@ -291,7 +291,7 @@ def draw_alteration(rng: np.random.Generator) -> Degradation:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How the source lies wrong on the target: shifts as shares of the eye-mouth distance."""
+    """How the source is displaced on the target: shifts as shares of the eye-mouth distance."""
 
     x: float
     y: float
@@ -398,7 +398,7 @@ def _bend(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8
 
 
 def similarity(source: Floats, target: Floats) -> Floats:
-    """The (2, 3) rotation, scale and shift that best carries `source` (N, 2) to `target`
+    """The (2, 3) rotation, scale and shift that best maps `source` (N, 2) to `target`
     (Umeyama 1991, without reflection)."""
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
     # Real and imaginary part of the complex scale that least squares gives.

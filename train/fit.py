@@ -328,7 +328,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--cnn-rate",
         type=float,
         default=0.0,
-        help="stage two: how fast the CNN goes on learning, of --rate; 0 is frozen",
+        help="stage two: the CNN's learning rate, as a share of --rate; 0 is frozen",
     )
     parser.add_argument(
         "--mix", type=share_of, nargs="+", metavar="RECIPE=SHARE", help="see train.clips"
@@ -378,7 +378,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_config(
         stage.with_suffix(".config.json"),
         asdict(config) | {"origin": origin},
-        goes_on=stage.with_suffix(".checkpoint.safetensors").exists(),
+        resumed=stage.with_suffix(".checkpoint.safetensors").exists(),
     )
     run = Run(options.out, config, loss_of(config))
     if config.minutes and run.accelerator.num_processes > 1:

@@ -6,7 +6,7 @@
     python -m train.hygiene augment --table t.parquet --out altered
 
 `measure` fills the columns frames, seconds, width, height, faces, hash and status; what was
-measured is kept, so that a restart goes on. `clean` marks rows in `status`; nothing is deleted,
+measured is kept for a restart. `clean` marks rows in `status`; nothing is deleted,
 and `train.prepare` leaves marked rows out. `balance` counts, and evens out by sampling weights;
 `augment` evens out by altered copies of real training videos, until there are as many as fakes.
 """

@@ -1,4 +1,4 @@
-"""Where a run began and by what code: enough to repeat it, and to refuse to go on otherwise."""
+"""Where a run began and by what code: enough to repeat it, and to refuse to resume it otherwise."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_config(path: Path, config: Mapping[str, Any], *, goes_on: bool) -> None:
-    """Store the config of a run. One that `goes_on` from a checkpoint must have the settings that
+def write_config(path: Path, config: Mapping[str, Any], *, resumed: bool) -> None:
+    """Store the config of a run. One that `resumed` from a checkpoint must have the settings that
     it was begun with, but for `MAY_CHANGE`, or DataError is raised."""
     # As it will be read again: tuples become lists.
     current = json.loads(json.dumps(config))
-    if goes_on and path.exists():
+    if resumed and path.exists():
         stored: dict[str, Any] = json.loads(path.read_text())
         begun = {RENAMED.get(name, name): value for name, value in stored.items()}
         changed = sorted(_changes(begun, current))

@@ -146,7 +146,7 @@ def _store(picture: Image, second: float, face: Face) -> StoredFace:
 
 def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> list[StoredFace]:
     seconds, pictures = _frames_of_video(path, config)
-    frames, _ = Upright(finder).stand(
+    frames, _ = Upright(finder).turn_upright(
         [Frame(*pair) for pair in zip(seconds, pictures, strict=True)]
     )
     pictures = [frame.image for frame in frames]

@@ -493,7 +493,7 @@ def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
 
 
 def ranking_loss(logits: Tensor) -> Tensor:
-    """The logistic loss of how far each fake lies above the real beside it (RankNet, Burges et al.
+    """The logistic loss of how far each fake is above the real beside it (RankNet, Burges et al.
     2005): a camera, codec or person that raises both logits of a pair changes nothing."""
     # Real and fake of one pair are neighbours, see `train.clips.collate`.
     return functional.softplus(logits[0::2] - logits[1::2]).mean()

@@ -67,7 +67,7 @@ def verb(main: Main) -> Verb:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
-            print("Stopped; the same command goes on from here.", file=sys.stderr)
+            print("Stopped; the same command resumes here.", file=sys.stderr)
             # 128 + SIGINT, as shells report it.
             return 130
 

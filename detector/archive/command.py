@@ -3,7 +3,7 @@
 Answers go to the Parquet folder, progress to standard error, a summary to standard output.
 Exit codes: 0 every video has its row (also those that could not be scored), 2 mistyped or nothing
 found, 3 at least one video was given up, 5 no trained weights, 130 interrupted; then the same
-command goes on where it was.
+command resumes where it was.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def run(entries: Sequence[Entry], store: Store, setup: WorkerSetup) -> int:
                 failed += [record["uri"]] if record["status"] == Status.UNSAFE else []
                 show(bar, record, verdicts)
     except KeyboardInterrupt:
-        print("Interrupted; what is done is kept, and the same command goes on.", file=sys.stderr)
+        print("Interrupted; what is done is kept, and the same command resumes.", file=sys.stderr)
         return INTERRUPTED
     finally:
         store.flush()

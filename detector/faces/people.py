@@ -17,8 +17,8 @@ MAX_GAP = 0.5  # seconds between two detections; a head hardly turns away and ba
 # people from different videos one in 1000 is below 1.05.
 ALIKE, ALIKE_ELSEWHERE = 1.0, 0.85
 UNLIKE = 1.4  # above it another person has taken the place; one person's descriptors reach 1.37
-# How much unlikeness a place a face's width away, or more, adds: less than lies between `ALIKE` and
-# `UNLIKE`, so that it decides only between two people who look alike.
+# How much unlikeness a place a face's width away, or more, adds: less than `ALIKE` and `UNLIKE`
+# differ by, so that it decides only between two people who look alike.
 _PLACE_COUNTS = 0.3
 _MOST_DESCRIPTORS = 6  # descriptors per person; bounds memory and time
 # Unlikeness to all kept descriptors from which one more is kept: well below `ALIKE`, so that the

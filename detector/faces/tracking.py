@@ -52,12 +52,12 @@ class PeopleTracker:
     def follow(self, frames: Sequence[Frame], find: Find) -> list[ClipTrack]:
         """Who is where in one clip of consecutive frames, ordered by id.
 
-        A clip may also lie between clips that were followed before; then ids go on from its
+        A clip may also be between clips that were followed before; then ids continue from its
         neighbours on both sides.
 
         Detects faces (`find`: images -> faces of each) on the first and last frame of each shot
         and at most half a second apart, and interpolates between; where two detections do not
-        agree, on every frame of the shot. Ids go on from the clip before, across a cut for those
+        agree, on every frame of the shot. Ids continue from the clip before, across a cut for those
         with similar descriptors. Keeps two thumbnails and a box per person of every clip, and a few
         descriptors of each person.
         """
@@ -109,7 +109,7 @@ class PeopleTracker:
 
     def _joined(self, tracks: list[ClipTrack], after: _Past, named: int) -> list[ClipTrack]:
         """`tracks`, whose new ids (from `named` on) become those of the clip after where they
-        go on there."""
+        continue there."""
         fresh = [track for track in tracks if track.id >= named]
         taken = {track.id for track in tracks}
         there = [person for person in after.boxes if person not in taken]

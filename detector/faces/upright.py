@@ -24,8 +24,8 @@ CLEAR, TILTED, BETTER = 0.95, 45.0, 1.0
 # exceed those that it shows as it is. With both, 15 of 15 real clips are turned back from 90 and
 # 180 degrees, and none that is upright is turned.
 ENOUGH, CLEARLY_MORE = 3.0, 2.0
-LYING = 4.5  # log-odds by which a face is more of a face when turned; upright ones reach 3.4
-LYING_TILT = 60.0  # degrees, between `TILTED` and a face on its side
+ROTATED = 4.5  # log-odds by which a face is more of a face when turned; upright ones reach 3.4
+ROTATED_TILT = 60.0  # degrees, between `TILTED` and a face on its side
 # Pictures of one video that are searched at a finer scale in all orientations without a face being
 # found: at 4K such a picture takes as long as some 20 of its frames otherwise do.
 MOST_IN_VAIN = 3
@@ -37,13 +37,13 @@ class Upright:
 
     finder: FaceFinder
     turn: int = 0  # degrees, counter-clockwise, of the last picture
-    lying: bool = False  # whether a face was found to lie beside others that do not
+    rotated: bool = False  # whether a face was found rotated beside others that are not
     in_vain: int = 0  # pictures in which a finer search found no clear face either
     # Of the present clip: pictures made by turning one, and the faces detected in each.
     _made: dict[tuple[int, int], Image] = field(default_factory=dict)
     _detected: dict[int, list[Face]] = field(default_factory=dict)
 
-    def stand(self, clip: Sequence[Frame]) -> tuple[list[Frame], list[int]]:
+    def turn_upright(self, clip: Sequence[Frame]) -> tuple[list[Frame], list[int]]:
         """The frames turned so that faces stand upright, and the degrees by which each was."""
         self._made.clear()
         self._detected.clear()
@@ -65,12 +65,12 @@ class Upright:
         """As `FaceFinder.find`; faces found already in an image are not searched again."""
         return self.finder.find(images, [self._detected.get(id(image)) for image in images])
 
-    def lies(self, image: Image, face: Face) -> bool:
-        """Whether this face lies, in an image that was turned so that others stand."""
+    def is_rotated(self, image: Image, face: Face) -> bool:
+        """Whether this face is not upright, in an image that was turned so that others are."""
         odds = self.finder.uprightness(image, [face.box])[0]
-        lies = bool(odds[1:].max() - odds[0] > LYING) or _tilt(face) > LYING_TILT
-        self.lying |= lies
-        return lies
+        found = bool(odds[1:].max() - odds[0] > ROTATED) or _tilt(face) > ROTATED_TILT
+        self.rotated |= found
+        return found
 
     def _turn_of(self, image: Image) -> int:
         """How far to turn this image: as the last one, unless its faces clearly lie otherwise.
@@ -127,7 +127,7 @@ def _evidence(faces: Sequence[Face]) -> float:
     odds = [
         # Clipped: a detection of exactly 1 would be infinite.
         np.log(max(face.detection, 1e-6) / max(1 - face.detection, 1e-5))
-        # A face that lies (90 degrees and more) is no evidence, whatever its score.
+        # A face on its side or upside down (90 degrees and more) is no evidence at any score.
         * np.cos(np.radians(min(_tilt(face), 90.0)))
         for face in faces
     ]

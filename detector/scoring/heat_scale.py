@@ -35,7 +35,7 @@ def heat_scale(scores: Sequence[FaceScore | Moment], floor: float = 1.0) -> floa
     the 95th percentile of the frames' peaks. `floor`, spread over the whole map, keeps rounding
     noise dark (see `heat_floor`).
 
-    scores   of all people of the video; 0.0 if none carries a map
+    scores   of all people of the video; 0.0 if none has a map
     """
     maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
     if not maps:

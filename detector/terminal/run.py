@@ -146,7 +146,7 @@ class Run:
                 self.console.out.write_bytes(target.read_bytes())
 
     def write(self, place: Path, data: bytes) -> None:
-        """Write an output, or print why that failed and go on."""
+        """Write an output, or print why that failed and continue."""
         if place == STDOUT:
             self.console.out.write_bytes(data)
             return

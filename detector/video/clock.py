@@ -89,12 +89,12 @@ class SoundClock(Clock):
         super().move(packet)
 
     def _after_jump(self, packet: AnyPacket) -> float:
-        """As the picture's, which may have jumped already; else the sound just goes on."""
+        """As the picture's, which may have jumped already; else the sound just continues."""
         # Candidates within the same `IN_STEP` are equally near; of those the first one is taken.
-        goes_on = super()._after_jump(packet)
+        continued = super()._after_jump(packet)
         return min(
-            (self._picture.shift, self._picture.before, goes_on),
-            key=lambda shift: abs(shift - goes_on) // IN_STEP,
+            (self._picture.shift, self._picture.before, continued),
+            key=lambda shift: abs(shift - continued) // IN_STEP,
         )
 
 

@@ -1,8 +1,8 @@
 """What is known from the packets of a video before decoding: when frames are shown, and which
 packets those frames need.
 
-In H.264 (ITU-T H.264, 7.4.1) a picture with nal_ref_idc 0 is referred to by no other, and an
-IDR picture lets nothing after it refer to anything before it. So, without changing a pixel of
+In H.264 (ITU-T H.264, 7.4.1) a picture with nal_ref_idc 0 is referred to by no other, and
+nothing after an IDR picture refers to anything before it. So, without changing a pixel of
 the requested frames, a decoder can skip every other picture of the first kind, every stretch
 between two IDR pictures in which nothing is requested, and the rest of a stretch after its last
 requested frame. A key frame alone is no such border: in an open GOP later packets

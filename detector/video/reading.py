@@ -95,7 +95,7 @@ def read_clips(
     """The clips that `plan_clips` chooses, one after the other, `frames` frames in all.
 
     Frames are exactly those of a full decode, pixels and times, though most of an H.264 file
-    is not decoded. The first shown frame is second 0, wherever the container lets it start.
+    is not decoded. The first shown frame is second 0, wherever the container starts it.
     A damaged stretch makes clips shorter or leaves them out, which `notes` records. Frames that
     change size in mid-stream are scaled to the first size; pixels are made square, HDR and wide
     colours brought to an ordinary screen's, and of interlaced pictures one moment is taken. Times

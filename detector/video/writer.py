@@ -175,7 +175,7 @@ class _Sound:
             self._next = self._following()
 
     def _following(self) -> Block | None:
-        """A sound that cannot be read on ends there; the picture goes on."""
+        """A sound that cannot be read on ends there; the picture continues."""
         with suppress(VideoError):
             return next(self._blocks, None)
         return None
