@@ -9,7 +9,7 @@ import pytest
 
 from detector import Detector
 from detector.service.admission import Admission, Served
-from detector.service.session_files import Ledger, paths_in
+from detector.service.session_files import SessionFiles, paths_in
 from detector.settings import Settings
 from detector.ui.handlers import Question
 from detector.ui.page import build_page
@@ -33,36 +33,36 @@ def sent(path: Path) -> dict[str, Any]:
 
 
 def test_clearing_a_visit_deletes_its_own_files_only(files: list[Path]) -> None:
-    ledger = Ledger()
-    ledger.note("mine", [sent(files[0]), None, "text"])
-    ledger.note("yours", [sent(files[1])])
-    assert ledger.delete("mine") == 1
+    recorded = SessionFiles()
+    recorded.note("mine", [sent(files[0]), None, "text"])
+    recorded.note("yours", [sent(files[1])])
+    assert recorded.delete("mine") == 1
     assert [path.exists() for path in files] == [False, True, True]
     assert not files[0].parent.exists()
 
 
 def test_a_file_shared_by_two_visits_is_deleted_with_the_last(files: list[Path]) -> None:
-    ledger = Ledger()
+    recorded = SessionFiles()
     for session in ("mine", "yours"):
-        ledger.note(session, sent(files[0]))
-    assert ledger.delete("mine") == 0
-    assert ledger.delete("yours") == 1
+        recorded.note(session, sent(files[0]))
+    assert recorded.delete("mine") == 0
+    assert recorded.delete("yours") == 1
     assert not files[0].exists()
 
 
 def test_the_examples_of_the_page_stay(files: list[Path]) -> None:
-    ledger = Ledger(lambda: [str(files[2])])
-    ledger.note("mine", [sent(path) for path in files])
-    assert ledger.delete("mine") == 2
+    recorded = SessionFiles(lambda: [str(files[2])])
+    recorded.note("mine", [sent(path) for path in files])
+    assert recorded.delete("mine") == 2
     assert files[2].exists()
 
 
 def test_what_is_gone_already_is_no_error(files: list[Path]) -> None:
-    ledger = Ledger()
-    ledger.note("mine", sent(files[0]))
+    recorded = SessionFiles()
+    recorded.note("mine", sent(files[0]))
     files[0].unlink()
-    assert ledger.delete("mine") == 0
-    assert ledger.delete("nobody") == 0
+    assert recorded.delete("mine") == 0
+    assert recorded.delete("nobody") == 0
 
 
 def test_files_are_found_however_deep_they_are_named(files: list[Path]) -> None:

@@ -151,7 +151,7 @@ WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 METAPHORS = {
     *("asked", "asks", "heard", "hears", "listens", "looked", "looks", "speaks", "spoken"),
     *("told", "tells", "voice", "silent", "honest", "desk", "analyst", "buried", "buries"),
-    *("judged", "unjudged", "deaf", "believed", "unheard", "spoke", "taught", "drown"),
+    *("judged", "unjudged", "ledger", "deaf", "believed", "unheard", "spoke", "taught", "drown"),
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Ledger:
+class SessionFiles:
     """Paths by session. A file is stored by its content's hash, so two visitors who give the same
     file share it: it is deleted when the last of them releases it. `kept()` are never deleted."""
 

@@ -23,7 +23,7 @@ from tests.load.concurrency import Files, Sample, concurrent, killed, latencies
 from tests.load.service import running
 
 # Of memory: from a fifth of the way to the end, and over the second half alone, when the server
-# has as many sessions to remember as it ever will.
+# has as many sessions in memory as it ever will.
 GROWTH, LATE_GROWTH = 0.10, 0.03
 WEIGHTS = "import sys, pathlib, tests.tiny; tests.tiny.tiny_weights(pathlib.Path(sys.argv[1]))"
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from detector.language import _, mark
 from detector.records import Report
 from detector.service.batch import Batch
-from detector.service.session_files import Ledger, paths_in
+from detector.service.session_files import SessionFiles, paths_in
 from detector.ui.gradio_patches import components, shown_to
 from detector.ui.greeting import begun, greeting
 from detector.ui.handlers import Question
@@ -77,7 +77,7 @@ def build_history(page: gr.Blocks, sources: Sources) -> None:
     delete_now.click(lambda: gr.update(visible=True), None, sure, **light)
     gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
     forgotten = delete.click(
-        events.forget, [*holders, files], [*cleared, events.answer, events.form], **raw
+        events.delete_all, [*holders, files], [*cleared, events.answer, events.form], **raw
     )
     to_compare = sources.compared.of_both("result")
     for changed in (*remembered, forgotten):
@@ -89,7 +89,7 @@ class HistoryEvents:
     """The tab's events; of visitors they store only which files are whose."""
 
     def __init__(self, page: gr.Blocks) -> None:
-        self.ledger = Ledger(lambda: kept_files(page))
+        self.files = SessionFiles(lambda: kept_files(page))
         self.page = page
         self.holders = file_components(page)
         self.results = report_components(page)
@@ -104,7 +104,7 @@ class HistoryEvents:
     def note(self, request: gr.Request, *values: Any) -> None:
         """The files that the browser has, and those last sent to it: a viewer's, too."""
         session = request.session_hash or ""
-        self.ledger.note(session, [*values, shown_to(self.page, session)])
+        self.files.note(session, [*values, shown_to(self.page, session)])
 
     def remember_one(
         self,
@@ -148,10 +148,10 @@ class HistoryEvents:
         there = [str(path) for path in entry.files if path.is_file()]
         return frame(entry), gr.update(value=there, visible=bool(there))
 
-    def forget(self, request: gr.Request, *values: Any) -> list[Any]:
+    def delete_all(self, request: gr.Request, *values: Any) -> list[Any]:
         """Delete every file of this visit, and show the page as it was at first."""
         self.note(request, *values)
-        count = self.ledger.delete(request.session_hash or "")
+        count = self.files.delete(request.session_hash or "")
         cleared = [gr.update(value=None) for _ in self.holders]
         first = [gr.update(value=begun(block)) for block in self.results]
         emptied: list[Any] = [None, [], gr.update(choices=[], value=None), deleted(count)]
@@ -159,7 +159,7 @@ class HistoryEvents:
 
     def leave(self, request: gr.Request) -> None:
         self.note(request)
-        self.ledger.delete(request.session_hash or "")
+        self.files.delete(request.session_hash or "")
 
 
 def _remembered(
