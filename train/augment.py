@@ -1,6 +1,7 @@
 """The changes that cameras, codecs and web sites make to faces; for training and for tests.
 
-All functions take and return one clip: images (T, H, W, 3) RGB uint8.
+All functions take and return one clip: images (T, H, W, 3) RGB uint8. Ranges and chances without a
+source are set by hand; `train.sheet` shows what they give.
 """
 
 from __future__ import annotations

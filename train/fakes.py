@@ -3,7 +3,8 @@
 Self-blending is written from Shiohara & Yamasaki, "Detecting Deepfakes with Self-Blended Images"
 (arXiv 2204.08376), section 3; its clip form, per-frame drift and temporal kinds follow the ideas
 of arXiv 2408.17065 and 2501.01184. The random generator is passed in, and parameters are drawn
-once per clip, so that flicker is a cue only where it is meant to be one.
+once per clip, so that flicker is a cue only where it is meant to be one. Ranges and
+chances that no paper gives are set by hand; `train.sheet` shows what they give.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def calibration_floor(probability: ArrayLike, bins: int = 10, rounds: int = 400)
     with few files chance alone fills the bins unevenly."""
     p = np.asarray(probability, float)
     rng = np.random.default_rng(0)
-    # Labels drawn from the probabilities themselves: a perfectly calibrated forecaster.
+    # Labels drawn from the probabilities themselves, a perfectly calibrated forecaster: consistency
+    # resampling (Bröcker & Smith 2007).
     drawn = rng.random((rounds, len(p))) < p
     return float(np.mean([calibration_error(labels, p, bins) for labels in drawn]))
 
@@ -109,7 +110,7 @@ def sigmoid(logit: ArrayLike) -> Floats:
 
 def fit_calibration(fake: ArrayLike, logit: ArrayLike) -> tuple[float, float]:
     """Temperature and bias that make sigmoid((logit + bias) / temperature) most likely (Platt
-    scaling), by Newton's method.
+    scaling, Platt 1999), by Newton's method.
 
     Both classes weigh alike, so the prior is one half whatever their counts.
     """

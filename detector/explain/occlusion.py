@@ -1,9 +1,10 @@
 """Why a moment looks manipulated: the part of the face, confirmed by hiding it, and its weight.
 
 A heat map follows the network's gradients; it may mark regions that change nothing when they are
-hidden. So the regions that it marks are blurred, one at a time, and scored again. Regions on which
-both agree are reported; otherwise the answer is "not localised". A test costs at most five crops,
-so an analysis tests its first moments only, and any other on request (`explain.frame`).
+hidden. So the regions that it marks are blurred, one at a time, and scored again (Zeiler and
+Fergus 2014, here by regions of the face, not in a grid). Regions on which both agree are reported;
+otherwise the answer is "not localised". A test costs at most five crops, so an analysis tests its
+first moments only, and any other on request (`explain.frame`).
 """
 
 from __future__ import annotations

@@ -49,10 +49,11 @@ def unlikeness(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _aligned(image: Image, face: Face) -> Image:
-    """(112, 112, 3): turned, moved and scaled so that eyes, nose and mouth lie in fixed places."""
+    """(112, 112, 3): turned, moved and scaled so that eyes, nose and mouth are in fixed places."""
     crop = cut_face(image, face.box, _CUT)
     points_in_crop = landmarks_in_crop(face.landmarks, face.box, _CUT).astype(np.float64)
-    # The least-squares similarity, points taken as complex numbers: there = turn * here + shift.
+    # The least-squares similarity (Umeyama 1991), points taken as complex numbers:
+    # there = turn * here + shift.
     here, there = (points @ np.array([1, 1j]) for points in (points_in_crop, _PLACES * _SIDE))
     around = here - here.mean()
     # vdot conjugates its first argument; the quotient has scale and angle.

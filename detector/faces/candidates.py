@@ -85,7 +85,8 @@ def added(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
         for other in more
         if other.detection >= SURE
         and min(other.box.width, other.box.height) >= SMALLEST
-        # Of the smaller box: a closer pass finds parts of a face again, at another scale.
+        # Of the smaller box: a closer pass finds parts of a face again, at another scale. The
+        # share is that of `matching.SAME_FACE`.
         and not any(share_of_smaller(face.box, other.box) > 0.3 for face in faces)
     ]
 

@@ -51,7 +51,8 @@ def _frontal(landmarks: FloatArray, width: float) -> float:
     if distance == 0.0 or width <= 0.0:
         return 0.0
     middle = (left_eye + right_eye + left_mouth + right_mouth) / 4
-    # Projection onto the line between the eyes, as a share of their distance: scale- and tilt-free.
+    # Our own measure: the projection onto the line between the eyes, as a share of their distance,
+    # free of scale and tilt.
     aside = abs(float((nose - middle) @ across)) / distance**2
     centred = 1.0 - 2.0 * aside  # 0 once the nose is below an eye
     spread = distance / width / _FRONTAL_SPREAD

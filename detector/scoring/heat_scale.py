@@ -40,7 +40,8 @@ def heat_scale(scores: Sequence[FaceScore | Moment], floor: float = 1.0) -> floa
     maps = [(score.heat, score.fake) for score in scores if score.heat is not None]
     if not maps:
         return 0.0
-    # A percentile, since the maximum would follow one outlier among the frames.
+    # A percentile, since the maximum would follow one outlier among the frames. Our own rule; 95 is
+    # set by hand, one frame in the default 20.
     peak = float(np.percentile([heat.max() for heat, _ in maps], 95))
     highest = max(fake for _, fake in maps)
     # `floor` is of a whole map, and all maps of a video have one size: so much is it per cell.

@@ -232,7 +232,7 @@ def find_segments(
     """
     starts = np.array([clip.seconds[0] for clip in clips])
     # Clips are spread evenly, so a normal step is the usual distance; later rounds make it
-    # shorter.
+    # shorter. Three steps: clips lost at one or two places do not end a segment.
     pause = 3 * float(np.percentile(np.diff(starts), 75)) if len(clips) > 1 else 0.0
     suspicious = [bool(calibrate(clip.logit, rules) >= rules.threshold) for clip in clips]
     runs: list[list[ScoredClip]] = []
