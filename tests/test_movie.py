@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from detector.errors import CancelledError
 from detector.records import Box, Frame, Image, Person, Report, Status, Verdict
@@ -90,9 +91,7 @@ def test_no_box_is_interpolated_across_a_frame_without_a_face(tmp_path: Path) ->
     assert left_edge(shown[0.6]) is None
 
 
-@pytest.mark.parametrize(
-    ("second", "note"), [(0.9, "Not sampled here"), (2.0, "No face found"), (0.1, None)]
-)
+@pytest.mark.parametrize(("second", "note"), [(0.9, "#?"), (2.0, "#0"), (0.1, None)])
 def test_a_frame_without_a_box_states_the_reason(
     monkeypatch: pytest.MonkeyPatch, second: float, note: str | None
 ) -> None:
@@ -103,6 +102,23 @@ def test_a_frame_without_a_box_states_the_reason(
     image = np.full((240, 320, 3), 120, np.uint8)
     movie.Annotator(report, margin=0.3).draw(Frame(second, image))
     assert notes == ([note] if note else [])
+
+
+def test_nothing_is_drawn_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video is in no language, and every sign is in the typeface of every machine."""
+    labels: list[str] = []
+    monkeypatch.setattr(
+        movie, "draw_face", lambda image, _box, label, *_, **__: labels.append(label) or image
+    )
+    image = np.full((240, 320, 3), 120, np.uint8)
+    for fake in (0.0, 0.004, 0.5, 0.998):
+        person = moving_face([0.0], fake=fake)
+        movie.Annotator(reports.report((person,), [0.0]), margin=0.3).draw(Frame(0.0, image))
+    movie.Annotator(reports.untrained(), margin=0.3).draw(Frame(0.0, image))
+    assert labels == ["#1 · <1 %", "#1 · <1 %", "#1 · 50 %", "#1 · >99 %", "#1 · ?"]
+    missing = bytes(ImageFont.load_default(20).getmask("\uffff"))
+    for sign in set("".join([*labels, movie.NO_FACE, movie.NOT_SAMPLED])) - {" "}:
+        assert bytes(ImageFont.load_default(20).getmask(sign)) != missing, sign
 
 
 def test_heat_is_drawn_near_its_own_frame_only_and_only_on_request(tmp_path: Path) -> None:

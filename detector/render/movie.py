@@ -15,7 +15,7 @@ from detector.records import Box, FaceScore, Frame, Image, Report, UnscoredFace,
 from detector.render.boxes import STEADY, BoxPath, ShownBox
 from detector.render.overlay import colour_of, draw_face, draw_note, heat_on_frame, shrink
 from detector.sandbox.reader import reader
-from detector.text.summary import percent
+from detector.text.figures import percent_sign
 from detector.video import VideoWriter
 from detector.video.turning import turned_all
 
@@ -23,6 +23,9 @@ from detector.video.turning import turned_all
 LONG_SIDE = 1280
 # A heat map belongs to its own frame; it is shown around it just long enough to be visible.
 HEAT_NEAR = 0.25
+# Signs instead of words: the typeface has Latin letters only, and a video is in no language. What
+# they mean is in `ui/templates/drawn.html` and in the README.
+NOT_SCORED, NO_FACE, NOT_SAMPLED = "?", "#0", "#?"
 # A still picture becomes a video of two seconds, so that a player shows it at all.
 STILL_FRAMES = 50
 
@@ -73,7 +76,7 @@ class Annotator:
                 warm = self._warm(warm, box_shown, factor)
         drawn = warm
         for person, box_shown in shown:
-            label = f"Person {person} · {_score_text(box_shown.nearest)}"
+            label = f"#{person} · {_score_text(box_shown.nearest)}"
             box = _scaled(box_shown.box, factor)
             drawn = draw_face(drawn, box, label, self.colours[person], dashed=not box_shown.found)
         if not shown:
@@ -93,14 +96,14 @@ class Annotator:
         """Whether the nearest sample has no face, or that no frame was sampled here."""
         near = min(self.sampled, key=lambda moment: abs(moment - second), default=None)
         if near is None or abs(near - second) > STEADY or round(near, 3) in self.with_face:
-            return "Not sampled here"
-        return "No face found"
+            return NOT_SAMPLED
+        return NO_FACE
 
 
 def _score_text(face: FaceScore | UnscoredFace) -> str:
     if isinstance(face, FaceScore) and face.usable:
-        return percent(face.fake)
-    return "not scored"
+        return percent_sign(face.fake)
+    return NOT_SCORED
 
 
 def _scaled(box: Box, factor: float) -> Box:

@@ -51,3 +51,10 @@ def percent(fake: float) -> str:
     if fake < 0.01:
         return _("under 1 %")
     return f"{fake * 100:.0f} %"
+
+
+def percent_sign(fake: float) -> str:
+    """The same without words, to be drawn into pictures."""
+    if fake > 0.99:
+        return ">99 %"
+    return "<1 %" if fake < 0.01 else f"{fake * 100:.0f} %"

@@ -18,6 +18,7 @@ from detector.ui.tabs.explain import build_panel, wire_panel
 from detector.ui.tabs.given import build_given
 from detector.ui.tabs.part import Part, build_plan, build_stretch
 from detector.ui.tabs.saving import build_saving
+from detector.ui.templates import piece
 from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
@@ -116,6 +117,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
         moments = _leading("moments")
         numbers = gr.HTML(elem_id="numbers", elem_classes="report")
         files = gr.Files(label=mark("Downloads"), interactive=False, elem_id="downloads")
+        greeting(gr.HTML, lambda: piece("drawn.html"), elem_classes="report")
     texts = findings, people, moments, numbers, dispute
     return Shown(
         form,
