@@ -26,6 +26,7 @@ from detector.render.comparison import (
     fact_lines,
     signal_lines,
 )
+from detector.render.spacing import unbroken
 from detector.requests import Analyze, Hooks, Request
 from detector.settings import Settings
 from detector.text.comparison import comparison_texts
@@ -148,7 +149,7 @@ def test_a_comparison_is_a_page_in_every_language(language: str) -> None:
     page = comparison_page(compared(two_people(), still_image()), language)
     assert f'<html lang="{language}">' in page
     with in_language(language):
-        expected = [text.replace(" %", "\N{NO-BREAK SPACE}%") for text in _texts()]
+        expected = list(map(unbroken, _texts()))
     assert all(text in unescape(page) for text in expected)
 
 

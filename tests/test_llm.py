@@ -82,7 +82,7 @@ def test_a_faithful_text_is_shown_with_its_model(narrator: Narrator) -> None:
     assert report.retelling is not None
     assert report.retelling.text == StandIn.reply
     assert "stand-in" in retelling_text(report.retelling)
-    assert StandIn.reply in to_html(report).replace("\N{NO-BREAK SPACE}%", " %")
+    assert StandIn.reply in to_html(report).replace("\N{NO-BREAK SPACE}", " ")
     assert not faults(to_json(report), SCHEMA)
 
 

@@ -17,7 +17,8 @@ from detector.language import SOURCE, _, in_language
 from detector.records import Report
 from detector.render.answer_card import answer_card, facts
 from detector.render.document import answer_json
-from detector.render.report_page import made_by, page_style, unbroken
+from detector.render.report_page import made_by, page_style
+from detector.render.spacing import unbroken_html
 from detector.render.templates import html
 from detector.render.timeline import charts
 from detector.text.comparison import LETTERS, comparison_texts
@@ -71,7 +72,7 @@ def comparison_page(found: Comparison, language: str = SOURCE) -> str:
             sections=comparison_sections(found),
             made=made_by(max(_made(side) for side in found.sides)),
         )
-    return unbroken(page)
+    return unbroken_html(page) + "\n"
 
 
 @in_language(SOURCE)

@@ -24,9 +24,11 @@ from detector.render.sections import (
     sections_css,
     signals,
 )
+from detector.render.spacing import unbroken_html
 from detector.render.templates import html
 from detector.render.templating import escaped
 from detector.render.timeline import charts
+from detector.text.figures import length_text
 from detector.text.phrases import families_text
 from detector.text.summary import limits
 
@@ -50,18 +52,13 @@ def to_html(report: Report, language: str = SOURCE) -> str:
             origin=_origin(report),
             made=made_by(report.created_utc),
         )
-    return unbroken(page)
+    return unbroken_html(page) + "\n"
 
 
 def page_style() -> Markup:
     """The style of a page of its own: that of the sections, then what a page adds."""
     own = resources.files("detector.render").joinpath("report.css").read_text("utf-8")
     return Markup(sections_css() + own)
-
-
-def unbroken(page: Markup) -> str:
-    """The text of a page in which no line break separates a number from its percent sign."""
-    return str(page).replace(" %", "\N{NO-BREAK SPACE}%") + "\n"
 
 
 def made_by(created_utc: str) -> Markup:
@@ -91,5 +88,5 @@ def _origin(report: Report) -> Sequence[tuple[str, str]]:
         (_("Video SHA-256"), report.video.sha256),
         (_("Frames requested"), str(settings.frames) if settings.frames else _("by length")),
         (_("Faces at most"), str(settings.max_faces)),
-        (_("Time spent"), f"{spent:.1f} s" if spent else _("not measured")),
+        (_("Time spent"), length_text(spent) if spent else _("not measured")),
     ]

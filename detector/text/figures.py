@@ -38,6 +38,11 @@ def length_text(seconds: float) -> str:
     return clock(round(seconds)).partition(".")[0]
 
 
+def whole_seconds(seconds: float) -> str:
+    """How long something takes, where tenths would only flicker: 12 s."""
+    return _("{seconds} s", seconds=f"{seconds:.0f}")
+
+
 def fps_text(fps: float) -> str:
     """Frames per second with at most two decimals: 25, 29.97."""
     return f"{fps:.2f}".rstrip("0").rstrip(".")

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from detector.render.spacing import unbroken_html
+
 Block = TypeVar("Block", gr.HTML, gr.Markdown)
 Render = Callable[[], str]
 _RENDER = "rendered_for_visitors"
@@ -15,7 +17,7 @@ _RENDER = "rendered_for_visitors"
 def greeting(kind: type[Block], render: Render, **options: Any) -> Block:
     """A component that shows `render()`: in English at first, then in the visitor's language,
     which is the active one when it is called."""
-    block = kind(render(), **options)
+    block = kind(unbroken_html(render()), **options)
     # On the block itself, so that nothing is kept of a page that is gone.
     vars(block)[_RENDER] = render
     return block

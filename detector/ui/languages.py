@@ -17,6 +17,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from detector.language import LANGUAGES, SOURCE, active_language, catalogue, in_language, mark
+from detector.render.spacing import unbroken_html
 from detector.service.identity import visitor_language
 from detector.ui.gradio_patches import components, events_of, relabel
 from detector.ui.greeting import render_of
@@ -108,14 +109,14 @@ def _refusing() -> Iterator[None]:
         yield
     except gr.Error as error:
         title = "" if error.title == "Error" else error.title
-        error.message = str(piece("refusal.html", title=title, message=error.message))
+        error.message = unbroken_html(piece("refusal.html", title=title, message=error.message))
         raise
 
 
 def unbroken(shown: Any) -> Any:
-    """Updates in which no line of HTML breaks between a number and its per cent sign."""
+    """Updates in which no line of HTML breaks between a number and its unit."""
     if isinstance(shown, Markup):
-        return str(shown).replace(" %", "\N{NO-BREAK SPACE}%")
+        return unbroken_html(shown)
     if isinstance(shown, dict):
         return {key: unbroken(value) for key, value in shown.items()}
     # Not their subclasses: a named tuple takes its fields one by one.

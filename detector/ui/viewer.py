@@ -20,6 +20,7 @@ from detector.language import LANGUAGES, _, catalogue, mark
 from detector.records import Box, FaceScore, Person, Report, UnscoredFace, verdict_name
 from detector.render.boxes import BoxPath
 from detector.render.chart import dash_of
+from detector.render.spacing import unbroken
 from detector.render.timeline import timeline_svg
 from detector.render.viewer_media import COLUMNS, Views
 from detector.text.summary import clock, headline, peak_of, percent, verdict_text
@@ -198,8 +199,8 @@ def viewer_data(
         people=people,
         stretches=_stretches(report.people),
         charts=[timeline_svg(report, width=width, interactive=True) for width in CHART_WIDTHS],
-        headline=headline(report),
-        note=note,
+        headline=unbroken(headline(report)),
+        note=unbroken(note),
     )
 
 
@@ -216,7 +217,7 @@ def _person(person: Person, report: Report, margin: float, *, so_far: bool) -> V
         name=_("Person {person}", person=person.id),
         dash=dash_of(person.id),
         verdict=verdict_name(person.verdict) or "none",
-        summary=_summary(person, so_far=so_far),
+        summary=unbroken(_summary(person, so_far=so_far)),
         frames=[_frame(face, size, margin) for face in sorted(faces, key=lambda face: face.second)],
         boxes=[
             [[knot.second, *_shares(knot.box, size), float(knot.steady)] for knot in run]
@@ -238,7 +239,7 @@ def _frame(face: FaceScore | UnscoredFace, size: tuple[int, int], margin: float)
     square = [x0, y0, x1 - x0, y1 - y0]
     if isinstance(face, UnscoredFace):
         return AnalysedFrame(second=face.second, fake=None, text=_("not scored"), square=square)
-    text = percent(face.fake)
+    text = unbroken(percent(face.fake))
     if not face.usable:
         text = _("{score}, too unclear to count", score=text)
     return AnalysedFrame(second=face.second, fake=face.fake, text=text, square=square)
@@ -267,7 +268,7 @@ def _stretches(people: Sequence[Person]) -> list[Stretch]:
                         person=person.id,
                         start=clock(part.start),
                         end=clock(part.end),
-                        peak=percent(part.peak),
+                        peak=unbroken(percent(part.peak)),
                     ),
                 )
             )

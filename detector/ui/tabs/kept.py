@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from detector.records import Person, Report
+from detector.render.spacing import unbroken
 from detector.service.batch import Batch
 from detector.settings import Settings
 from detector.text.figures import percent
@@ -46,7 +47,7 @@ class Kept:
         report, text = self.report, headline(self.report)
         if report.score is not None:
             text = f"{percent(report.score)}, {verdict_text(report.verdict)}"
-        return f"{self.name} · {text} · {report.created_utc[11:16]} UTC"
+        return f"{self.name} · {unbroken(text)} · {report.created_utc[11:16]} UTC"
 
     @property
     def preset(self) -> str | None:

@@ -12,6 +12,7 @@ from detector.errors import VideoError
 from detector.language import _, mark
 from detector.records import Report, verdict_name
 from detector.settings import Settings
+from detector.text.figures import whole_seconds
 from detector.text.summary import headline, percent, verdict_text
 from detector.ui import html
 from detector.ui.greeting import greeting
@@ -134,7 +135,7 @@ def live_card(stream: Stream, report: Report) -> Markup:
             (_("Answer after"), f"{last.took * 1000:.0f} ms"),
             (_("Pictures seen"), str(stream.received)),
             (_("Dropped"), str(stream.dropped)),
-            (_("Time left"), f"{max(TIME_LIMIT - stream.elapsed, 0):.0f} s"),
+            (_("Time left"), whole_seconds(max(TIME_LIMIT - stream.elapsed, 0))),
         ],
     )
 
@@ -152,7 +153,7 @@ def _trend(stream: Stream) -> list[tuple[str, str, str]]:
         (
             f"{4 + 292 * score.second / TIME_LIMIT:.1f}",
             f"{62 - 58 * score.fake:.1f}",
-            f"{score.second:.0f} s: {percent(score.fake)}",
+            f"{whole_seconds(score.second)}: {percent(score.fake)}",
         )
         for score in stream.scores
         if score.fake is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.language import _
+from detector.render.spacing import unbroken
 from detector.text.summary import headline
 from detector.ui.tabs.kept import Kept
 
@@ -75,7 +76,7 @@ def _analysis_of(answer: dict[str, Any]) -> Analysis:
 def _of_one(content: dict[str, Any], kept: tuple[Kept, ...]) -> tuple[str, Analysis]:
     """The line of one file's report, and which analysis it is of."""
     # The document's own headline is English.
-    text = headline(kept[0].report) if kept else content["headline"]
+    text = unbroken(headline(kept[0].report) if kept else content["headline"])
     line = f"{content['video']['name']} · {text} · {content['created_utc'][11:16]} UTC"
     return line, _analysis_of(content)
 
