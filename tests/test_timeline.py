@@ -166,6 +166,26 @@ def test_the_threshold_is_drawn_where_it_is() -> None:
     assert "threshold 80 %" in texts(parsed(high))
 
 
+@every_kind
+@pytest.mark.parametrize("threshold", [0.02, 0.5, 0.97])
+@pytest.mark.parametrize("width", [360, 920])
+@pytest.mark.parametrize("interactive", [True, False])
+def test_the_name_of_the_threshold_covers_no_score(
+    make: Callable[[], Report], threshold: float, width: int, *, interactive: bool
+) -> None:
+    """It stands above all that is drawn, and within the chart."""
+    report = replace(make(), settings=Settings(threshold=threshold))
+    root = parsed(report, width, interactive=interactive)
+    (name,) = (one for one in root.iter(f"{SVG}text") if "threshold" in "".join(one.itertext()))
+    base, left = float(name.get("y", 0)), float(name.get("x", 0))
+    drawn = [float(mark.get("cy", 0)) - 8 for mark in root.iter() if mark.get("cy")]
+    assert all(base <= top for top in drawn)
+    wide = 6.5 * len("".join(name.itertext()))
+    start = left - wide if name.get("text-anchor") == "end" else left
+    assert start >= 0
+    assert start + wide <= width
+
+
 def test_suspicious_segments_are_marked() -> None:
     (shown,) = of_class(parsed(reports.two_people()), "stretch")
     assert shown.get("data-second") == "3.000"

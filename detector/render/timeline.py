@@ -56,7 +56,8 @@ def timeline_svg(
     if report.video.is_still and people:
         return _still(report, people, width, key)
     entries, top = ([], 0) if interactive else legend(people, width)
-    top += 12
+    # A row of the legend for the threshold: on its line the text would cover scores.
+    top += 28
     bottom = top + (220 if width >= 600 else 170)
     foot = bottom + _LANE * len(people) + 26
     own = max(report.end, 0.1)
@@ -242,6 +243,7 @@ def _still(report: Report, people: Sequence[Person], width: int, key: str) -> st
         bottom=bottom,
         scale=[(f"{left + across * k / 4:g}", 25 * k) for k in range(5)],
         limit=left + across * report.threshold,
+        middle=left + across / 2,
         rows=[
             _still_row(person, (left, across), 18 + height * index + height // 2)
             for index, person in enumerate(people)
