@@ -188,3 +188,24 @@ def test_gradio_s_own_buttons_are_named_in_the_language_and_files_are_not(
     )
     assert [name for name in named if name in {*html.WIDGET_NAMES, "Copy"}] == []
     page.context.close()
+
+
+@pytest.mark.browser
+@in_a_browser[1]
+def test_a_failure_without_a_reason_is_named_in_the_visitor_s_language(
+    browser: Browser, url: str
+) -> None:
+    """Gradio has its text for it in English only; the reason itself is left alone."""
+    page = visit(browser, url, "de-DE")
+    expect(page.locator("#masthead h1")).to_have_text("Ist dieses Gesicht echt?")
+    for text in ("An error occurred.", "An error occurred in a file"):
+        page.evaluate(
+            """(text) => document.body.append(
+              Object.assign(document.createElement('div'), {
+                className: 'toast-message-text', textContent: text,
+              }))""",
+            text,
+        )
+    toasts = page.locator(".toast-message-text")
+    expect(toasts).to_have_text(["Ein Fehler ist aufgetreten.", "An error occurred in a file"])
+    page.context.close()

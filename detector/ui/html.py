@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 WORDS = {
     "title": mark("Is this face real?"),
     "webcam": mark("Click to use the camera"),
+    "failure": mark("An error occurred."),
     "too_large": mark(
         "{file} has {size} MB; at most {most} MB are accepted. "
         "Cut out the part that matters, or save it smaller."

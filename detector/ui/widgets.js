@@ -17,7 +17,7 @@ function renameAll(node) {
   for (const one of [node, ...node.querySelectorAll('[aria-label], [title]')]) rename(one);
 }
 
-// The one text, not a name, that Gradio's cameras have in English only.
+// A text, not a name, that Gradio's cameras have in English only.
 function nameCamera() {
   for (const place of document.querySelectorAll('#camera button *, #recorder button *')) {
     const text = place.lastChild;
@@ -27,9 +27,17 @@ function nameCamera() {
   }
 }
 
+// What Gradio says of a mistake of ours, of which it is told nothing.
+function nameFailure() {
+  for (const place of document.querySelectorAll('.toast-message-text')) {
+    if (/^An error occurred\.?$/.test(place.textContent.trim())) place.textContent = words.failure;
+  }
+}
+
 if (words !== translations.en) {
   new MutationObserver((changes) => {
     nameCamera();
+    nameFailure();
     for (const { type, target, addedNodes } of changes) {
       if (type === 'attributes') rename(target);
       else addedNodes.forEach(renameAll);
