@@ -49,6 +49,7 @@ def outcome_of(file: Input, result: Report | VideoError) -> Outcome:
             again=True,
         )
     codes = {Status.OK: ANSWERED, Status.UNTRAINED: NO_WEIGHTS}
+    # The label, which is unique among the inputs, where the file's own name may not be.
     named = replace(result, video=replace(result.video, name=shown(file.label)))
     return Outcome(
         label=file.label,

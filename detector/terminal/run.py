@@ -79,6 +79,7 @@ class Run:
             problem = post(self.options.webhook, outcome.answer)
             if problem:
                 self.console.warn(f"{file.label} was not sent to the webhook: {problem}")
+        # Last, so that a file counts as done only once its outputs are written.
         if self.journal is not None:
             with self._writing(self.journal.path):
                 self.journal.add(file, outcome)
@@ -214,6 +215,7 @@ class Run:
     @property
     def code(self) -> int:
         codes = [outcome.code for outcome in self.outcomes.values()]
+        # Of several kinds of failure the highest code, as listed in `detector.cli`.
         return max([*codes, NOT_WRITTEN * self.failed], default=0)
 
 

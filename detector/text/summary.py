@@ -214,6 +214,7 @@ def _overall(report: Report) -> list[Sentence]:
 
 def _about_person(person: Person, report: Report) -> list[Sentence]:
     if person.status is not Status.OK:
+        # The sentence about the whole file is the same one.
         if person.status is report.status:
             return []
         seconds = [score.second for score in person.scores] + [
@@ -263,6 +264,7 @@ def _about_moment(moment: Moment, person: Person, report: Report) -> list[Senten
     )
     parts = [where]
     without, fake = percent(moment.without or 0.0), percent(person.fake or 0.0)
+    # Compared as printed: what rounding removes is not stated.
     if moment.without is not None and person.fake is not None and without != fake:
         parts.append(
             _(

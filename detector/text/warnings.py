@@ -17,6 +17,7 @@ def warning_text(warning: Warn, *, more: bool = True) -> str:
 def warnings_of(report: Report) -> list[tuple[str, int | None]]:
     """Every warning as a sentence, with the person it is about, or None for the whole video."""
     more = report.frames_sampled < report.video.frames
+    # A person's warning is also the report's; it is listed once, with the person.
     own = {warning for person in report.people for warning in person.warnings}
     found: list[tuple[str, int | None]] = [
         (warning_text(warning, more=more), None)
