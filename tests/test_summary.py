@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from detector.heatmaps.regions import REGIONS
 from detector.records import Report, Status, Verdict, Warn
 from detector.settings import Settings
+from detector.text.phrases import COPY_NAMES, COPY_TURNS, FAMILY_NAMES, REGION_NAMES
 from detector.text.summary import (
     band_text,
     clock,
@@ -19,7 +21,9 @@ from detector.text.summary import (
     status_text,
     warning_text,
 )
+from detector.video.degrade import COPIES
 from tests import reports
+from train.clips import FAMILIES
 
 every_kind = pytest.mark.parametrize(
     "make", reports.EVERY_KIND.values(), ids=reports.EVERY_KIND.keys()
@@ -152,3 +156,9 @@ def test_a_probability_is_never_shown_as_certain() -> None:
     assert percent(1.0) == "over 99 %"
     assert percent(0.0) == "under 1 %"
     assert percent(0.834) == "83 %"
+
+
+def test_every_region_copy_and_family_has_words() -> None:
+    assert set(REGION_NAMES) == set(REGIONS)
+    assert set(COPY_NAMES) == set(COPY_TURNS) == set(COPIES)
+    assert set(FAMILY_NAMES) == set(FAMILIES)
