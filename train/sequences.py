@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from detector.model.cnn_lstm import CnnLstm
+from detector.video.sampling import CLIP
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
 from train.run import FitConfig, Run, cross_entropy, train_on, validate
@@ -173,7 +174,7 @@ def windows(run: Run, clips: Sequences) -> Iterator[list[Sequences]]:
 
 
 def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
-    """Some pairs, all cut to the same window: of any length, or of five frames as in the
+    """Some pairs, all cut to the same window: of any length, or of that of the
     product's clips."""
     rng = np.random.default_rng((config.seed, step))
     chosen = rng.integers(0, len(clips.features) // 2, 2 * config.pairs)
@@ -181,7 +182,7 @@ def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
     rows = torch.from_numpy(np.stack([2 * chosen, 2 * chosen + 1], 1).ravel())
     T = clips.features.shape[1]
     # Any length for half of the steps, since the product's clips may lose frames.
-    length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(5, T)
+    length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(CLIP, T)
     start = int(rng.integers(0, T - length + 1))
     window = slice(start, start + length)
     return Sequences(clips.features[rows, window], clips.fake[rows, window])
@@ -220,7 +221,7 @@ def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
 
 
 @torch.inference_mode()
-def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = 5) -> float:
+def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = CLIP) -> float:
     """Mean over `validation` of the AUC of clips of at most `length` frames."""
     areas = []
     for clips in validation:
