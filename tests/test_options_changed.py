@@ -17,7 +17,7 @@ from tests.test_page import browser, pytestmark, upload
 from tests.test_tabs import give, open_tab, page
 
 __all__ = ["browser", "page", "pytestmark"]
-SAID = "The options were changed since this analysis began."
+NOTE = "The options were changed since this analysis began."
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +37,34 @@ def analyse(page: Page, path: Path) -> None:
     expect(page.locator("#analyse")).to_be_enabled(timeout=20_000)
 
 
-def test_a_changed_option_is_said_beside_the_answer_until_it_is_changed_back(
+def test_a_changed_option_is_stated_beside_the_answer_until_it_is_changed_back(
     page: Page, talking: Path
 ) -> None:
     analyse(page, talking)
-    said = page.locator("#outdated")
-    expect(said).not_to_contain_text(SAID)
+    note = page.locator("#outdated")
+    expect(note).not_to_contain_text(NOTE)
     choose(page, "#frames", "Quick")
-    expect(said).to_contain_text(SAID, timeout=10_000)
+    expect(note).to_contain_text(NOTE, timeout=10_000)
     expect(page.locator("#verdict .answer")).to_be_visible()
     choose(page, "#frames", "Standard")
-    expect(said).not_to_contain_text(SAID, timeout=10_000)
+    expect(note).not_to_contain_text(NOTE, timeout=10_000)
     choose(page, "#frames", "Quick")
-    expect(said).to_contain_text(SAID, timeout=10_000)
+    expect(note).to_contain_text(NOTE, timeout=10_000)
     page.locator("#analyse").evaluate("(one) => one.click()")
     # "Working" is not waited for: a tiny network may answer before it is seen.
-    expect(said).not_to_contain_text(SAID, timeout=20_000)
+    expect(note).not_to_contain_text(NOTE, timeout=20_000)
     expect(page.locator("#verdict .answer")).to_be_visible(timeout=90_000)
-    expect(said).not_to_contain_text(SAID)
+    expect(note).not_to_contain_text(NOTE)
 
 
-def test_an_option_that_is_changed_during_the_analysis_is_said_beside_its_answer(
+def test_an_option_that_is_changed_during_the_analysis_is_stated_beside_its_answer(
     page: Page, talking: Path
 ) -> None:
     upload(page, talking)
     page.click("#analyse")
     choose(page, "#frames", "Thorough")
     expect(page.locator("#verdict .answer")).to_be_visible(timeout=90_000)
-    expect(page.locator("#outdated")).to_contain_text(SAID, timeout=10_000)
+    expect(page.locator("#outdated")).to_contain_text(NOTE, timeout=10_000)
 
 
 def test_a_robustness_test_ends_with_the_answer_that_it_is_about(
@@ -85,7 +85,7 @@ def test_a_robustness_test_ends_with_the_answer_that_it_is_about(
     expect(page.locator("#downloads")).not_to_contain_text("talking")
 
 
-def test_a_batch_keeps_the_options_that_it_began_with_and_says_so(
+def test_a_batch_keeps_the_options_that_it_began_with_and_states_so(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:
     second = tmp_path / "second.mp4"
@@ -94,15 +94,15 @@ def test_a_batch_keeps_the_options_that_it_began_with_and_says_so(
     give(page, "#batch-given", talking, second)
     choose(page, "#batch-frames", "Quick")
     page.click("#batch-start")
-    queue, said = page.locator("#batch-queue"), page.locator("#batch-outdated")
+    queue, note = page.locator("#batch-queue"), page.locator("#batch-outdated")
     expect(queue).to_contain_text("of 2 files answered", timeout=60_000)
     choose(page, "#batch-frames", "Thorough")
-    expect(said).to_contain_text(SAID, timeout=10_000)
+    expect(note).to_contain_text(NOTE, timeout=10_000)
     expect(page.locator("#batch-files")).to_be_visible(timeout=90_000)
     with page.expect_download() as caught:
         page.locator("#batch-files tr.file", has_text="json").locator("a").first.click()
     reports = json.loads(caught.value.path().read_text(encoding="utf-8"))
     assert [one["settings"]["preset"] for one in reports] == ["quick", "quick"]
-    expect(said).to_contain_text(SAID)
+    expect(note).to_contain_text(NOTE)
     choose(page, "#batch-frames", "Quick")
-    expect(said).not_to_contain_text(SAID, timeout=10_000)
+    expect(note).not_to_contain_text(NOTE, timeout=10_000)

@@ -223,7 +223,9 @@ def test_the_model_tab_shows_the_values_of_the_card(page: Page, detector: Detect
 
 def test_help_shows_the_address_of_this_very_page(page: Page, url: str) -> None:
     open_tab(page, "Help / API")
-    expect(page.locator("#snippet-ask-sh")).to_contain_text(url.removesuffix("/"), timeout=10_000)
+    expect(page.locator("#snippet-analyze-sh")).to_contain_text(
+        url.removesuffix("/"), timeout=10_000
+    )
 
 
 @pytest.fixture

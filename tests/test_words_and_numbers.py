@@ -66,7 +66,7 @@ def test_evidence_is_mentioned_only_where_the_verdict_is_manipulated(rules: Scor
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
-def test_the_verdict_is_that_of_the_zone_in_which_the_score_lies(rules: ScoringRules) -> None:
+def test_the_verdict_is_that_of_the_zone_of_the_score(rules: ScoringRules) -> None:
     for low, fake, high in CASES:
         report = answered(low, fake, high, rules)
         below, above = report.undecided
@@ -79,7 +79,7 @@ def test_the_verdict_is_that_of_the_zone_in_which_the_score_lies(rules: ScoringR
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
-def test_an_interval_that_reaches_the_opposite_zone_is_said_to(rules: ScoringRules) -> None:
+def test_an_interval_that_reaches_the_opposite_zone_is_stated(rules: ScoringRules) -> None:
     for low, fake, high in CASES:
         report = answered(low, fake, high, rules)
         below, above = report.undecided

@@ -16,8 +16,8 @@ from detector.ui.templates import piece
 HERE = Path(__file__).parents[1]
 DEFAULT = "http://127.0.0.1:7860"
 SNIPPETS = {
-    "curl": ("ask.sh", "shell"),
-    "Python": ("ask.py", "python"),
+    "curl": ("analyze.sh", "shell"),
+    "Python": ("analyze.py", "python"),
     "MCP": ("ask_mcp.py", "python"),
 }
 
