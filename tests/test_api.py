@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from detector import Detector
 from detector.records import APP_VERSION
 from detector.render.document import COMPARISON, EXPLANATION, SCHEMA
 from detector.service.admission import Terms
+from detector.settings import MOST_FRAMES
+from detector.ui import api, api_compare
 from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
@@ -267,6 +271,12 @@ def test_a_language_model_that_is_away_leaves_the_sentences(
     assert not faults(answer, SCHEMA)
     assert answer["retelling"] == {"outcome": "unreachable", "text": "", "model": "away"}
     assert answer["explanation"]
+
+
+@pytest.mark.parametrize("module", [api, api_compare])
+def test_the_documentation_names_the_largest_number_of_frames(module: object) -> None:
+    named = re.findall(r"n_frames: .*8 to (\d+)", inspect.getsource(module))
+    assert set(named) == {str(MOST_FRAMES)}
 
 
 @pytest.mark.parametrize("wrong", [{"n_frames": 5}, {"max_faces": 0}, {"threshold": 2.0}])

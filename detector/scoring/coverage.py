@@ -17,16 +17,16 @@ from detector.video.sampling import CLIP, SamplingRange
 SHORT_INSERT = 2.0
 """Seconds of a manipulated stretch that is worth finding, such as a sentence."""
 # Chosen by `tests.bench.inserts`, standard preset, an insert of 2 s in 120 s: without a further
-# round 6 % are found, with one 55 %; quick, in 30 s: 4 %, 20 % with one, 22 % with two or more.
+# round 6 % are found, with one or more 51 %; quick, in 30 s: 4 % and 14 %.
 ROUNDS = 3
-# Clips in a gap beside a suspicious one. Of the same inserts 1 finds 21 %, 2 32 %, 3 55 %, 5 62 %.
+# Clips in a gap beside a suspicious one. Of the same inserts 1 finds 20 %, 2 30 %, 3 51 %, 5 66 %.
 _NEW_CLIPS = 3
-_LEAST_GAP = 1  # clips; a shorter gap has no room for another one
+_LEAST_GAP = 1  # clips; a shorter gap has no room for another one; with 4, 18 % are found
 # Seconds; a shorter gap beside a suspicious clip is not sampled again. Those of all presets are
 # longer.
 _DOUBTFUL_GAP = 0.5
 # Frames of all further rounds, where the first one had few: quick finds 10 % of inserts of 2 s in
-# 30 s with 0, 22 % with 40, 31 % with 80, which is half as many frames again.
+# 30 s with 0, 14 % with 40, 20 % with 80, which is 40 % more frames.
 _LEAST_AGAIN = 40
 
 

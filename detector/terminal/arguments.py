@@ -7,7 +7,7 @@ from pathlib import Path
 
 from detector.heat_methods import DEFAULT_METHOD
 from detector.records import APP_VERSION
-from detector.settings import HEAT_METHODS, HEAT_TARGETS, PRESETS, Settings
+from detector.settings import HEAT_METHODS, HEAT_TARGETS, MOST_FRAMES, PRESETS, Settings
 from detector.terminal.outputs import Outputs
 from detector.text.figures import moment
 from detector.text.llm import narrator_of
@@ -42,7 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--frames", type=int, metavar="N", help="exactly so many frames, 8 to 600")
+    amount.add_argument(
+        "--frames", type=int, metavar="N", help=f"exactly so many frames, 8 to {MOST_FRAMES}"
+    )
     amount.add_argument(
         "--preset",
         choices=PRESETS,

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.errors import ReportError
 from detector.language import lazy
-from detector.settings import Settings
+from detector.settings import MOST_FRAMES, Settings
 
-MAX_BYTES = 8 * 2**20  # a report of 600 frames and eight people has some 2 MB
-# Far more than any report has; a list that is longer only costs time.
-MAX_FACES, MAX_FRAMES = 1000, 1000
+MAX_BYTES = 16 * 2**20  # a report of 1800 frames and eight people has some 7 MB
+# More than any report has, further rounds included; a list that is longer only costs time.
+MAX_FACES, MAX_FRAMES = 1000, 2 * MOST_FRAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
