@@ -103,7 +103,7 @@ def _made(side: Side) -> str:
 
 def _card(side: Side) -> Markup:
     if isinstance(side, VideoError):
-        return html("unjudged.html", reason=str(side), advice=status_text(side.status))
+        return html("no_score.html", reason=str(side), advice=status_text(side.status))
     return answer_card(side)
 
 

@@ -126,7 +126,7 @@ def _row(
     """What belongs to one person: suspicious stretches, curves, and the lane under the plot, pale
     along the video, dark where scored, in the verdict's colour where suspicious."""
     tone = verdict_name(person.verdict) or "undecided"
-    scored = [(run[0].second, run[-1].second, "judged") for run in runs]
+    scored = [(run[0].second, run[-1].second, "scored") for run in runs]
     return {
         "person": person.id,
         "dash": dash_of(person.id),
