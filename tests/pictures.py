@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.load.service import ROOT, running
-from tests.test_page import CHROMIUM, EXAMPLES, FLAGS, HEAT, PAINTED, VIDEO, upload
+from tests.test_page import CHROMIUM, EXAMPLES, FLAGS, HEAT, PAINTED, VIDEO
+from tests.visits import analyse
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 QUALITY = 80
@@ -53,10 +54,7 @@ def answered(chromium: Browser, url: str, size: dict[str, int]) -> Page:
     page = chromium.new_page(viewport=size)  # type: ignore[arg-type]
     page.goto(url)
     expect(page.locator("#analyse")).to_be_visible(timeout=30_000)
-    upload(page, EXAMPLES / "two_people.mp4")
-    page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=120_000)
-    expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
+    analyse(page, EXAMPLES / "two_people.mp4")
     page.wait_for_function(f"[{VIDEO}, {HEAT}].every((v) => v.readyState >= 2 && !v.seeking)")
     page.wait_for_function(PAINTED, arg="warm")
     page.mouse.move(0, 0)

@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.clips import moving_portrait, write_clip
 from tests.load.service import ROOT, Service, running
-from tests.test_page import EXAMPLES, HEAT, PAINTED, VIDEO, browser, now, part, pytestmark, upload
+from tests.test_page import EXAMPLES, HEAT, PAINTED, VIDEO, browser, now, part, pytestmark
 from tests.test_page import visit as visit_at
 from tests.test_tabs import camera, turn_on
+from tests.visits import LONG, upload, wait_for_annotated
 
 __all__ = ["browser", "camera", "pytestmark"]
 
@@ -95,8 +96,8 @@ def test_a_first_visit_finds_the_altered_person_downloads_the_report_and_leaves_
 
 
 def shows_who_is_altered(page: Page) -> None:
-    expect(page.locator("#verdict .answer h1")).to_contain_text("Person 2", timeout=90_000)
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=90_000)
+    expect(page.locator("#verdict .answer h1")).to_contain_text("Person 2", timeout=LONG)
+    wait_for_annotated(page)
     expect(page.locator('#viewer .who[aria-pressed="true"]')).to_contain_text("Person 2")
     expect(page.locator("#viewer .chip.fake")).to_have_count(1)
 

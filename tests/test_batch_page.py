@@ -19,6 +19,7 @@ from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.test_page import GRAVE, browser, pytestmark, visit
 from tests.test_tabs import give, open_tab
+from tests.visits import wait_for_annotated
 
 __all__ = ["browser", "pytestmark"]
 
@@ -80,7 +81,7 @@ def test_an_opened_file_is_analysed_alone_with_the_viewer_on_one_click(finished:
     finished.click("#batch-view")
     expect(finished.locator("#verdict .answer")).to_contain_text("last.mp4", timeout=60_000)
     expect(finished.locator("#viewer .stage")).to_be_visible(timeout=20_000)
-    expect(finished.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    wait_for_annotated(finished)
     open_tab(finished, "Several files")
     expect(finished.locator("#batch-row h2").first).to_contain_text("last.mp4")
 

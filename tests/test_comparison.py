@@ -34,9 +34,10 @@ from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.reports import calm, declared, no_face, still_image, two_people
 from tests.server import serving
-from tests.test_page import GRAVE, browser, pytestmark, upload, visit
+from tests.test_page import GRAVE, browser, pytestmark, visit
 from tests.test_tabs import give, open_tab
 from tests.tiny import tiny_weights
+from tests.visits import upload
 
 __all__ = ["browser", "pytestmark"]
 

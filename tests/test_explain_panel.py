@@ -17,7 +17,8 @@ from detector.requests import ExplainFrame, Hooks, Request
 from detector.video import Limits
 from tests.clips import portrait
 from tests.server import serving
-from tests.test_page import GRAVE, browser, part, pytestmark, upload, visit
+from tests.test_page import GRAVE, browser, part, pytestmark, visit
+from tests.visits import LONG, analyse, upload, wait_for_annotated
 
 __all__ = ["browser", "pytestmark"]
 
@@ -56,9 +57,7 @@ def url(counting: Counting, cache: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
     page = visit(browser, url)
-    upload(page, talking)
-    page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=120_000)
+    analyse(page, talking)
     yield page
     page.close()
 
@@ -169,8 +168,8 @@ def test_a_new_analysis_clears_what_was_explained(answered: Page) -> None:
     answered.click("#analyse")
     expect(answered.locator("#closeup")).to_be_empty(timeout=30_000)
     expect(answered.locator("#steadiness")).to_be_empty()
-    expect(report).not_to_have_attribute("href", before, timeout=120_000)
-    expect(answered.locator("#downloads")).to_contain_text("annotated", timeout=120_000)
+    expect(report).not_to_have_attribute("href", before, timeout=LONG)
+    wait_for_annotated(answered)
 
 
 def test_trying_copies_can_be_cancelled(answered: Page) -> None:

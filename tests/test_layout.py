@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.clips import moving_portrait, write_clip
-from tests.test_page import browser, pytestmark, upload, url, visit  # noqa: F401
+from tests.test_page import browser, pytestmark, url, visit  # noqa: F401
+from tests.visits import upload
 
 SHAPES = {
     "16:9": (640, 360),

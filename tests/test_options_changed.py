@@ -13,8 +13,9 @@ from playwright.sync_api import Page, expect
 from detector import Detector
 from detector.video import Limits
 from tests.server import serving
-from tests.test_page import browser, pytestmark, upload
+from tests.test_page import browser, pytestmark
 from tests.test_tabs import give, open_tab, page
+from tests.visits import LONG, analyse, upload
 
 __all__ = ["browser", "page", "pytestmark"]
 NOTE = "The options were changed since this analysis began."
@@ -28,13 +29,6 @@ def url(detector: Detector, cache: Path) -> Iterator[str]:
 
 def choose(page: Page, place: str, name: str) -> None:
     page.locator(place).get_by_text(name).evaluate("(one) => one.click()")
-
-
-def analyse(page: Page, path: Path) -> None:
-    upload(page, path)
-    page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=90_000)
-    expect(page.locator("#analyse")).to_be_enabled(timeout=20_000)
 
 
 def test_a_changed_option_is_stated_beside_the_answer_until_it_is_changed_back(
@@ -53,7 +47,7 @@ def test_a_changed_option_is_stated_beside_the_answer_until_it_is_changed_back(
     page.locator("#analyse").evaluate("(one) => one.click()")
     # "Working" is not waited for: a tiny network may answer before it is seen.
     expect(note).not_to_contain_text(NOTE, timeout=20_000)
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=90_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
     expect(note).not_to_contain_text(NOTE)
 
 
@@ -63,7 +57,7 @@ def test_an_option_that_is_changed_during_the_analysis_is_stated_beside_its_answ
     upload(page, talking)
     page.click("#analyse")
     choose(page, "#frames", "Thorough")
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=90_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
     expect(page.locator("#outdated")).to_contain_text(NOTE, timeout=10_000)
 
 
@@ -98,7 +92,7 @@ def test_a_batch_keeps_the_options_that_it_began_with_and_states_so(
     expect(queue).to_contain_text("of 2 files answered", timeout=60_000)
     choose(page, "#batch-frames", "Thorough")
     expect(note).to_contain_text(NOTE, timeout=10_000)
-    expect(page.locator("#batch-files")).to_be_visible(timeout=90_000)
+    expect(page.locator("#batch-files")).to_be_visible(timeout=LONG)
     with page.expect_download() as caught:
         page.locator("#batch-files tr.file", has_text="json").locator("a").first.click()
     reports = json.loads(caught.value.path().read_text(encoding="utf-8"))

@@ -17,8 +17,9 @@ from detector.video import Limits
 from detector.video.reading import probe
 from tests.clips import moving_portrait, write_clip
 from tests.server import serving
-from tests.test_page import EXAMPLES, browser, pytestmark, upload, visit
+from tests.test_page import EXAMPLES, browser, pytestmark, visit
 from tests.test_world_files import two_tracks
+from tests.visits import upload, wait_for_annotated
 
 __all__ = ["browser", "pytestmark"]
 
@@ -48,10 +49,10 @@ def test_the_expected_duration_is_shown_once_it_is_known(page: Page, talking: Pa
     upload(page, talking)
     expect(page.locator("#plan")).not_to_contain_text("About")
     page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    wait_for_annotated(page)
     page.locator("#request > button").first.click()
     page.locator("#frames").get_by_text("Quick").click()
-    expect(page.locator("#plan")).to_contain_text(re.compile(r"About \d+\.\d s on this machine"))
+    expect(page.locator("#plan")).to_contain_text(re.compile(r"About \d+\.\d\ss on this machine"))
 
 
 def test_only_the_chosen_part_is_analysed(page: Page, talking: Path) -> None:

@@ -19,8 +19,9 @@ from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.standin import Standin
-from tests.test_page import browser, pytestmark, upload, visit
+from tests.test_page import browser, pytestmark, visit
 from tests.test_worker import wait_until
+from tests.visits import upload
 
 __all__ = ["browser", "pytestmark"]
 

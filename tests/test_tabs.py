@@ -21,7 +21,8 @@ from detector.video import Limits
 from detector.video.live import PAUSE_SECONDS
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
-from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, upload, visit
+from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, visit
+from tests.visits import upload
 
 __all__ = ["browser", "pytestmark"]
 

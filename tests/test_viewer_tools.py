@@ -21,10 +21,10 @@ from tests.test_page import (
     now,
     part,
     pytestmark,  # noqa: F401
-    upload,
     url,  # noqa: F401
     visit,
 )
+from tests.visits import analyse
 
 
 @pytest.fixture
@@ -198,9 +198,7 @@ def large(browser: Browser, url: str, tmp_path_factory: pytest.TempPathFactory) 
     path = tmp_path_factory.mktemp("large") / "large.mp4"
     write_clip(path, moving_portrait(20, size=(1600, 1200)))
     page = visit(browser, url)
-    upload(page, path)
-    page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("annotated", timeout=60_000)
+    analyse(page, path)
     yield page
     page.close()
 
