@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import base64
 import hashlib
@@ -19,7 +18,7 @@ import httpx
 import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 
 from detector import Detector
 from detector.render.document import SCHEMA
@@ -133,7 +132,7 @@ def report_of(answer: CallToolResult | None) -> dict[str, Any]:
     assert answer is not None
     assert not answer.isError, answer.content
     assert isinstance(answer.content[0], TextContent)
-    report = ast.literal_eval(answer.content[0].text)  # Gradio writes a dict as Python does
+    report = json.loads(answer.content[0].text)
     assert isinstance(report, dict)
     return report
 
@@ -168,3 +167,28 @@ def test_an_agent_may_leave_the_second_file_out(url: str, tmp_path: Path) -> Non
     assert answer is not None
     assert answer.isError
     assert "two files, or two models" in str(answer.content)
+
+
+def test_an_agent_is_given_the_heat_map_as_a_picture(url: str, talking: Path) -> None:
+    _, answer = asyncio.run(session(url, "explain_frame", video=uploaded(url, talking)))
+    assert report_of(answer)["status"] == "ok"
+    assert answer is not None
+    picture = answer.content[1]
+    assert isinstance(picture, ImageContent)
+    assert base64.b64decode(picture.data)
+
+
+def test_an_agent_is_given_the_address_of_every_file(url: str, talking: Path) -> None:
+    given = {"video": uploaded(url, talking), "n_frames": 8}
+    _, answer = asyncio.run(session(url, "analyze_video_full", **given))
+    assert report_of(answer)["status"] == "ok"
+    assert answer is not None
+    addresses = [part.text for part in answer.content[1:] if isinstance(part, TextContent)]
+    assert [Path(address).suffix for address in addresses] == [".mp4", ".html", ".csv"]
+    assert all(httpx.get(address).status_code == 200 for address in addresses)
+
+
+@pytest.mark.parametrize("tool", ["model_info", "limits"])
+def test_an_agent_is_given_json_of_what_is_not_queued(url: str, tool: str) -> None:
+    _, answer = asyncio.run(session(url, tool))
+    assert report_of(answer)

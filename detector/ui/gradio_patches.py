@@ -6,14 +6,15 @@ Gradio opens every picture with Pillow, and saves many anew, before an event rec
 ffmpeg is installed it probes every video that it shows, and converts some. And beside every
 file that an event is given it leaves an empty one. And it puts two uploads of the same content in
 one place, where the one who leaves first would delete the other's. For MCP clients it offers to
-fetch addresses, which is forbidden here, and names a tool that is not there. Its page loses updates
-that follow each other quickly.
+fetch addresses, which is forbidden here, names a tool that is not there, and answers in Python's
+notation. Its page loses updates that follow each other quickly.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -23,8 +24,9 @@ import gradio as gr
 import gradio.mcp
 from gradio import processing_utils, route_utils, routes, utils
 from gradio.data_classes import FileData, ImageData, ListFiles
-from gradio_client.utils import strip_invalid_filename_characters
+from gradio_client.utils import is_file_obj_with_meta, strip_invalid_filename_characters
 from jinja2 import ChoiceLoader, DictLoader
+from pydantic import BaseModel
 from starlette.requests import Request
 
 
@@ -133,6 +135,22 @@ class _McpServer(gradio.mcp.GradioMCPServer):
                 raise ValueError(f"{name} must be {HOW_TO_SEND}.")
             given[name] = {"path": path, "meta": {"_type": "gradio.FileData"}}
         return super().convert_strings_to_filedata(given, filedata_positions)
+
+    def postprocess_output_data(self, data: Any, root_url: str) -> list[Any]:
+        """Each output by itself: a file as its address, a picture also as such, all else as JSON.
+
+        Gradio writes what Python prints of it, and all outputs of a queued request as one text.
+        """
+        queued = len(data) == 1 and isinstance(data[0], list | tuple)
+        content: list[Any] = []
+        for output in data[0] if queued else data:
+            plain = output.model_dump() if isinstance(output, BaseModel) else output
+            if is_file_obj_with_meta(plain):
+                content += super().postprocess_output_data([plain], root_url)
+            else:
+                text = json.dumps(plain, ensure_ascii=False)
+                content.append(self.types.TextContent(type="text", text=text))
+        return content
 
 
 def describe_uploads_to_mcp() -> None:
