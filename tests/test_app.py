@@ -271,9 +271,9 @@ def test_a_camera_is_scored_while_it_runs_and_nothing_of_it_is_kept(
     facts = dict(
         zip(*(live.locator(f"dl {part}").all_inner_texts() for part in ("dt", "dd")), strict=True)
     )
-    assert 0 < int(facts["Answer after"].removesuffix(" ms")) < 10_000
+    assert 0 < int(facts["Answer after"].split()[0]) < 10_000
     assert int(facts["Pictures seen"]) >= 12
     assert int(facts["Dropped"]) >= 0
-    assert 0 < int(facts["Time left"].removesuffix(" s")) < 60
+    assert 0 < int(facts["Time left"].split()[0]) < 60
     page.close()
     wait_until(lambda: files_of(service) <= before)
