@@ -14,8 +14,9 @@ import gradio as gr
 from markupsafe import Markup
 
 from detector.comparison import Comparison, Side, compare_answers
-from detector.errors import VideoError
+from detector.errors import BROKEN_OFF, VideoError
 from detector.language import _, mark
+from detector.records import Status
 from detector.render.comparison import comparison_json, comparison_page, comparison_sections
 from detector.service.identity import visitor_language
 from detector.service.jobs import STARTING, Step
@@ -26,7 +27,7 @@ from detector.ui.handlers import Detectors, Question, analyse
 from detector.ui.tabs.batch_view import Lead
 from detector.ui.tabs.check import PRESET_LABELS
 from detector.ui.tabs.given import is_picture
-from detector.ui.tabs.kept import Kept, given_sides, kept_answer, name_of, under_other_model
+from detector.ui.tabs.kept import Kept, given_sides, kept_side, name_of, under_other_model
 from detector.ui.tabs.part import inspected
 from detector.ui.templates import piece, steps
 
@@ -75,9 +76,8 @@ class Compared:
         return [*both, self.frames, self.past]
 
     def filled(self) -> list[Any]:
-        led = [part for lead in self.leads for part in lead.filled()]
         done = [self.answer, self.start, self.cancel, self.downloads, self.answers, self.about]
-        return [*done, *led]
+        return [*done, *(part for lead in self.leads for part in lead.filled())]
 
 
 def introduction() -> Markup:
@@ -161,6 +161,7 @@ def _wire(events: CompareEvents, heavy: dict[str, Any]) -> None:
     running = shown.start.click(
         events.compare_both, shown.given(), shown.filled(), **quiet, **heavy
     )
+    running.failure(events.fail, shown.about, shown.filled(), **light)
     # First the end of the running event: else its last step could be the last word.
     stopped = shown.cancel.click(None, cancels=running, **light)
     stopped.then(lambda: events.nothing(html.cancelled()), None, shown.filled(), **light)
@@ -248,7 +249,7 @@ class CompareEvents:
         shown = self.shown
         updates = self.nothing(comparison_sections(found))
         del updates[shown.about]
-        kept = [_kept(side, one) for side, one in zip(found.sides, given, strict=True)]
+        kept = [kept_side(side, one) for side, one in zip(found.sides, given, strict=True)]
         updates[shown.answers] = tuple(one for one in kept if one is not None)
         for one, lead in zip(kept, shown.leads, strict=True):
             updates |= dict(zip(lead.filled(), _led(one), strict=True))
@@ -256,6 +257,12 @@ class CompareEvents:
         with tempfile.TemporaryDirectory(prefix="compared-") as folder:
             files = write_comparison(found, Path(folder), visitor_language())
             yield updates | {shown.downloads: gr.update(value=files, visible=True)}
+
+    def fail(self, about: tuple[Any, ...] | None) -> Updates:
+        """After a mistake of ours; a refusal, before which nothing was begun, has its message."""
+        if about is None:
+            return {self.shown.answer: gr.skip()}
+        return self.nothing(html.problem(VideoError(BROKEN_OFF, Status.INTERRUPTED)))
 
     def nothing(self, text: Markup) -> Updates:
         """No comparison, and `text` in its place."""
@@ -273,20 +280,12 @@ class CompareEvents:
         return updates
 
 
-def _kept(side: Side, given: Question | Kept) -> Kept | None:
-    if isinstance(given, Kept) or isinstance(side, VideoError):
-        return given if isinstance(given, Kept) else None
-    return kept_answer(given, side)
-
-
 def _led(kept: Kept | None) -> list[Any]:
     """The values of `Lead.filled`: an answer is shown with its pictures by giving it again."""
-    if kept is None or kept.preset is None or not kept.report.people:
+    if kept is None or not kept.can_be_repeated:
         return [None, "standard", "", gr.update(visible=False)]
-    path = kept.question.given()
-    there = path.is_file()  # a visitor may have deleted it
-    values = str(path) if there else None, kept.preset, kept.question.model
-    return [*values, gr.update(visible=there)]
+    question = kept.question
+    return [str(question.path), question.settings.preset, question.model, gr.update(visible=True)]
 
 
 def write_comparison(found: Comparison, folder: Path, language: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from detector.errors import VideoError
 from detector.records import Person, Report
 from detector.render.spacing import unbroken
 from detector.service.batch import Batch
@@ -50,10 +51,12 @@ class Kept:
         return f"{self.name} · {unbroken(text)} · {report.created_utc[11:16]} UTC"
 
     @property
-    def preset(self) -> str | None:
-        """The preset by which the same answer is given again; None where that is not enough."""
+    def can_be_repeated(self) -> bool:
+        """Whether its file and a preset are enough to give the same answer, with pictures, again;
+        a visitor may have deleted the file."""
         settings = self.question.settings
-        return settings.preset if settings == Settings(preset=settings.preset) else None
+        plain = settings == Settings(preset=settings.preset)
+        return plain and bool(self.report.people) and self.question.given().is_file()
 
 
 def kept_answer(question: Question, report: Report) -> Kept:
@@ -68,6 +71,13 @@ def kept_answers(batch: Batch, preset: str, model: str) -> tuple[Kept, ...]:
         for item in batch.items
         if (report := report_of(item)) is not None
     )
+
+
+def kept_side(side: Report | VideoError, given: Question | Kept) -> Kept | None:
+    """What is kept of a side of a comparison; None of one without a report."""
+    if isinstance(given, Kept) or isinstance(side, VideoError):
+        return given if isinstance(given, Kept) else None
+    return kept_answer(given, side)
 
 
 def choices_of(kept: Iterable[Kept]) -> list[tuple[str, str]]:
