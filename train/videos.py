@@ -63,20 +63,29 @@ def answers(
     """A row per video of `table`: its `status`, and its log-odds pooled by each of `SHARES`
     (`share 0.25` ...), of the LSTM, and of single frames alone (`still 0.25` ...); NaN where nobody
     could be scored."""
+    rows: list[dict[str, Any]] = [
+        {"status": status} | pooled(people, loaded.card.rules)
+        for status, people in recorded(loaded, table, frames, recorder=recorder)
+    ]
+    columns = [f"{name} {share}" for name in ("share", "still") for share in SHARES]
+    return pd.DataFrame(rows, index=table.index, columns=["status", *columns])
+
+
+def recorded(
+    loaded: Loaded, table: pd.DataFrame, frames: int, *, recorder: type[Recorder] = Recorder
+) -> Iterator[tuple[str, dict[int, list[ScoredClip]]]]:
+    """The status of each video of `table`, and its scored clips by person."""
     detector = Detector(loaded, "cpu")
     # The product's own pipeline, with a network that also stores clips.
     detector.network = network = recorder(loaded, "cpu")
     settings = Settings(frames=frames, heat=False)
-    rows: list[dict[str, Any]] = []
     for path in tqdm(table["path"], unit="video", desc=f"{frames} frames"):
         network.clips = {}
         try:
             status = detector.analyze(Path(path), settings).status.value
         except VideoError as error:
             status = error.status.value
-        rows.append({"status": status} | pooled(network.clips, loaded.card.rules))
-    columns = [f"{name} {share}" for name in ("share", "still") for share in SHARES]
-    return pd.DataFrame(rows, index=table.index, columns=["status", *columns])
+        yield status, network.clips
 
 
 def uploaded(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
