@@ -27,6 +27,7 @@ from detector.render.comparison import (
     signal_lines,
 )
 from detector.render.spacing import unbroken
+from detector.render.timeline import charts
 from detector.requests import Analyze, Hooks, Request
 from detector.settings import Settings
 from detector.text.comparison import comparison_texts
@@ -263,6 +264,18 @@ def test_one_file_under_two_models_is_compared_listed_and_opened(page: Page, tal
     page.click("#compare-view-b")
     expect(page.locator("#viewer .viewer")).to_be_visible(timeout=60_000)
     expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+
+
+def test_a_suspicious_stretch_has_the_colour_of_its_verdict_on_the_page(page: Page) -> None:
+    """Gradio gives every element of such a text the colour of ink."""
+    page.locator("#comparison .prose").evaluate(
+        "(place, html) => { place.innerHTML = html; }", charts(two_people())
+    )
+    colours = page.locator("#comparison .wide-only :is(.stretch rect, rect.fake)").evaluate_all(
+        "all => all.map((one) => getComputedStyle(one).color)"
+    )
+    assert len(colours) >= 3
+    assert set(colours) == {"rgb(181, 71, 0)"}
 
 
 def test_another_file_or_model_clears_the_comparison(

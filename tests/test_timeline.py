@@ -76,7 +76,7 @@ def test_people_differ_by_dash_and_number_and_colour_is_kept_for_the_verdict() -
     colours = {mark.get(name) for mark in root.iter() for name in ("fill", "stroke")}
     assert colours == {None, "none", "currentColor"}
     assert {"5"} == {m.get("data-person") for m in of_class(root, "stretch")}
-    assert len(of_class(root, "fake")) == 2  # the stretch, and its bar below
+    assert len(of_class(root, "fake")) == 3  # the stretch with its edge, and its bar below
 
 
 @pytest.mark.parametrize(
