@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
+from detector.requests import Analyze, Hooks, Inspect, Request
 from detector.scoring.coverage import frames_again, frames_for
 from detector.service.pace import Pace
 from detector.settings import Settings
+from detector.ui.tabs.closer import suspicious_part
 from detector.video import Limits
 from detector.video.reading import probe
 from tests.clips import moving_portrait, write_clip
+from tests.reports import calm, two_people
 from tests.server import serving
+from tests.standin import Standin
 from tests.test_page import EXAMPLES, browser, pytestmark, visit
 from tests.test_world_files import two_tracks
 from tests.visits import upload, wait_for_annotated
@@ -151,3 +157,44 @@ def test_the_pace_is_that_of_the_last_analyses_of_this_model() -> None:
 def test_a_second_pass_is_planned_only_by_presets() -> None:
     assert frames_again(Settings(), 20) > 0
     assert frames_again(Settings(frames=20), 20) == 0
+
+
+def test_the_most_suspicious_part_is_that_of_the_highest_score() -> None:
+    assert suspicious_part(two_people()) == (2.0, 6.75)  # 3.0 to 5.75, and a second around
+    assert suspicious_part(calm()) is None
+    short = replace(two_people(), settings=Settings(start=2.5, end=6.0))
+    assert suspicious_part(short) == (2.5, 6.0)
+    closely = replace(two_people(), settings=Settings(preset="thorough", start=2.5, end=6.0))
+    assert suspicious_part(closely) is None
+
+
+class Suspicious(Standin):
+    """Finds two people in every file, and lists the settings of its analyses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requested: list[Settings] = []
+
+    def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
+        if isinstance(request, Inspect):
+            return two_people().video
+        if not isinstance(request, Analyze):
+            return super().run(request, hooks)
+        self.requested.append(request.settings)
+        return replace(two_people(), settings=request.settings)
+
+
+def test_a_visitor_goes_from_a_finding_to_a_closer_analysis(
+    browser: Browser, cache: Path, talking: Path
+) -> None:
+    detector = Suspicious()
+    with serving({"stand-in": detector}, Limits()) as url:
+        page = visit(browser, url)
+        upload(page, talking)
+        expect(page.locator("#closer")).to_be_hidden()
+        page.click("#analyse")
+        page.locator("#closer").click(timeout=30_000)
+        expect(page.locator("#closer")).to_be_hidden(timeout=20_000)
+        page.close()
+    closely = Settings(preset="thorough", start=2.0, end=6.8)
+    assert detector.requested == [Settings(), closely]

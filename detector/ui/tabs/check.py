@@ -13,6 +13,7 @@ from detector.ui import html
 from detector.ui.events import Events, QuestionForm, Shown
 from detector.ui.greeting import greeting
 from detector.ui.handlers import Detectors
+from detector.ui.tabs.closer import build_closer, wire_closer
 from detector.ui.tabs.examples import build_examples
 from detector.ui.tabs.explain import build_panel, wire_panel
 from detector.ui.tabs.given import build_given
@@ -46,7 +47,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionFo
         choices, analyse, preview, example = _question(detectors)
     # Not in the form, which folds while the pictures are still drawn.
     cancel = gr.Button(mark("Cancel"), elem_id="cancel", visible=False)
-    shown = _answer(form, analyse, cancel)
+    shown, closer = _answer(form, analyse, cancel)
     events = Events(detectors, shown)
     _wire(events, choices, shown, example, heavy)
     _wire_options(events, choices, shown)
@@ -54,6 +55,7 @@ def build_check(detectors: Detectors, heavy: dict[str, Any]) -> tuple[QuestionFo
     # A closer look is at the answer that is shown, and ends with it.
     renewed = [analyse.click, choices.file.change]
     wire_panel(detectors, shown.panel, shown.files, renewed, heavy)
+    wire_closer(closer, shown.panel.answered, shown.files, choices)
     build_saving(detectors, shown.viewer, shown.panel.answered, heavy)
     return choices, shown.panel.answered
 
@@ -97,8 +99,9 @@ def _choices(detectors: Detectors, file: gr.File) -> tuple[QuestionForm, gr.Butt
     return QuestionForm(file, frames, exact, threshold, people, heat, model, part), analyse
 
 
-def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
-    """The verdict beside the viewer, and everything else that appears once there is an answer."""
+def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> tuple[Shown, gr.Button]:
+    """The verdict beside the viewer, and everything else that appears once there is an answer; the
+    button that leads on from it."""
     with gr.Row(equal_height=False, elem_id="result"):
         with gr.Column(scale=4, min_width=320):
             outdated = gr.HTML(elem_id="outdated", elem_classes="report")
@@ -112,6 +115,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
                 findings = _leading("findings")
+                closer = build_closer()
             with gr.Column(scale=5, min_width=320):
                 people = gr.HTML(elem_id="people", elem_classes="report")
         moments = _leading("moments")
@@ -133,7 +137,7 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> Shown:
         analyse,
         cancel,
         gr.State(False),
-    )
+    ), closer
 
 
 def _leading(elem_id: str) -> gr.HTML:
