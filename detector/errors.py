@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-from detector.language import Message, lazy
+from detector.language import Message
 from detector.records import Status
 
-# After a mistake of ours; its details are in the log.
-BROKEN_OFF = lazy(
-    "The analysis broke off on our side and was not finished. Send the file once more."
-)
 LONGEST = 600  # characters; room for a long name
 
 

@@ -19,7 +19,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from detector.errors import BROKEN_OFF, CancelledError, VideoError, WeightsError
+from detector.errors import CancelledError, VideoError, WeightsError
+from detector.language import lazy
 from detector.records import Report, Status
 from detector.requests import Hooks
 from detector.service.event_log import note
@@ -29,6 +30,9 @@ START_SECONDS = 120.0  # importing torch and loading weights on a slow disk
 # Between two polls of the pipe the worker may be inside one decode or one forward pass.
 GRACE_SECONDS = 5.0
 UNDER_WAY = ("step", "partial")  # messages that are no answer yet
+BROKEN_OFF = lazy(
+    "The analysis broke off on our side and was not finished. Send the file once more."
+)
 
 Load = Callable[[], Mapping[str, Any]]
 

@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from detector.errors import BROKEN_OFF, VideoError
+from detector.errors import VideoError
 from detector.language import _
-from detector.records import Report, Status, VideoInfo
+from detector.records import Report, VideoInfo
 from detector.render import sections
 from detector.render.answer_card import answer_card
 from detector.render.dispute import dispute
@@ -104,7 +104,6 @@ class Shown:
     files: gr.Files
     analyse: gr.Button
     cancel: gr.Button
-    running: gr.State
 
     def components(self) -> list[gr.Component | gr.Column | gr.Accordion]:
         own = [getattr(self, name) for name in self.__slots__ if name != "panel"]
@@ -127,7 +126,6 @@ class Events:
         yield self._empty() | {
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),
-            shown.running: True,
             shown.verdict: html.working(Step(STARTING, 0, 1)),
         }
         drawn: Report | None = None
@@ -177,15 +175,6 @@ class Events:
             | self._idle()
         )
 
-    def fail(self, running: bool, answered: Any) -> Updates:
-        """After a mistake of ours, of which Gradio says nothing; a refusal says itself why."""
-        if not running:
-            return {self.shown.drawing: gr.skip()}
-        error = VideoError(BROKEN_OFF, Status.INTERRUPTED)
-        if answered is not None:
-            return {self.shown.drawing: html.undrawn(error)} | self._idle()
-        return self._empty() | {self.shown.verdict: html.problem(error)} | self._idle()
-
     def put_aside(self, answered: Any, *values: Any) -> Updates:
         """Another file was chosen, or none: nothing of the answer about the last one stays.
 
@@ -220,7 +209,6 @@ class Events:
         return {
             self.shown.analyse: gr.update(interactive=True),
             self.shown.cancel: gr.update(visible=False),
-            self.shown.running: False,
         }
 
     def _partial(self, question: Question, report: Report | None) -> Updates:

@@ -136,7 +136,6 @@ def _answer(form: gr.Accordion, analyse: gr.Button, cancel: gr.Button) -> tuple[
         files,
         analyse,
         cancel,
-        gr.State(False),
     ), closer
 
 
@@ -165,15 +164,6 @@ def _wire(
         # An example is analysed once the file component has it.
         for begins in (shown.analyse.click, example.success)
     ]
-    for one in running:
-        one.failure(
-            events.fail,
-            inputs=[shown.running, shown.panel.answered],
-            outputs=shown.components(),
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
     shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
     # First the end of the running event, then what is shown of it: else its last step could be
     # the last word.

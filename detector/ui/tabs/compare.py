@@ -14,9 +14,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from detector.comparison import Comparison, Side, compare_answers
-from detector.errors import BROKEN_OFF, VideoError
 from detector.language import _, mark
-from detector.records import Status
 from detector.render.comparison import comparison_json, comparison_page, comparison_sections
 from detector.service.identity import visitor_language
 from detector.service.jobs import STARTING, Step
@@ -161,7 +159,6 @@ def _wire(events: CompareEvents, heavy: dict[str, Any]) -> None:
     running = shown.start.click(
         events.compare_both, shown.given(), shown.filled(), **quiet, **heavy
     )
-    running.failure(events.fail, shown.about, shown.filled(), **light)
     # First the end of the running event: else its last step could be the last word.
     stopped = shown.cancel.click(None, cancels=running, **light)
     stopped.then(lambda: events.nothing(html.cancelled()), None, shown.filled(), **light)
@@ -257,12 +254,6 @@ class CompareEvents:
         with tempfile.TemporaryDirectory(prefix="compared-") as folder:
             files = write_comparison(found, Path(folder), visitor_language())
             yield updates | {shown.downloads: gr.update(value=files, visible=True)}
-
-    def fail(self, about: tuple[Any, ...] | None) -> Updates:
-        """After a mistake of ours; a refusal, before which nothing was begun, has its message."""
-        if about is None:
-            return {self.shown.answer: gr.skip()}
-        return self.nothing(html.problem(VideoError(BROKEN_OFF, Status.INTERRUPTED)))
 
     def nothing(self, text: Markup) -> Updates:
         """No comparison, and `text` in its place."""
