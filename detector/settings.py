@@ -13,7 +13,7 @@ MOST_TRACKS = 16  # video tracks of one file among which one can be chosen; boun
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Density of sampling: ten neighbouring frames for every so many seconds of the video, at
+    """Density of sampling: five neighbouring frames for every so many seconds of the video, at
     least and at most so many frames. The most bounds the time that a long video takes."""
 
     every: float
@@ -24,13 +24,13 @@ class Preset:
 # The densities and their rates of detection are measured in README.md, "How much of a video is
 # analysed".
 PRESETS = {
-    "quick": Preset(every=5.0, least=10, most=120),
-    "standard": Preset(every=2.5, least=20, most=480),
-    "thorough": Preset(every=1.0, least=100, most=1200),
+    "quick": Preset(every=5.0, least=10, most=60),
+    "standard": Preset(every=2.5, least=20, most=240),
+    "thorough": Preset(every=1.0, least=100, most=600),
 }
 
 # As many as the densest preset takes.
-MOST_FRAMES = 1200
+MOST_FRAMES = 600
 
 HEAT_TARGETS = ("frame", "video")
 """What a heat map explains: why this frame, by the frame's own logit; or what this frame adds to

@@ -113,19 +113,10 @@ def test_the_second_pass_samples_both_sides_of_a_suspicious_clip() -> None:
     assert all(stretch.end - stretch.start < 5.0 for stretch in ranges)
 
 
-def test_a_short_video_is_not_sampled_again_for_suspicion() -> None:
+def test_between_neighbouring_clips_there_is_no_second_pass() -> None:
     """More clips beside one that is high by chance would raise the score of a real person."""
-    runs = [Run(1.5 * k + 0.5, 1.5 * k + 0.9, suspicion=0.9) for k in range(2)]
+    runs = [Run(0.8 * k, 0.8 * k + 0.2, suspicion=0.9) for k in range(4)]
     assert further_ranges(runs, replace(TWO_MINUTES, seconds=3.0), 100, gaps_too=False) == []
-    assert further_ranges(runs, replace(TWO_MINUTES, seconds=6.0), 100, gaps_too=False)
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_leaves_room_for_a_second_pass(preset: str) -> None:
-    video = replace(reports.VIDEO, seconds=60.0, frames=1500)
-    runs = runs_of(planned(Settings(preset=preset), video), 1 / 25)
-    doubted = [replace(run, suspicion=0.9) for run in runs]
-    assert len(further_ranges(doubted, video, 10_000, gaps_too=False)) >= len(runs) - 1
 
 
 def test_clips_with_low_scores_are_not_sampled_again() -> None:

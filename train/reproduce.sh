@@ -67,34 +67,13 @@ else
 fi
 
 # The LSTM, on the motion of early maps in labelled clips as they are.
-lstm() {
-  python -m train.fit --shards "$shards" --out "$1" --stage clips "${size[@]}" --seed "$2" \
-    --motion 1 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 \
-    --clips "$pairs" --steps 300 --pairs 8 --rate 1e-3 --evaluate-every 300
-}
-labelled=("$clips/val/labels.csv" "$videos/labels.csv")
-if [ "$quick" = "--quick" ]; then
-  size=()
-  lstm "$run" 5
-else
-  # Seeds differ by .03: the best of sixteen by the validation videos. All take the same clips, whose
-  # features the first one stores.
-  size=(--size 192) runs=()
-  for seed in $(seq 5 20); do
-    runs+=("$out/lstm-$seed")
-    mkdir -p "${runs[-1]}"
-    cp "$run/frames.best.safetensors" "${runs[-1]}"
-    [ "$seed" = 5 ] || cp -r "$out/lstm-5/features" "${runs[-1]}"
-    lstm "${runs[-1]}" "$seed"
-  done
-  python -m train.choose --runs "${runs[@]}" --videos "${labelled[@]}" --split val \
-    --uploads "$run/uploads" --out "$run/choice.json"
-  run=$(python -c "import json, sys; c = json.load(open(sys.argv[1])); print(c['runs'][c['best']])" \
-    "$run/choice.json")
-fi
+size=(); [ "$quick" = "--quick" ] || size=(--size 192)
+python -m train.fit --shards "$shards" --out "$run" --stage clips "${size[@]}" \
+  --motion 1 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 --clips "$pairs" \
+  --steps 300 --pairs 8 --rate 1e-3 --evaluate-every 300 --seed 5
 
 python -m train.evaluate --run "$run" --shards "$shards" "${look[@]}" \
-  --videos "${labelled[@]}" --split val --out "$run/results.json"
+  --videos "$clips/val/labels.csv" "$videos/labels.csv" --split val --out "$run/results.json"
 
 python -m train.plots --run "$run" --results "$run/results.json" --out "$run/plots"
 

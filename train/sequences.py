@@ -25,8 +25,6 @@ from train.metrics import auc
 from train.run import FitConfig, Run, cross_entropy, train_on, validate
 from train.verbs import DataError, whole
 
-# Frames of half of all windows: clips had as many when the released LSTM was trained.
-WINDOW = 5
 CHUNK = 100
 """Pairs per stored part; a restart loses at most one part."""
 
@@ -175,15 +173,15 @@ def windows(run: Run, clips: Sequences) -> Iterator[list[Sequences]]:
 
 
 def draw_windows(clips: Sequences, config: FitConfig, step: int) -> Sequences:
-    """Some pairs, all cut to the same window: of any length, or of `WINDOW`
-    frames."""
+    """Some pairs, all cut to the same window: of any length, or of five frames as in the
+    product's clips."""
     rng = np.random.default_rng((config.seed, step))
     chosen = rng.integers(0, len(clips.features) // 2, 2 * config.pairs)
     # Real and fake of each pair side by side, as in `Sequences`.
     rows = torch.from_numpy(np.stack([2 * chosen, 2 * chosen + 1], 1).ravel())
     T = clips.features.shape[1]
     # Any length for half of the steps, since the product's clips may lose frames.
-    length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(WINDOW, T)
+    length = int(rng.integers(1, T + 1)) if rng.random() < 0.5 else min(5, T)
     start = int(rng.integers(0, T - length + 1))
     window = slice(start, start + length)
     return Sequences(clips.features[rows, window], clips.fake[rows, window])
@@ -222,7 +220,7 @@ def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
 
 
 @torch.inference_mode()
-def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = WINDOW) -> float:
+def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = 5) -> float:
     """Mean over `validation` of the AUC of clips of at most `length` frames."""
     areas = []
     for clips in validation:

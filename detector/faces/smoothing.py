@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detector.records import Box, Face
 
-# Seconds to either side that a box is averaged over: most of a clip of ten at 25 frames a second.
+# Seconds to either side that a box is averaged over: all of a short clip at 25 frames a second.
 _SMOOTH = 0.25
 # Of a face's width: what a movement must exceed to be distinct from the jitter of the detections.
 # Measured on 159 validation videos: AUC .770, and .744 without (train/LOG.md).

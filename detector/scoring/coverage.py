@@ -12,21 +12,21 @@ from detector.language import lazy
 from detector.records import Person, Report, VideoInfo
 from detector.scoring.calibration import ScoringRules, calibrate
 from detector.settings import PRESETS, Settings
-from detector.video.sampling import CLIP, SamplingRange
+from detector.video.sampling import SHORT_CLIP, SamplingRange
 
 SHORT_INSERT = 2.0
 """Seconds of a manipulated stretch that is worth finding, such as a sentence."""
 # Chosen by `tests.bench.inserts`, standard preset, an insert of 2 s in 120 s: without a further
-# round 6 % are found, with one or more 51 %; quick, in 30 s: 4 % and 14 %.
+# round 6 % are found, with one 55 %; quick, in 30 s: 4 %, 20 % with one, 22 % with two or more.
 ROUNDS = 3
-# Clips in a gap beside a suspicious one. Of the same inserts 1 finds 20 %, 2 30 %, 3 51 %, 5 66 %.
+# Clips in a gap beside a suspicious one. Of the same inserts 1 finds 21 %, 2 32 %, 3 55 %, 5 62 %.
 _NEW_CLIPS = 3
-_LEAST_GAP = 1  # clips; a shorter gap has no room for another one; with 4, 18 % are found
-# Seconds; a shorter gap beside a suspicious clip is not sampled again. Those of all presets are
-# longer.
-_DOUBTFUL_GAP = 0.5
+_LEAST_GAP = 2  # clips; a shorter gap has no room for frames that show something else
+# Seconds; in a shorter gap there would only be more clips beside one that is high by chance, which
+# raised the scores of short real videos. The clips of all presets lie further apart.
+_DOUBTFUL_GAP = 0.75
 # Frames of all further rounds, where the first one had few: quick finds 10 % of inserts of 2 s in
-# 30 s with 0, 14 % with 40, 20 % with 80, which is 40 % more frames.
+# 30 s with 0, 22 % with 40, 31 % with 80, which is half as many frames again.
 _LEAST_AGAIN = 40
 
 
@@ -69,7 +69,7 @@ def frames_for(settings: Settings, info: VideoInfo) -> int:
         return settings.frames
     preset = PRESETS[settings.preset]
     start, end = stretch_of(settings, info)
-    frames = round((end - start) / preset.every) * CLIP
+    frames = round((end - start) / preset.every) * SHORT_CLIP
     return min(max(frames, preset.least), preset.most)
 
 
@@ -81,8 +81,10 @@ def frames_again(settings: Settings, first: int) -> int:
 def first_range(settings: Settings, info: VideoInfo) -> SamplingRange:
     """Short clips, spread over the whole video, or over the requested part."""
     start, _ = stretch_of(settings, info)
+    frames = frames_for(settings, info)
+    by_length = not settings.frames and frames > PRESETS[settings.preset].least
     end = math.inf if settings.end is None or info.is_still else settings.end
-    return SamplingRange(frames_for(settings, info), start, end)
+    return SamplingRange(frames, start, end, clip=SHORT_CLIP if by_length else 0)
 
 
 def frame_length(info: VideoInfo) -> float:
@@ -188,14 +190,9 @@ def further_ranges(
 ) -> list[SamplingRange]:
     """Where to sample again with at most so many frames: in gaps of `_DOUBTFUL_GAP` or more beside
     what is suspicious, and with `gaps_too` beside runs in which no face could be scored; within
-    `part`, in seconds.
-
-    In a video too short for an insert between real stretches, what is suspicious is not sampled
-    again: clips beside one that is high by chance raised the scores of short real videos.
-    """
+    `part`, in seconds."""
     first, last = part or (0.0, info.seconds)
-    long = last - first > 2 * SHORT_INSERT
-    least = _LEAST_GAP * CLIP * frame_length(info)
+    least = _LEAST_GAP * SHORT_CLIP * frame_length(info)
     # Empty runs at both ends make the stretches before and after the samples gaps as well.
     ends = [Run(first, first), *runs, Run(last, last)]
     candidates = []
@@ -203,20 +200,19 @@ def further_ranges(
         gap = after.start - before.end
         suspicion = max(before.suspicion, after.suspicion)
         unscored = gaps_too and not (before.scored and after.scored)
-        doubtful = suspicion and long and gap >= _DOUBTFUL_GAP
-        if gap < least or not (unscored or doubtful):
+        if gap < least or not (unscored or (suspicion and gap >= _DOUBTFUL_GAP)):
             continue
         clips = min(_NEW_CLIPS if suspicion else 1, int(gap / least) + 1)
         # Sorted below: the most suspicious first, of equals the longest gap.
         candidates.append((-suspicion, -gap, before.end, after.start, clips))
     chosen = []
     for _, _, start, end, clips in sorted(candidates):
-        count = min(clips, frames // CLIP)
+        count = min(clips, frames // SHORT_CLIP)
         if not count:
             break
-        frames -= count * CLIP
+        frames -= count * SHORT_CLIP
         inside = frame_length(info) / 4  # the first frame after a gap was sampled already
-        chosen.append(SamplingRange(count * CLIP, start + inside, end - inside))
+        chosen.append(SamplingRange(count * SHORT_CLIP, start + inside, end - inside, SHORT_CLIP))
     return sorted(chosen, key=lambda stretch: stretch.start)
 
 

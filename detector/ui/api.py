@@ -68,7 +68,7 @@ class Endpoints:
 
         Args:
             video: the file to analyse
-            n_frames: exactly so many frames, 8 to 1200; 0: by the length of the video
+            n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: verdict fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out
@@ -122,7 +122,7 @@ class Endpoints:
 
         Args:
             video: the file to analyse
-            n_frames: exactly so many frames, 8 to 1200; 0: by the length of the video
+            n_frames: exactly so many frames, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: verdict fake above this probability; the model's own when left out
             model: which model scores, see /model_info; the default one when left out

@@ -42,7 +42,7 @@ class CompareEndpoint:
         Args:
             video: the first file, A
             other: the second file, B; the first one again, by another model, when left out
-            n_frames: exactly so many frames of each, 8 to 1200; 0: by the length of the video
+            n_frames: exactly so many frames of each, 8 to 600; 0: by the length of the video
             max_faces: people to follow at most, 1 to 32
             threshold: verdict fake above this probability; the model's own when left out
             model: which model scores A, see /model_info; the default one when left out
