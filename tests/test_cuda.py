@@ -74,7 +74,7 @@ def test_where_memory_is_short_fewer_crops_go_at_once(
     assert memory.sizes == [10, 5, 2, 2, 2, 2, 2]
     assert "memory is small" in caplog.text
     network.encode(crops(4))
-    assert memory.sizes[-2:] == [2, 2]  # it is remembered
+    assert memory.sizes[-2:] == [2, 2]  # later batches are as small
 
 
 def test_memory_too_small_for_one_crop_is_an_error(

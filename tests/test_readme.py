@@ -70,5 +70,5 @@ def test_readme_and_page_list_every_endpoint(detector: Detector) -> None:
     events = events_of(build_page(served, Limits()))
     endpoints = {f"/{one.api_name}" for one in events if one.api_visibility == "public"}
     assert len(endpoints) > 5
-    for text in (README, piece("ask.md")):
+    for text in (README, piece("programs.md")):
         assert set(re.findall(r"^\| `(/\w+)` \|", text, re.MULTILINE)) == endpoints

@@ -30,7 +30,7 @@ def snippet(name: str, address: str = DEFAULT) -> str:
 
 def build_help(page: gr.Blocks) -> None:
     """Add the tab's components to the page that is being built."""
-    greeting(gr.Markdown, lambda: piece("ask.md"))
+    greeting(gr.Markdown, lambda: piece("programs.md"))
     codes = []
     with gr.Tabs():
         for title, (name, language) in SNIPPETS.items():

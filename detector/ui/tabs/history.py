@@ -63,12 +63,12 @@ def build_history(page: gr.Blocks, sources: Sources) -> None:
     changes = [block.change for block in [*events.uploads, downloads, events.frame]]
     gr.on(changes, events.note, holders, **raw)
     of_batch = [sources.batch, sources.lead.frames, sources.lead.model]
-    remembered = [
+    added = [
         files_of.change(event, [past, choice, files_of, *held], [past, choice, shown], **raw)
         for files_of, event, held in (
-            (downloads, events.remember_one, [sources.answered]),
-            (events.of_batch, events.remember_batch, of_batch),
-            (events.compared, events.remember_pair, [sources.compared.answers]),
+            (downloads, events.add_answer, [sources.answered]),
+            (events.of_batch, events.add_batch, of_batch),
+            (events.compared, events.add_pair, [sources.compared.answers]),
         )
     ]
     # By the visitor alone: deleting empties it, too, and has its own receipt to show.
@@ -76,11 +76,11 @@ def build_history(page: gr.Blocks, sources: Sources) -> None:
     cleared = [*holders, *events.results, sources.answered, past, choice, shown]
     delete_now.click(lambda: gr.update(visible=True), None, sure, **light)
     gr.on([keep.click, delete.click], lambda: gr.update(visible=False), None, sure, **light)
-    forgotten = delete.click(
+    deleted = delete.click(
         events.delete_all, [*holders, files], [*cleared, events.answer, events.form], **raw
     )
     to_compare = sources.compared.of_both("result")
-    for changed in (*remembered, forgotten):
+    for changed in (*added, deleted):
         changed.then(events.offer, [past, *to_compare], to_compare, **light)
     page.unload(events.leave)  # also when the browser is closed
 
@@ -106,7 +106,7 @@ class HistoryEvents:
         session = request.session_hash or ""
         self.files.note(session, [*values, shown_to(self.page, session)])
 
-    def remember_one(
+    def add_answer(
         self,
         results: list[Past],
         chosen: str | None,
@@ -116,21 +116,21 @@ class HistoryEvents:
         """The documents of an answer join the list; `answered` is the last question and its
         report."""
         kept = (kept_answer(*answered),) if answered else ()
-        return _remembered(results, chosen, given, kept)
+        return _added(results, chosen, given, kept)
 
-    def remember_batch(
+    def add_batch(
         self, results: list[Past], chosen: str | None, given: Any, batch: Batch, *about: str
     ) -> tuple[list[Past], Any, Any]:
         """Those of a batch; it began with the preset and model of `about`."""
         # Also called once the downloads are emptied.
         kept = kept_answers(batch, *about) if given else ()
-        return _remembered(results, chosen, given, kept)
+        return _added(results, chosen, given, kept)
 
-    def remember_pair(
+    def add_pair(
         self, results: list[Past], chosen: str | None, given: Any, kept: tuple[Kept, ...]
     ) -> tuple[list[Past], Any, Any]:
         """Those of a comparison."""
-        return _remembered(results, chosen, given, kept)
+        return _added(results, chosen, given, kept)
 
     def offer(self, results: list[Past], *chosen: str | None) -> list[Any]:
         """The answers to choose from, where two are compared."""
@@ -162,7 +162,7 @@ class HistoryEvents:
         self.files.delete(request.session_hash or "")
 
 
-def _remembered(
+def _added(
     results: list[Past], chosen: str | None, given: Any, kept: tuple[Kept, ...]
 ) -> tuple[list[Past], Any, Any]:
     """The results, the list of them, and what is shown of one."""
