@@ -24,14 +24,14 @@ def candidates(gains: list[float]) -> np.ndarray:
 
 
 def test_a_better_network_is_chosen_on_either_half() -> None:
-    found = choose(LABELS, candidates([0.2, 2.0, 0.2]), SOURCES)
+    found = choose(LABELS, candidates([0.2, 2.0, 0.2]), SOURCES, halvings=40)
     assert found["best"] == 1
     assert found["crossed"] == pytest.approx(found["areas"][1], abs=0.02)
     assert found["crossed"] > found["average"] + 0.1
 
 
 def test_the_best_of_equal_networks_is_no_better_on_the_other_half() -> None:
-    found = choose(LABELS, candidates([0.5] * 20), SOURCES)
+    found = choose(LABELS, candidates([0.5] * 20), SOURCES, halvings=40)
     assert max(found["areas"]) > found["average"] + 0.03  # what a report of the best would claim
     assert found["crossed"] == pytest.approx(found["average"], abs=0.02)
 

@@ -57,7 +57,9 @@ def areas(labels: Floats, logits: Floats) -> Floats:
     return np.array(each, np.float64)
 
 
-def choose(labels: Floats, logits: Floats, sources: Sequence[str]) -> dict[str, Any]:
+def choose(
+    labels: Floats, logits: Floats, sources: Sequence[str], *, halvings: int = HALVINGS
+) -> dict[str, Any]:
     """Which of R runs is best, and what that choice is worth.
 
     labels   (N,)       in {0, 1}
@@ -69,7 +71,7 @@ def choose(labels: Floats, logits: Floats, sources: Sequence[str]) -> dict[str, 
     names, place = np.unique(np.asarray(sources), return_inverse=True)
     random = np.random.default_rng(0)
     crossed, average = [], []
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         first = (random.permutation(len(names)) < len(names) // 2)[place]
         if any(len(set(labels[half])) < 2 for half in (first, ~first)):
             continue
