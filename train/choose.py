@@ -24,10 +24,9 @@ import torch
 from numpy.typing import NDArray
 
 from detector.model.cnn_lstm import CnnLstm
-from detector.scoring.calibration import ScoringRules
 from detector.scoring.verdict import ScoredClip
-from train.evaluate import MIN_FRONTAL, MIN_SHARPNESS, SPREAD, load_unpublished
-from train.index import read_source
+from train.evaluate import UNFITTED, load_unpublished
+from train.index import read_videos
 from train.metrics import auc
 from train.run import load_run
 from train.verbs import DataError, verb
@@ -90,14 +89,13 @@ def choose(
 
 def score_runs(models: Sequence[CnnLstm], copies: Sequence[pd.DataFrame], frames: int) -> Floats:
     """The pooled log-odds (R, N, K) of R networks with one CNN, for N videos in K copies."""
-    rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
-    loaded = load_unpublished(models[0], rules)
+    loaded = load_unpublished(models[0], UNFITTED)
     logits = np.full((len(models), len(copies[0]), len(copies)), np.nan)
     for k, table in enumerate(copies):
         for n, (_, people) in enumerate(recorded(loaded, table, frames)):
             for r, model in enumerate(models):
                 again = {person: rescored(model, clips) for person, clips in people.items()}
-                logits[r, n, k] = pooled(again, rules).get(ALL, np.nan)
+                logits[r, n, k] = pooled(again, UNFITTED).get(ALL, np.nan)
     return logits
 
 
@@ -121,10 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     models = [load_run(run) for run in options.runs]
     check_cnn(models)
-    table = pd.concat([read_source(path, "video") for path in options.videos])
-    if options.split:
-        table = table[table["split"] == options.split]
-    table = table.reset_index(drop=True)
+    table = read_videos(options.videos, options.split)
     logits = score_runs(models, [table, uploaded(table, options.uploads)], options.frames)
     labels = (table["label"] == "FAKE").to_numpy(float)
     found = choose(labels, logits, table["dataset"].tolist())

@@ -31,7 +31,7 @@ from train.augment import degrade, draw_upload
 from train.clips import Faces
 from train.controls import student, untrained
 from train.families import family_scores
-from train.index import read_source
+from train.index import read_videos
 from train.metrics import (
     auc,
     bootstrap,
@@ -62,6 +62,8 @@ MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 # The smallest at which all presets call about 5 % of drawn real videos of up to ten minutes fake
 # (`tests.bench.inserts`). Clips of one real person deviate by 1.2, but their neighbours are alike.
 SPREAD = 1.0
+UNFITTED = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
+"""The rules before calibration, threshold and pooling are fitted."""
 # Sampling by length chooses further clips by rules fitted on videos with so many frames.
 FIXED_FRAMES = 20
 
@@ -81,15 +83,12 @@ def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
     # The range is empty where fewer than `MISSES` of the fakes lie below the threshold.
     low = min(threshold, round(float(np.quantile(fake, MISSES)), 3))
     return replace(
-        ScoringRules(),
+        UNFITTED,
         temperature=temperature,
         bias=bias,
         calibrated=True,
         threshold=threshold,
         undecided=(low, threshold),
-        min_sharpness=MIN_SHARPNESS,
-        min_frontal=MIN_FRONTAL,
-        spread=SPREAD,
     )
 
 
@@ -212,7 +211,7 @@ def evaluate_videos(
     number of frames, and with the frames of each clip shuffled."""
     table = table.rename(columns={"dataset": "source"}).reset_index(drop=True)
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
-    rules = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
+    rules = UNFITTED
     frames = options.frames[0]
     known: dict[int, pd.DataFrame] = {}
     if not frames:
@@ -301,9 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = Faces(options.shards, "val")
     table = pd.DataFrame()
     if options.videos:
-        table = pd.concat([read_source(path, "video") for path in options.videos])
-        if options.split:
-            table = table[table["split"] == options.split]
+        table = read_videos(options.videos, options.split)
         results, rules = evaluate_videos(model, table, options)
         results["crops"] = at_rules(model, faces, rules)
     else:

@@ -53,6 +53,12 @@ def read_source(path: Path, kind: str, split: str = "") -> pd.DataFrame:
     return without_doubles(_complete(table, path), path)
 
 
+def read_videos(paths: Sequence[Path], split: str | None) -> pd.DataFrame:
+    """The labelled videos of all `paths`, or those of one split."""
+    table = pd.concat([read_source(path, "video") for path in paths])
+    return table[table["split"] == split] if split else table
+
+
 def _reader_of(path: Path) -> Reader:
     if path.is_dir():
         return layout_of(path) or read_folders

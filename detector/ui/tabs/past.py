@@ -85,15 +85,17 @@ def _of_batch(answers: list[dict[str, Any]]) -> tuple[str, Analysis]:
     """The same for the answers of a batch, the last of which has the time."""
     names = [answer["video"]["name"] for answer in answers]
     created = max((answer["created_utc"] for answer in answers), default="")
-    clock = f" · {created[11:16]} UTC" if created else ""
     line = _("{count} files: {names}", count=len(names), names=", ".join(names)[:80])
-    return f"{line}{clock}", (created, "\n".join(names))
+    return _of_several(line, created, names)
 
 
 def _of_pair(content: dict[str, Any]) -> tuple[str, Analysis]:
     """The same for two answers that were compared."""
     names = [answer["video"]["name"] for answer in content["answers"]]
-    created = content["created_utc"]
-    clock = f" · {created[11:16]} UTC" if created else ""
     line = _("Comparison: {first} and {second}", first=names[0], second=names[1])
+    return _of_several(line, content["created_utc"], names)
+
+
+def _of_several(line: str, created: str, names: list[str]) -> tuple[str, Analysis]:
+    clock = f" · {created[11:16]} UTC" if created else ""
     return f"{line}{clock}", (created, "\n".join(names))
