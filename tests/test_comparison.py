@@ -354,11 +354,13 @@ def test_numbers_of_frames_are_offered_unless_all_files_are_pictures(
     expect(frames).to_be_visible(timeout=10_000)
 
 
-def choose(page: Page, side: str, name: str) -> None:
-    """Choose the result about the file `name`."""
+def choose(page: Page, side: str, name: str, *, of: int = 1) -> None:
+    """Choose the result about the file `name` once at least `of` are offered: the list grows when
+    an analysis ends, and a click in that moment would choose another one."""
     place = page.locator(f"#compare-result-{side}")
     expect(place).to_be_visible(timeout=10_000)
     place.locator("input").click()
+    expect(place.get_by_role("option").nth(of - 1)).to_be_visible(timeout=10_000)
     place.get_by_role("option").filter(has_text=name).first.click()
 
 
@@ -384,8 +386,8 @@ def test_results_of_the_visit_are_compared_without_another_analysis(
     expect(page.locator("#batch-files")).to_contain_text("results", timeout=60_000)
     done = len(analysed)
     open_tab(page, "Compare")
-    choose(page, "a", "talking")
-    choose(page, "b", "none")
+    choose(page, "a", "talking", of=2)
+    choose(page, "b", "none", of=2)
     expect(page.locator("#compare-frames")).to_be_hidden(timeout=10_000)
     page.click("#compare-start")
     answer = page.locator("#comparison")
