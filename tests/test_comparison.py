@@ -360,7 +360,8 @@ def choose(page: Page, side: str, name: str, *, of: int = 1) -> None:
     place = page.locator(f"#compare-result-{side}")
     expect(place).to_be_visible(timeout=10_000)
     place.locator("input").click()
-    expect(place.get_by_role("option").nth(of - 1)).to_be_visible(timeout=10_000)
+    # The first option is none of them.
+    expect(place.get_by_role("option").nth(of)).to_be_visible(timeout=10_000)
     place.get_by_role("option").filter(has_text=name).first.click()
 
 
@@ -428,7 +429,17 @@ def test_both_sides_of_a_comparison_are_results_of_the_visit(
     expect(page.locator("#compare-result-a")).to_be_visible(timeout=60_000)
     expect(page.locator("#comparison")).to_contain_text("Without two scores")
     page.locator("#compare-result-a input").click()
-    expect(page.locator("li[role=option]")).to_have_count(2)
+    expect(page.locator("li[role=option]")).to_contain_text(["No result", "talking.mp4", "none.mp4"])
+
+
+def test_a_chosen_result_can_be_put_back(after_answer: Page) -> None:
+    page = after_answer
+    choose(page, "a", "talking")
+    expect(page.locator("#compare-frames")).to_be_hidden(timeout=10_000)
+    choose(page, "a", "No result")
+    expect(page.locator("#compare-frames")).to_be_visible(timeout=10_000)
+    page.click("#compare-start")
+    expect(page.get_by_text("Choose two files or results first.")).to_be_visible(timeout=10_000)
 
 
 def test_deleted_results_can_be_compared_no_more(after_answer: Page) -> None:

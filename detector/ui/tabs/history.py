@@ -21,7 +21,7 @@ from detector.ui.greeting import begun, greeting
 from detector.ui.handlers import Question
 from detector.ui.tabs.batch_view import Lead
 from detector.ui.tabs.compare import Compared
-from detector.ui.tabs.kept import Kept, choices_of, kept_answer, kept_answers
+from detector.ui.tabs.kept import NO_RESULT, Kept, choices_of, kept_answer, kept_answers
 from detector.ui.tabs.past import Past, with_result
 from detector.ui.tabs.saving import ELEM_ID as FRAME
 from detector.ui.templates import piece, section
@@ -136,9 +136,10 @@ class HistoryEvents:
         """The answers to choose from, where two are compared."""
         choices = choices_of(one for entry in results for one in entry.kept)
         keys = {key for _line, key in choices}
-        update: dict[str, Any] = {"choices": choices, "visible": bool(choices)}
+        none = (str(_("No result")), NO_RESULT)  # Gradio's own list cannot be emptied by hand
+        update: dict[str, Any] = {"choices": [none, *choices], "visible": bool(choices)}
         # The value only where it is gone: a choice that is just being made must not be undone.
-        gone = [key is not None and key not in keys for key in chosen]
+        gone = [key not in (None, NO_RESULT, *keys) for key in chosen]
         return [gr.update(**update, **({"value": None} if one else {})) for one in gone]
 
     def show(self, name: str | None, results: list[Past]) -> tuple[str, Any]:

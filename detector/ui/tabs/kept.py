@@ -23,6 +23,7 @@ from detector.ui.handlers import Question
 from detector.ui.tabs.batch_table import report_of
 
 MOST = 40  # answers to choose from: two full batches
+NO_RESULT = ""  # the key of none of them
 
 
 @dataclass(frozen=True, slots=True)
