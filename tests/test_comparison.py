@@ -429,7 +429,9 @@ def test_both_sides_of_a_comparison_are_results_of_the_visit(
     expect(page.locator("#compare-result-a")).to_be_visible(timeout=60_000)
     expect(page.locator("#comparison")).to_contain_text("Without two scores")
     page.locator("#compare-result-a input").click()
-    expect(page.locator("li[role=option]")).to_contain_text(["No result", "talking.mp4", "none.mp4"])
+    expect(page.locator("li[role=option]")).to_contain_text(
+        ["No result", "talking.mp4", "none.mp4"]
+    )
 
 
 def test_a_chosen_result_can_be_put_back(after_answer: Page) -> None:
