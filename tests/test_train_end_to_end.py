@@ -133,7 +133,8 @@ def test_the_second_stage_changes_only_the_layers_to_be_trained(
     """With --cnn-rate the CNN is trained with the LSTM; without, it stays as after stage one."""
     common = [*small_run(work, tmp_path), "--steps", "3"]
     fit.main([*common, "--stage", "frames"])
-    fit.main([*common, "--stage", "clips", "--clips", "4", "--frames", "3", "--cnn-rate", rate])
+    clips = ["--stage", "clips", "--clips", "4", "--frames", "3", "--motion", "1"]
+    fit.main([*common, *clips, "--cnn-rate", rate])
     before, after = (
         load_file(tmp_path / f"{stage}.{kind}.safetensors")
         for stage, kind in (("frames", "best"), ("clips", "checkpoint"))
@@ -145,6 +146,8 @@ def test_the_second_stage_changes_only_the_layers_to_be_trained(
     ]
     assert bool(moved) is (rate != "0")
     assert not any("running" in name for name in moved)
+    # Of motion in the training clips: the LSTM's input is normalised by it.
+    assert not np.array_equal(after["model.change_std"], np.ones_like(after["model.change_std"]))
 
 
 def test_two_runs_have_a_mean_that_is_a_run(work: Path, tmp_path: Path) -> None:

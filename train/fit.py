@@ -67,6 +67,7 @@ from train.sequences import (
     encode_pairs,
     fit_sequences,
     fit_together,
+    measure_change,
     together_loss,
 )
 from train.verbs import DataError, verb
@@ -182,6 +183,9 @@ def fit_clips(run: Run, faces: Faces, val: Faces, count: int, workers: int) -> N
     # A fifth as many pairs as for training.
     some = Pairs(val, clip, max(count // 5, 4))
     if config.cnn_rate:
+        if config.model.motion and run.step == 0:
+            few = Pairs(faces, clip, len(some))
+            measure_change(run.model, encode_pairs(run.model.eval(), few, workers=workers))
         best = fit_together(
             run,
             steps_of(run, faces, clip, workers),
