@@ -87,7 +87,8 @@ def region_text(moment: Moment) -> str | None:
     if moment.localised is None or not moment.regions:
         return None
     if not moment.localised:
-        first = max(moment.regions, key=lambda region: region.evidence)
+        # Not the most heat: a cold background has that by its size.
+        first = max(moment.regions, key=lambda region: region.excess)
         return _(
             "Not localised: the heat map points at {region} ({heat} of the heat on {area} of the "
             "picture), but blurring what it points at does not lower the score.",
