@@ -329,11 +329,17 @@ def test_a_missing_file_is_reported(browser: Browser, url: str) -> None:
     page.close()
 
 
-def test_cancel_stops_soon(browser: Browser, url: str, tmp_path: Path) -> None:
-    page = visit(browser, url)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_progress_and_cancel_are_on_the_screen_and_cancel_stops_soon(
+    browser: Browser, url: str, tmp_path: Path, width: int
+) -> None:
+    page = visit(browser, url, width)
+    page.set_viewport_size({"width": width, "height": 800})
     upload(page, write_clip(tmp_path / "long.mp4", moving_portrait(300, size=(960, 720))))
+    page.locator("#frames").get_by_text("Thorough").click()
     page.click("#analyse")
-    expect(page.locator("#verdict .working")).to_be_visible(timeout=10_000)
+    expect(page.locator("#verdict .working")).to_be_in_viewport(ratio=0.99, timeout=10_000)
+    expect(page.locator("#cancel")).to_be_in_viewport(ratio=0.99)
     page.click("#cancel")
     expect(page.locator("#verdict")).to_contain_text("Cancelled", timeout=10_000)
     expect(page.locator("#analyse")).to_be_enabled(timeout=10_000)

@@ -122,8 +122,10 @@ class Events:
         question = QuestionForm.question(values)
         question.given()
         shown = self.shown
-        # Before the first step, so that no earlier answer is beside the new progress.
+        # Before the first step, so that no earlier answer is beside the new progress, and the
+        # progress is not below the form.
         yield self._empty() | {
+            shown.form: gr.update(open=False),
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),
             shown.verdict: html.working(Step(STARTING, 0, 1)),
@@ -239,7 +241,6 @@ class Events:
         shown = self.shown
         return {
             shown.verdict: answer_card(report),
-            shown.form: gr.update(open=False),
             shown.panel.answered: (question, report),
             shown.panel.of: of_update(report),
             shown.area: gr.update(visible=bool(report.people)),

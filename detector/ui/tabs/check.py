@@ -23,13 +23,19 @@ from detector.ui.templates import piece
 from detector.ui.viewer import build_viewer
 
 HERE = Path(__file__).parents[1]
-# On a phone the verdict would lie below the fold.
-TO_THE_VERDICT = """() => {
-  const answer = document.querySelector("#verdict .answer");
-  if (answer && innerWidth < 820 && answer.dataset.shown !== "yes") {
-    answer.dataset.shown = "yes";
-    answer.scrollIntoView({block: "start"});
-  }
+# When progress begins and the form folds, it may have moved out of sight; on a phone an answer is
+# below the fold. After the folding, hence the delay.
+TO_WHAT_IS_NEW = """() => {
+  const verdict = document.querySelector("#verdict");
+  const kind = ["working", "answer"].find((name) => verdict?.querySelector(`.${name}`)) ?? "";
+  if (!verdict || verdict.dataset.kind === kind) return;
+  verdict.dataset.kind = kind;
+  setTimeout(() => {
+    const { top, bottom } = verdict.getBoundingClientRect();
+    const hidden = top < 0 || bottom > innerHeight;
+    if (kind === "working" && hidden) document.querySelector("#cancel")?.scrollIntoView();
+    if (kind === "answer" && innerWidth < 820) verdict.scrollIntoView();
+  }, 100);
 }"""
 _PRESET_NAMES = {
     "quick": mark("Quick"),
@@ -164,7 +170,7 @@ def _wire(
         # An example is analysed once the file component has it.
         for begins in (shown.analyse.click, example.success)
     ]
-    shown.verdict.change(None, js=TO_THE_VERDICT, queue=False, api_visibility="private")
+    shown.verdict.change(None, js=TO_WHAT_IS_NEW, queue=False, api_visibility="private")
     # First the end of the running event, then what is shown of it: else its last step could be
     # the last word.
     stopped = shown.cancel.click(
