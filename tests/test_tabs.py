@@ -87,6 +87,25 @@ def test_a_batch_reports_every_file_whatever_happens_to_one(
     expect(queue).to_contain_text("Several files, one after the other")
 
 
+@pytest.mark.parametrize(
+    ("tab", "places", "start", "shown"),
+    [
+        ("Several files", ["#batch-given"], "#batch-start", "#batch-queue"),
+        ("Compare", ["#compare-a", "#compare-b"], "#compare-start", "#comparison"),
+    ],
+)
+def test_on_a_phone_the_start_leads_to_the_progress(
+    page: Page, talking: Path, tab: str, places: list[str], start: str, shown: str
+) -> None:
+    open_tab(page, tab)
+    page.set_viewport_size({"width": 390, "height": 700})
+    for place in places:
+        give(page, place, talking)
+    expect(page.locator(shown)).not_to_be_in_viewport(ratio=0.5)
+    page.click(start)
+    expect(page.locator(shown)).to_be_in_viewport(ratio=0.5, timeout=10_000)
+
+
 def test_the_table_of_a_batch_is_sorted_by_its_heads(
     page: Page, talking: Path, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ WORDS = {
     ),
 }
 
-SCRIPTS = ("chosen.js", "widgets.js", "toolarge.js")
+SCRIPTS = ("chosen.js", "widgets.js", "toolarge.js", "progress.js")
 # What Gradio's widgets are called for a screen reader or under a pointer, in English whatever the
 # language of the page.
 WIDGET_NAMES = (
