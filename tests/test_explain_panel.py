@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from PIL import Image as Pictures
 from playwright.sync_api import Browser, Page, expect
 
 from detector import Detector
-from detector.requests import ExplainFrame, Hooks, Request
+from detector.errors import CancelledError
+from detector.requests import ExplainFrame, Hooks, Request, TryWorseCopies
 from detector.video import Limits
 from tests.clips import portrait
 from tests.server import serving
@@ -26,12 +28,17 @@ EXPECTED = {"grad_cam/frame": {"mean": {"mouth": 0.1, "eyes": 0.1, "nose": 0.1}}
 
 
 class Counting(Detector):
-    """Counts the requests beyond the analysis."""
+    """Counts the requests beyond the analysis; `held`, it tries copies until it is stopped."""
 
     closer = 0
+    held = False
 
     def run(self, request: Request, hooks: Hooks = Hooks()) -> Any:  # noqa: B008
         self.closer += isinstance(request, ExplainFrame)
+        while self.held and isinstance(request, TryWorseCopies):
+            time.sleep(0.05)
+            if hooks.should_stop is not None and hooks.should_stop():
+                raise CancelledError("The visitor cancelled.")
         return super().run(request, hooks)
 
 
@@ -172,7 +179,10 @@ def test_a_new_analysis_clears_what_was_explained(answered: Page) -> None:
     wait_for_annotated(answered)
 
 
-def test_trying_copies_can_be_cancelled(answered: Page) -> None:
+def test_trying_copies_can_be_cancelled(
+    answered: Page, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "held", True)
     answered.click("#copies-start")
     expect(answered.locator("#steadiness .working")).to_be_visible(timeout=30_000)
     answered.click("#copies-cancel")
