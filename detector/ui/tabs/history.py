@@ -136,7 +136,7 @@ class HistoryEvents:
         """The answers to choose from, where two are compared."""
         choices = choices_of(one for entry in results for one in entry.kept)
         keys = {key for _line, key in choices}
-        none = (str(_("No result")), NO_RESULT)  # Gradio's own list cannot be emptied by hand
+        none = (_("No result"), NO_RESULT)  # Gradio's own list cannot be emptied by hand
         update: dict[str, Any] = {"choices": [none, *choices], "visible": bool(choices)}
         # The value only where it is gone: a choice that is just being made must not be undone.
         gone = [key not in (None, NO_RESULT, *keys) for key in chosen]
