@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from detector.model.cnn_lstm import CnnLstm, ModelConfig, fold_norms
+from detector.model.cnn_lstm import CnnLstm, Encoded, ModelConfig, fold_norms
 
 TINY = ModelConfig(backbone="test_resnet", size=32, hidden=8, families=("swap", "drift"))
 
@@ -150,6 +150,24 @@ def test_still_frames_have_another_motion_input_than_moving_ones(moving: CnnLstm
     frozen = clip[:, :1].expand_as(clip)
     added = [out.clip - out.still.mean(1) for out in (moving(clip), moving(frozen))]
     assert not torch.allclose(*added, atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("where", "heard"), [("around the face", False), ("in the face", True)])
+def test_motion_is_measured_in_the_face_and_not_around_it(where: str, heard: bool) -> None:
+    """A wide crop also shows a background, which moves with the camera."""
+    model = CnnLstm(replace(MOTION, margin=0.5)).eval()
+    encoded = model.encode_with_early(clips(1, frames=1).expand(1, 6, -1, -1, -1).flatten(0, 1))
+    changing = []
+    for maps in encoded.early:
+        # Of a crop 1.5 times as wide as the box a sixth lies beyond it at each side.
+        side, beyond = maps.shape[-1], round(maps.shape[-1] / 6)
+        shown = torch.full((side, side), not heard)
+        shown[beyond : side - beyond, beyond : side - beyond] = heard
+        changing.append(maps + torch.rand(6, 1, side, side) * shown)
+    still = model.describe(encoded, (1, 6))
+    moved = model.describe(Encoded(encoded.maps, tuple(changing)), (1, 6))
+    assert torch.equal(still, moved) is not heard
 
 
 @torch.no_grad()

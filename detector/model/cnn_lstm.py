@@ -173,7 +173,8 @@ class CnnLstm(nn.Module):
 
     def describe(self, encoded: Encoded, shape: tuple[int, int]) -> Tensor:
         """B * T images of B clips  ->  features (B, T, C + M): the pooled maps, and the change from
-        the frame before in M channels of early maps, as the logarithm of its mean size.
+        the frame before in M channels of early maps, as the logarithm of its mean size within the
+        face's box: around it the camera and the background move.
 
         A clip's first frame repeats the change of its second. M is 0 for a network without motion,
         and for clips of one frame.
@@ -182,7 +183,8 @@ class CnnLstm(nn.Module):
         parts = [pool(encoded.maps).view(B, T, -1)]  # (B, T, C)
         for maps in encoded.early if T > 1 else ():
             # float32: a difference of nearly equal values loses its digits in half precision.
-            clips = maps.float().view(B, T, *maps.shape[1:])
+            inside = inside_box(maps, self.config.margin)
+            clips = inside.float().view(B, T, *inside.shape[1:])
             change = (clips[:, 1:] - clips[:, :-1]).abs().mean(dim=(3, 4))  # (B, T - 1, C_k)
             # + 0.001 bounds the logarithm below where nothing moves, as in a still repeated as a
             # clip.
@@ -242,6 +244,14 @@ class CnnLstm(nn.Module):
 def pool(maps: Tensor) -> Tensor:
     """Global average: (N, C, h, w) -> (N, C). Linear, which makes Grad-CAM exact and cheap."""
     return maps.mean(dim=(2, 3))
+
+
+def inside_box(maps: Tensor, margin: float) -> Tensor:
+    """The cells of (N, C, h, w) that lie in the face's box, where the crop is wider by `margin`."""
+    height, width = maps.shape[2:]
+    share = (1 - 1 / (1 + margin)) / 2  # of the side, beyond the box at each end
+    y, x = round(height * share), round(width * share)
+    return maps[:, :, y : height - y, x : width - x]
 
 
 def fold_norms(network: nn.Module, example: Tensor) -> None:
