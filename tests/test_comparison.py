@@ -379,7 +379,7 @@ def after_answer(page: Page, talking: Path) -> Page:
 def test_results_of_the_visit_are_compared_without_another_analysis(
     after_answer: Page, talking: Path, faceless: Path, analysed: list[str]
 ) -> None:
-    """One answer of the first tab with one of several files."""
+    """One answer of the first tab with one of several files; three results in all."""
     page = after_answer
     open_tab(page, "Several files")
     give(page, "#batch-given", faceless, talking)
@@ -387,8 +387,8 @@ def test_results_of_the_visit_are_compared_without_another_analysis(
     expect(page.locator("#batch-files")).to_contain_text("results", timeout=60_000)
     done = len(analysed)
     open_tab(page, "Compare")
-    choose(page, "a", "talking", of=2)
-    choose(page, "b", "none", of=2)
+    choose(page, "a", "talking", of=3)
+    choose(page, "b", "none", of=3)
     expect(page.locator("#compare-frames")).to_be_hidden(timeout=10_000)
     page.click("#compare-start")
     answer = page.locator("#comparison")
