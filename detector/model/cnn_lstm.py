@@ -182,8 +182,8 @@ class CnnLstm(nn.Module):
         B, T = shape
         parts = [pool(encoded.maps).view(B, T, -1)]  # (B, T, C)
         for maps in encoded.early if T > 1 else ():
-            # float32: a difference of nearly equal values loses its digits in half precision.
             inside = inside_box(maps, self.config.margin)
+            # float32: a difference of nearly equal values loses its digits in half precision.
             clips = inside.float().view(B, T, *inside.shape[1:])
             change = (clips[:, 1:] - clips[:, :-1]).abs().mean(dim=(3, 4))  # (B, T - 1, C_k)
             # + 0.001 bounds the logarithm below where nothing moves, as in a still repeated as a
