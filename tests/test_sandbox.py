@@ -432,7 +432,7 @@ def connected() -> Iterator[tuple[Job, Connection]]:
         yield job, theirs_end
 
 
-FRAME = {"clip": 0, "second": 0.0, "size": [8, 8]}
+FRAME = {"clip": 0, "last": True, "second": 0.0, "size": [8, 8]}
 FORGED = {
     "no JSON": b"\x80\x04pickle",
     "no object": b"[1]",
@@ -483,9 +483,9 @@ def test_a_valid_frame_passes_and_forged_ones_are_refused(
     notes_sent = DecodeNotes(tone_mapped=True)
     process.send_bytes(json.dumps({"end": protocol.notes_message(notes_sent)}).encode())
     notes = DecodeNotes()
-    ((clip, frame),) = job.frames(notes)
+    ((clip, last, frame),) = job.frames(notes)
     assert notes == notes_sent
-    assert (clip, frame.second, frame.image.shape) == (0, 0.0, (8, 8, 3))
+    assert (clip, last, frame.second, frame.image.shape) == (0, True, 0.0, (8, 8, 3))
 
 
 @pytest.mark.parametrize("change", [{"width": 10**6}, {"codec": "<b>"}, {"frames": 10**9}])

@@ -34,6 +34,7 @@ from detector.video import (
 )
 from detector.video import writer as movie_writer
 from detector.video.opening import PRODUCT_LIMITS
+from detector.video.reading import gathered
 from detector.video.sound import Block
 from tests.clips import barcode, plain, read_barcode, write_clip
 
@@ -244,6 +245,21 @@ def test_a_short_video_yields_every_frame_once(tmp_path: Path) -> None:
     clips = list(read_clips(path, 20, info=probe(path)))
     assert [read_barcode(frame.image) for clip in clips for frame in clip] == list(range(13))
     assert max(len(clip) for clip in clips) <= 5
+
+
+def test_a_clip_is_given_before_the_next_one_is_decoded() -> None:
+    decoded: list[int] = []
+
+    def members() -> Iterator[tuple[int, bool, Frame]]:
+        # The last frame of the second clip cannot be decoded.
+        for clip, last in [(0, False), (0, True), (1, False), (2, False), (2, True)]:
+            decoded.append(clip)
+            yield clip, last, Frame(0.0, plain(1, (8, 8))[0])
+
+    clips = gathered(members())
+    assert len(next(clips)) == 2
+    assert decoded == [0, 0]
+    assert [len(clip) for clip in clips] == [1, 2]
 
 
 def test_a_video_of_one_frame_is_a_still(tmp_path: Path) -> None:

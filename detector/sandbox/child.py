@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import VideoError
-from detector.records import Frame
 from detector.sandbox import protocol
 from detector.sandbox.limits import Bounds, allow, confine
 from detector.video import reading
@@ -77,7 +76,8 @@ class _Answer:
             self._play()
         else:
             source = reading.source_of(self.path, limits, notes, track=self.request["track"])
-            self._show(enumerate(reading.frames_from(source, self.request["start"])))
+            frames = reading.frames_from(source, self.request["start"])
+            self._show((k, True, frame) for k, frame in enumerate(frames))
         protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
     def _show_clips(self, file: reading.SurveyedFile, notes: DecodeNotes) -> None:
@@ -90,10 +90,10 @@ class _Answer:
             )
             protocol.send(self.channel, {"end": protocol.notes_message(notes)})
 
-    def _show(self, members: Iterator[tuple[int, Frame]]) -> None:
+    def _show(self, members: Iterator[reading.Member]) -> None:
         """Put each frame into the next slot of the shared memory, once that is free."""
         sent = freed = 0
-        for clip, frame in members:
+        for clip, last, frame in members:
             size = frame.image.nbytes
             room = protocol.slots(len(self.arena), size)
             # Flow control: one byte comes back for each frame that was copied out.
@@ -106,9 +106,8 @@ class _Answer:
             pixels.reshape(frame.image.shape)[:] = frame.image
             sent += 1
             height, width = frame.image.shape[:2]
-            protocol.send(
-                self.channel, {"clip": clip, "second": frame.second, "size": [width, height]}
-            )
+            about = {"clip": clip, "last": last, "second": frame.second, "size": [width, height]}
+            protocol.send(self.channel, about)
         for _ in range(sent - freed):  # else they would be taken for the next request
             self.channel.recv_bytes(1)
 

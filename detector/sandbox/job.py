@@ -20,6 +20,7 @@ from detector.sandbox import protocol
 from detector.sandbox.child import OUT_OF_MEMORY
 from detector.sandbox.server import wait
 from detector.video.packets import DecodeNotes
+from detector.video.reading import Member
 from detector.video.sound import Block
 
 # What parsing a message raises when the other side is gone or was taken over.
@@ -82,8 +83,8 @@ class Job:
             Status.UNSAFE,
         )
 
-    def frames(self, notes: DecodeNotes) -> Iterator[tuple[int, Frame]]:
-        """Every frame with the number of its clip; each is copied, and its place freed."""
+    def frames(self, notes: DecodeNotes) -> Iterator[Member]:
+        """Every frame, as `reading` gives them; each is copied, and its place freed."""
         count = 0
         while True:
             with self.checked():
@@ -91,11 +92,11 @@ class Job:
                 if "end" in message:
                     notes.add(protocol.notes_of(message["end"]))
                     return
-                clip = protocol.whole(message["clip"])
+                clip, last = protocol.whole(message["clip"]), message["last"] is True
                 frame = self._frame(message, count)
                 self._free()
             count += 1
-            yield clip, frame
+            yield clip, last, frame
             del frame
 
     def _frame(self, message: protocol.Message, count: int) -> Frame:

@@ -24,7 +24,9 @@ from detector.video.packets import DecodeNotes
 from detector.video.sampling import SamplingRange
 
 LONGEST = 64 * 1024  # bytes of one message
-SLOTS = 2  # frames that may wait to be fetched; new memory costs more than a copy
+# Frames that may wait to be fetched. More than the 5 of a clip, so that the next clip is decoded
+# while one is analysed; not many more, since new memory costs more than a copy.
+SLOTS = 6
 LONGEST_TEXT, MOST_WORDS = 160, 20  # characters and entries of a file's facts about its making
 TEXTS = ("signer", "issuer", "generator", "signed_utc")
 Message = dict[str, Any]

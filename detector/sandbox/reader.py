@@ -169,7 +169,7 @@ class IsolatedReader:
         """`info`, if known, determines the limits of CPU time."""
         request = {"operation": "all", "start": start, "track": info.track if info else 0}
         with self._job(path, limits, self.bounds(info), **request) as job:
-            for _, frame in job.frames(notes or DecodeNotes()):
+            for *_, frame in job.frames(notes or DecodeNotes()):
                 yield frame
 
     def read_sound(

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,10 @@ from detector.video.streams import default_track
 __all__ = ["opened", "probe", "read_all", "read_clips", "read_origin", "read_sound"]
 
 
+Member = tuple[int, bool, Frame]
+"""One frame of a clip: the clip's number, and whether it is the clip's last."""
+
+
 @dataclass(frozen=True, slots=True)
 class SurveyedFile:
     """A file that was surveyed: `info` is the result of `probe`. With `index` its clips are read
@@ -42,10 +45,8 @@ class SurveyedFile:
         """As `read_clips`, of the stretches that `ranges` names; it may be called again."""
         return gathered(self.members(ranges, notes))
 
-    def members(
-        self, ranges: Sequence[SamplingRange], notes: DecodeNotes
-    ) -> Iterator[tuple[int, Frame]]:
-        """As `clips`, one frame at a time, each with the number of its clip."""
+    def members(self, ranges: Sequence[SamplingRange], notes: DecodeNotes) -> Iterator[Member]:
+        """As `clips`, one frame at a time."""
         notes.add(self.source.notes)
         return _members(replace(self.source, notes=notes), ranges, self.index)
 
@@ -128,27 +129,40 @@ def source_of(
 
 def _members(
     source: Source, ranges: Sequence[SamplingRange], index: PacketIndex | None
-) -> Iterator[tuple[int, Frame]]:
-    """The chosen frames of `source`, each with the number of its clip."""
+) -> Iterator[Member]:
+    """The chosen frames of `source`."""
     # Frames are drawn one by one as the caller takes them, so only one is in memory.
     clips, shown = _choose(source, ranges, index)
     clip_of = {int(number): k for k, clip in enumerate(clips) for number in clip}
+    missing = [len(clip) for clip in clips]
     found = 0
     for number, (second, draw) in shown:
         found += 1
-        yield clip_of[number], Frame(second, draw())
+        clip = clip_of[number]
+        missing[clip] -= 1
+        yield clip, missing[clip] == 0, Frame(second, draw())
     # Fewer frames than packets: some could not be decoded.
     source.notes.damaged |= found < len(clip_of)
     if clips and not found:
         raise nothing_decoded(source.path)
 
 
-def gathered(members: Iterator[tuple[int, Frame]]) -> Generator[list[Frame], None, None]:
-    """The clips whose frames come one after the other."""
-    for _, same in groupby(members, key=lambda member: member[0]):
-        clip = [frame for _, frame in same]
+def gathered(members: Iterator[Member]) -> Generator[list[Frame], None, None]:
+    """The clips whose frames come one after the other, each as soon as its last frame is there."""
+    clip: list[Frame] = []
+    number = 0
+    for of, last, frame in members:
+        if clip and of != number:  # the last frames of that clip could not be decoded
+            yield clip
+            clip = []
+        number = of
+        clip.append(frame)
+        del frame  # the next one is made while this name would keep it in memory
+        if last:
+            yield clip
+            clip = []
+    if clip:
         yield clip
-        del clip  # the next one is made while this name would keep it in memory
 
 
 def read_all(
