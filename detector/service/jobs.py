@@ -15,9 +15,9 @@ from detector.progress import SPANS, OnProgress, ShouldStop
 from detector.records import Report
 
 Result = TypeVar("Result")
-# A new step is yielded at once, an old one again after so long: each one costs the server as much
-# as a request, and a generator can only be closed when it yields.
-QUIET_SECONDS = 0.5
+# Between two steps: each one costs the server as much as a request, and the browser a repaint. The
+# same step is yielded again, since a generator can only be closed when it yields.
+NEW_SECONDS, QUIET_SECONDS = 0.25, 0.5
 # The stage of a job whose turn has not come: 0 is done, and `total` is its place in the queue.
 WAITING = mark("Waiting in line")
 STARTING = mark("Starting")
@@ -68,8 +68,8 @@ def run_job(
     """Yield the steps of `work` while it runs, then what it returned; raise what it raised.
     The first step, before `work` reports any, is called `begins`.
 
-    A new step is yielded within a tenth of a second, an old one again after half a second, so
-    that the generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
+    A new step is yielded within .35 seconds, an old one again after half a second, so that the
+    generator can be closed promptly. Closing it - which is what Gradio does to a cancelled
     event - makes `should_stop` true, and waits until `work` has stopped.
     """
     stop = threading.Event()
@@ -84,10 +84,11 @@ def run_job(
         # In this context, which has the number of the request.
         future = pool.submit(contextvars.copy_context().run, work, note, stop.is_set)
         try:
-            shown, quiet_until = None, 0.0
+            shown, yielded = None, -QUIET_SECONDS
             while not wait([future], timeout=0.1).done:
-                if latest != shown or time.monotonic() > quiet_until:
-                    shown, quiet_until = latest, time.monotonic() + QUIET_SECONDS
+                between = QUIET_SECONDS if latest == shown else NEW_SECONDS
+                if time.monotonic() - yielded >= between:
+                    shown, yielded = latest, time.monotonic()
                     yield shown
             yield latest
             yield future.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from markupsafe import Markup
 
 from detector.errors import VideoError
 from detector.language import _
+from detector.progress import EXPLAINING
 from detector.records import Report, VideoInfo
 from detector.render import sections
 from detector.render.answer_card import answer_card
@@ -29,6 +31,8 @@ from detector.ui.tabs.given import shown_preview
 from detector.ui.tabs.part import Part, inspected, plan_text, shown_plan, track_update, with_part
 from detector.ui.viewer import ViewerData, viewer_data
 
+# Between two drawings of the answer so far: a browser takes a tenth of a second for each.
+PARTIAL_SECONDS = 1.0
 # By component, not by position: an event names only those that change.
 Updates = dict[gr.Component | gr.Column | gr.Accordion, Any]
 
@@ -117,30 +121,37 @@ class Events:
         self.detectors = detectors
         self.shown = shown
 
-    def check(self, *values: Any) -> Iterator[Updates]:
-        """The values of `QuestionForm` become steps, an answer, then the files drawn from it."""
+    def check(self, answered: Any, *values: Any) -> Iterator[Updates]:
+        """The values of `QuestionForm` become steps, an answer, then the files drawn from it;
+        `answered` is what was shown before, if anything."""
         question = QuestionForm.question(values)
         question.given()
         shown = self.shown
         # Before the first step, so that no earlier answer is beside the new progress, and the
         # progress is not below the form.
-        yield self._empty() | {
+        yield self._empty(answered) | {
             shown.form: gr.update(open=False),
             shown.analyse: gr.update(interactive=False),
             shown.cancel: gr.update(visible=True),
             shown.verdict: html.working(Step(STARTING, 0, 1)),
         }
         drawn: Report | None = None
+        next_drawing = 0.0
         with closing(analyse(self.detectors, question, partial=True)) as steps:
             for item in steps:
                 if isinstance(item, Report):
                     yield from self._answer(question, item)
                 elif not isinstance(item, Step):
                     yield self._empty() | {shown.verdict: html.problem(item)} | self._idle()
-                elif item.so_far is drawn:  # no new scores: the viewer need not be drawn again
+                # The answer is next once the analysis is explained.
+                elif (
+                    item.so_far is drawn
+                    or item.stage == EXPLAINING
+                    or time.monotonic() < next_drawing
+                ):
                     yield {shown.verdict: html.working(item)}
                 else:
-                    drawn = item.so_far
+                    drawn, next_drawing = item.so_far, time.monotonic() + PARTIAL_SECONDS
                     yield {shown.verdict: html.working(item)} | self._partial(question, drawn)
 
     def inspect(self, *values: Any) -> list[Any]:
@@ -184,7 +195,7 @@ class Events:
         if answered is None or answered[0].path == QuestionForm.chosen(values):
             # Gradio takes an empty dictionary for a value, not for "no update".
             return {self.shown.drawing: gr.skip()}
-        return self._empty() | {self.shown.verdict: html.welcome()}
+        return self._empty(answered) | {self.shown.verdict: html.welcome()}
 
     def compare_options(self, answered: Any, *values: Any) -> Markup:
         """A sentence where the options are not those of the answer that is shown."""
@@ -197,14 +208,15 @@ class Events:
             same = False
         return Markup() if same else html.outdated()
 
-    def _empty(self) -> Updates:
-        """No answer: nothing of an earlier one stays beside a new question."""
+    def _empty(self, answered: Any = None) -> Updates:
+        """No answer: nothing of `answered`, an earlier one, stays beside a new question."""
         shown = self.shown
         texts = [shown.drawing, shown.findings, shown.people, shown.moments, shown.numbers]
         texts += [shown.dispute, shown.outdated, *shown.panel.answers()]
         nothing: Updates = {shown.area: gr.update(visible=False), shown.viewer: None}
         nothing |= {shown.beside: gr.update(visible=False)}
-        nothing |= {shown.files: None, shown.panel.answered: None}
+        # Where nothing was answered there are no downloads; emptying them starts their events.
+        nothing |= {} if answered is None else {shown.files: None, shown.panel.answered: None}
         return nothing | dict.fromkeys(texts, "")
 
     def _idle(self) -> Updates:
@@ -230,6 +242,8 @@ class Events:
         # Gradio copies the files of each yield into its cache; the folder outlives the last one.
         with tempfile.TemporaryDirectory(prefix="answer-") as name:
             folder = Path(name)
+            # By itself, so that the browser paints it before it lays out all the rest.
+            yield {self.shown.verdict: answer_card(report)}
             files = write_documents(report, folder, visitor_language())
             yield self._report(question, report) | {self.shown.files: list(map(str, files))}
             # After the downloads, which need not wait until pictures are drawn.
@@ -240,7 +254,6 @@ class Events:
     def _report(self, question: Question, report: Report) -> Updates:
         shown = self.shown
         return {
-            shown.verdict: answer_card(report),
             shown.panel.answered: (question, report),
             shown.panel.of: of_update(report),
             shown.area: gr.update(visible=bool(report.people)),

@@ -161,7 +161,7 @@ def _wire(
     running = [
         begins(
             events.check,
-            inputs=choices.components(),
+            inputs=[shown.panel.answered, *choices.components()],
             outputs=shown.components(),
             show_progress="hidden",
             api_visibility="private",
