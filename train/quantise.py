@@ -30,7 +30,7 @@ from detector.model.weights import find_weights, load_model
 from detector.records import FloatArray
 from train.clips import Faces
 from train.metrics import auc
-from train.scores import cut_frames, cut_whole, spread
+from train.scores import cut_frames, spread
 from train.verbs import DataError, verb
 
 MOST_LOSS = 0.003
@@ -51,11 +51,10 @@ class Validation:
         self.model = model
         videos = (faces.videos_real + faces.videos_fake)[::every]
         crops = (faces.crops_real + faces.crops_fake)[::every]
-        size = model.config.size
-        settings = CropSettings(size, model.config.margin)
+        settings = CropSettings(model.config.size, model.config.margin)
         cuts = [cut_frames(faces, spread(rows, FRAMES), settings) for rows in videos]
         self.videos = [np.stack(cut) for cut in cuts]
-        self.crops = np.stack([cut_whole(faces.read_images(r[:1])[0], size) for r in crops])
+        self.crops = np.stack([cut_frames(faces, rows[:1], settings)[0] for rows in crops])
         self.fake = {
             "videos": np.repeat([0, 1], [len(faces.videos_real), len(faces.videos_fake)])[::every],
             "crops": np.repeat([0, 1], [len(faces.crops_real), len(faces.crops_fake)])[::every],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from detector.faces.crops import CropSettings, cut_face, to_tensor
 from detector.model.cnn_lstm import CnnLstm, pool
-from detector.records import Box, FloatArray, Image
+from detector.records import FloatArray, Image
 from train.clips import PLAIN_VIEW, Faces
 
 
@@ -38,17 +38,17 @@ def score_crops(
     alter: Callable[[Image], Image] | None = None,
     every: int = 1,
 ) -> CropScores:
-    """The labelled crops of a split, whole pictures resized to the network's input. With `alter`,
+    """The labelled crops of a split, cut as the product cuts the face of a picture. With `alter`,
     each picture is altered first; with `every`, only each so-many-th of both labels is scored."""
     reals, fakes = faces.crops_real[::every], faces.crops_fake[::every]
     crops = reals + fakes
+    settings = CropSettings(model.config.size, model.config.margin)
     features: list[Tensor] = []
     still: list[float] = []
     clip: list[float] = []
     for start in range(0, len(crops), batch):
-        pictures = [faces.read(rows)[0].images[0] for rows in crops[start : start + batch]]
-        pictures = [alter(picture) for picture in pictures] if alter else pictures
-        images = to_tensor([cut_whole(picture, model.config.size) for picture in pictures])
+        cut = [cut_frames(faces, rows[:1], settings, alter)[0] for rows in crops[start:][:batch]]
+        images = to_tensor(cut)
         images = images.to(model.mean.device, memory_format=torch.channels_last)
         pooled = pool(model.encode(images))
         logits = model.classify(pooled[:, None])  # (n, 1, C)
@@ -75,13 +75,6 @@ class VideoScores(NamedTuple):
     still: FloatArray
 
 
-def cut_whole(picture: Image, size: int) -> Image:
-    """A stored square picture as the network's input: a labelled crop has no surroundings to cut
-    from."""
-    side = float(picture.shape[0])
-    return cut_face(picture, Box(0, 0, side, side), CropSettings(size, margin=0.0))
-
-
 def spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """`count` of a video's rows, or all, evenly over what is stored, first and last included."""
     places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
@@ -89,11 +82,17 @@ def spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return chosen
 
 
-def cut_frames(faces: Faces, rows: NDArray[np.int64], settings: CropSettings) -> list[Image]:
-    """The network's inputs (S, S, 3) for the stored faces in `rows`, as the product cuts them."""
+def cut_frames(
+    faces: Faces,
+    rows: NDArray[np.int64],
+    settings: CropSettings,
+    alter: Callable[[Image], Image] | None = None,
+) -> list[Image]:
+    """The network's inputs (S, S, 3) for the stored faces in `rows`, as the product cuts them;
+    with `alter`, each picture is altered first."""
     clip, boxes = faces.read(rows)
     return [
-        cut_face(image, PLAIN_VIEW.box(box), settings)
+        cut_face(alter(image) if alter else image, PLAIN_VIEW.box(box), settings)
         for image, box in zip(clip.images, boxes, strict=True)
     ]
 
