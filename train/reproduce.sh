@@ -37,7 +37,7 @@ python -m train.neural --shards "$shards" "${neural[@]}" \
 if [ "$quick" = "--quick" ]; then
   python -m train.fit --shards "$shards" --out "$run" --stage frames \
     --init "$imagenet" --steps 500 --rate 5e-4 --evaluate-every 250
-  pairs=60 look=(--frames 20)
+  pairs=60 look=(--frames 20) wide=()
 else
   # Small pictures and late layers; larger pictures and all but the stem and the first stage; half of
   # all pairs as social networks leave them; real faces that alone have one upload more behind them,
@@ -59,16 +59,15 @@ else
   fit fifth --init "$out/mean/frames.best.safetensors" "${large[@]}" --seed 4 \
     --steps 4200 --rate 4e-4 --uploads 0.5 --real-uploads 0.3 --evaluate-every 4200
   python -m train.average "$out/third" "$out/fifth" --out "$out/before"
-  # At a lower resolution than it was trained at, and mixed with what came before: see LOG.md.
-  fit video --init "$out/before/frames.best.safetensors" --size 224 --freeze 1 --seed 11 \
-    --steps 1000 --rate 4e-4 --uploads 0.4 --real-uploads 0.25 --evaluate-every 1000
-  python -m train.average "$out/before" "$out/video" "$out/video" "$out/video" --out "$run"
+  # Labelled videos as well, and cut wider at the same scale: the box still has 192 pixels.
+  wide=(--size 256 --margin 0.3333)
+  fit "$(basename "$run")" --init "$out/before/frames.best.safetensors" "${wide[@]}" --freeze 1 \
+    --seed 31 --steps 900 --rate 4e-4 --uploads 0.4 --real-uploads 0.25 --evaluate-every 900
   pairs=400 look=(--frames 0 20 --perturb 20 --controls "$imagenet")
 fi
 
 # The LSTM, on the motion of early maps in labelled clips as they are.
-size=(); [ "$quick" = "--quick" ] || size=(--size 192)
-python -m train.fit --shards "$shards" --out "$run" --stage clips "${size[@]}" \
+python -m train.fit --shards "$shards" --out "$run" --stage clips "${wide[@]}" \
   --motion 1 2 3 --hidden 48 --dropout 0.4 --mix video=1 --altered 0 --frames 12 --clips "$pairs" \
   --steps 300 --pairs 8 --rate 1e-3 --evaluate-every 300 --seed 5
 
