@@ -47,9 +47,9 @@ def score_crops(
     still: list[float] = []
     clip: list[float] = []
     for start in range(0, len(crops), batch):
-        cut = [cut_frames(faces, rows[:1], settings, alter)[0] for rows in crops[start:][:batch]]
-        images = to_tensor(cut)
-        images = images.to(model.mean.device, memory_format=torch.channels_last)
+        part = crops[start : start + batch]
+        cut = [cut_frames(faces, rows[:1], settings, alter)[0] for rows in part]
+        images = to_tensor(cut).to(model.mean.device, memory_format=torch.channels_last)
         pooled = pool(model.encode(images))
         logits = model.classify(pooled[:, None])  # (n, 1, C)
         features.append(pooled.cpu())

@@ -50,7 +50,7 @@ class Upright:
         if not clip:
             return [], []
         # Both ends at once, which is faster than one by one.
-        self._detect_all([clip[0].image, clip[-1].image])
+        self._detect_all([self._turned(clip[end].image, self.turn) for end in (0, -1)])
         first = self._turn_of(clip[0].image)
         last = self._turn_of(clip[-1].image) if len(clip) > 1 else first
         turns = [first] * len(clip)
@@ -119,13 +119,12 @@ class Upright:
         return self._made[key]
 
     def _detect_all(self, images: Sequence[Image]) -> None:
-        """Detect the faces of pictures that are turned as the last one."""
-        turned = {id(one): one for one in (self._turned(image, self.turn) for image in images)}
-        self._detected |= zip(turned, self.finder.detect(list(turned.values())), strict=True)
+        """Detect the faces of those images in which none were detected before."""
+        new = {id(image): image for image in images if id(image) not in self._detected}
+        self._detected |= zip(new, self.finder.detect(list(new.values())), strict=True)
 
     def _detect(self, image: Image) -> list[Face]:
-        if id(image) not in self._detected:
-            self._detected[id(image)] = self.finder.detect([image])[0]
+        self._detect_all([image])
         return self._detected[id(image)]
 
 
