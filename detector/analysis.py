@@ -14,7 +14,7 @@ from detector.faces.tracking import MAX_GAP, ClipTrack, PeopleTracker
 from detector.faces.upright import Upright
 from detector.inference import BATCH, Cut, LoadedDetector
 from detector.progress import Stopwatch
-from detector.records import Frame, Person, Report, Status, UnscoredFace, VideoInfo, Warn
+from detector.records import Frame, ModelInfo, Person, Report, Status, UnscoredFace, VideoInfo, Warn
 from detector.scoring.calibration import ScoringRules, reliably_detected
 from detector.scoring.coverage import (
     ROUNDS,
@@ -62,6 +62,12 @@ class Analysis:
     rounds: int = 0
     again: int = 0
 
+    @property
+    def rules(self) -> ScoringRules:
+        """Those of the network for such a file, before the user's own threshold."""
+        rules = self.detector.rules
+        return rules.of_picture() if self.info.is_still else rules
+
     def next_ranges(self) -> list[SamplingRange]:
         """The next stretches to sample: first all of the video, then again where doubt is left."""
         self.rounds += 1
@@ -73,7 +79,7 @@ class Analysis:
             return []
         # Also the crops that fill no batch yet: where to sample next depends on all scores.
         self._score()
-        rules = self.detector.rules.at(self.settings.threshold)
+        rules = self.rules.at(self.settings.threshold)
         people = self._people(rules, explained=False)
         runs = with_suspicion(self._runs(people), people, rules)
         part = stretch_of(self.settings, self.info)
@@ -147,7 +153,7 @@ class Analysis:
     def report(self, notes: DecodeNotes, *, partial: bool = False) -> Report:
         """Score the remaining crops, people and the video; a `partial` one is not explained."""
         self._score()
-        rules = self.detector.rules.at(self.settings.threshold)
+        rules = self.rules.at(self.settings.threshold)
         with self.spent("verdict"):
             people = self._people(rules, explained=self.settings.heat and not partial)
             if self._too_short(rules):
@@ -173,7 +179,7 @@ class Analysis:
             band=answer.band,
             video=replace(self.info, width=width, height=height),
             people=people,
-            model=self.detector.info,
+            model=self._model(),
             settings=self.settings,
             frames_sampled=len(self.seconds),
             frames_with_face=self.with_face,
@@ -186,6 +192,13 @@ class Analysis:
             timing_ms=self.spent.rounded(),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _model(self) -> ModelInfo:
+        """The network, with the threshold that it has for such a file."""
+        info, rules = self.detector.info, self.rules
+        if rules is self.detector.rules:
+            return info
+        return replace(info, threshold=rules.threshold, undecided=rules.undecided)
 
     def _about_file(self, notes: DecodeNotes) -> dict[Warn, bool]:
         """What was done to the file's pictures before they were analysed."""

@@ -15,7 +15,7 @@ import pytest
 from detector import Detector
 from detector.errors import CancelledError, VideoError
 from detector.progress import AGAIN, ANALYSING, CHECKING, EXPLAINING
-from detector.records import Report, Status, Warn
+from detector.records import Report, Status, Verdict, Warn
 from detector.service.jobs import Pace
 from detector.settings import Settings
 from tests.clips import moving_portrait, plain, portrait, write_clip
@@ -153,6 +153,30 @@ def test_a_picture_is_one_frame(detector: Detector, tmp_path: Path) -> None:
     assert report.status is Status.OK
     assert report.frames_sampled == 1
     assert Warn.STILL_IMAGE in report.warnings
+
+
+def test_a_picture_is_called_fake_at_a_threshold_of_its_own(
+    detector: Detector, talking: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    path = tmp_path / "face.png"
+    Image.fromarray(portrait(400)).save(path)
+    loaded = detector.loaded
+    assert loaded is not None
+    fake = detector.analyze(path, QUICK).fake
+    assert fake is not None
+    # The video's threshold lies above this picture's score, that of pictures below.
+    high = min(fake + 0.2, 0.99)
+    rules = replace(loaded.card.rules, threshold=high, undecided=(high, high), picture=fake - 0.01)
+    strict = Detector(replace(loaded, card=replace(loaded.card, rules=rules)), "cpu")
+    picture = strict.analyze(path, QUICK)
+    assert picture.verdict is Verdict.FAKE
+    assert picture.threshold == pytest.approx(fake - 0.01)
+    video = strict.analyze(talking, QUICK)
+    assert (video.verdict, video.threshold) == (Verdict.NO_SIGN, strict.info.threshold)
+    own = strict.analyze(path, replace(QUICK, threshold=high))
+    assert (own.verdict, own.threshold) == (Verdict.NO_SIGN, high)
 
 
 def test_without_weights_people_are_found_but_not_scored(talking: Path) -> None:

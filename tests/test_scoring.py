@@ -377,6 +377,7 @@ def test_a_clip_with_parts_of_different_length_is_refused() -> None:
     [
         {"temperature": 0.0},
         {"threshold": 1.0},
+        {"picture": 0.0},
         {"undecided": (0.6, 0.7)},
         {"bands": (0.5, 0.5, 0.9, 1.0)},
         {"bands": (0.5, 0.7, 0.9, 0.95)},

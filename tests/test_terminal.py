@@ -20,9 +20,11 @@ import pytest
 
 from detector import Detector, cli
 from detector.records import APP_VERSION
+from detector.scoring.evaluation import LabelledScore, evaluate
 from detector.terminal import watching
 from detector.terminal.inputs import gather, labels_of
 from detector.terminal.outputs import Names
+from detector.terminal.run import evaluation_lines
 from detector.video import Limits
 from tests.clips import plain, write_clip
 from tests.test_cli import run
@@ -312,6 +314,15 @@ def test_labels_yield_auc_and_a_confusion_matrix(
     }
     assert "AUC 0.500" in capsys.readouterr().out
     assert [row["label"] for row in rows_of(tmp_path / "t.csv")] == ["REAL"] * 2 + ["FAKE"] * 3
+
+
+def test_pictures_and_videos_are_counted_at_the_thresholds_that_they_have() -> None:
+    video, picture = LabelledScore(True, 0.7, 0.6, "a"), LabelledScore(False, 0.7, 0.8, "b")
+    both, one = evaluate([video, picture]), evaluate([video])
+    assert (both.matrix.fake_called_fake, both.matrix.real_called_real) == (1, 1)
+    assert (both.threshold, one.threshold) == (None, 0.6)
+    assert "called fake (from 0.60)" in "".join(evaluation_lines(one))
+    assert "called fake  " in "".join(evaluation_lines(both))
 
 
 @pytest.mark.parametrize(

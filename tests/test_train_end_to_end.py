@@ -17,8 +17,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from detector.pipeline import Detector
+from detector.scoring.calibration import ScoringRules
 from tests.clips import portrait, write_clip
 from train import average, evaluate, fit, index, prepare, publish
+from train.clips import Faces
 from train.run import FitConfig, load_run, rate_at
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +79,16 @@ def test_a_run_goes_on_with_its_own_arguments_only(
     assert go_on("1e-3", "40") == 2
     assert "begun with rate 0.003, not 0.001" in capsys.readouterr().err
     assert go_on("3e-3", "40") == 0
+
+
+def test_pictures_have_a_threshold_that_calls_few_real_ones_fake(work: Path) -> None:
+    model, faces = load_run(work / "run"), Faces(work / "shards", "val")
+    results, rules = evaluate.as_pictures(
+        model, faces, ScoringRules(threshold=0.6, undecided=(0.5, 0.6))
+    )
+    assert rules.picture is not None
+    assert (rules.threshold, results["false_alarms"]) == (0.6, 0)  # of 12, none is allowed
+    assert 0 <= results["crossed"]["misses"] <= 1
 
 
 def test_a_card_names_the_code_and_the_data_that_it_was_trained_with(work: Path) -> None:

@@ -42,7 +42,7 @@ from train.metrics import (
     summary,
 )
 from train.perturbations import perturbed_crops
-from train.protocol import COPIES, choose_share, fit_rules, report
+from train.protocol import COPIES, choose_share, fit_rules, fit_threshold, report
 from train.run import load_run
 from train.scores import CropScores, score_crops
 from train.sequences import read_sequences, time_matters
@@ -120,10 +120,32 @@ def evaluate_crops(model: CnnLstm, faces: Faces) -> tuple[dict[str, Any], Scorin
     return of_crops(scored, list(p.T), rules), rules
 
 
-def at_rules(model: CnnLstm, faces: Faces, rules: ScoringRules) -> dict[str, Any]:
-    """Results on the labelled crops under rules that were fitted elsewhere."""
+def as_pictures(
+    model: CnnLstm, faces: Faces, rules: ScoringRules
+) -> tuple[dict[str, Any], ScoringRules]:
+    """Results on the labelled crops, each a single picture, by rules that were fitted on videos;
+    and those rules with a threshold for pictures, which is fitted here.
+
+    As a picture may show anybody, the limits are those of real videos (`fit_threshold`).
+    `crossed` are the errors of each half of the people at the threshold of the other half.
+    """
     scored = score_twice(model, faces)
-    return of_crops(scored, [calibrate(each.clip, rules) for each in scored], rules)
+    fake = np.asarray(scored[0].fake, np.float64)
+    logits = np.stack([each.clip for each in scored], axis=1).astype(np.float64)  # (N, 2)
+    first = halves(scored[0].identity)
+    called = np.empty(logits.shape, bool)
+    for half in (first, ~first):
+        limit = fit_threshold(fake[half], logits[half], rules)
+        called[~half] = calibrate(logits[~half], rules) >= limit
+    fitted = replace(rules, picture=fit_threshold(fake, logits, rules))
+    p: list[Floats] = list(calibrate(logits, rules).T)
+    results = of_crops(scored, p, fitted.of_picture())
+    for copy, hits in zip((results, results["uploaded"]), called.T, strict=True):
+        copy["crossed"] = {
+            "false_alarms": float(hits[fake == 0].mean()),
+            "misses": float(1 - hits[fake == 1].mean()),
+        }
+    return results, fitted
 
 
 def score_twice(model: CnnLstm, faces: Faces) -> list[CropScores]:
@@ -302,7 +324,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.videos:
         table = read_videos(options.videos, options.split)
         results, rules = evaluate_videos(model, table, options)
-        results["crops"] = at_rules(model, faces, rules)
+        results["crops"], rules = as_pictures(model, faces, rules)
     else:
         crops, rules = evaluate_crops(model, faces)
         results = {"crops": crops}

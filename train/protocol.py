@@ -47,24 +47,13 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
     fake    (N,)    in {0, 1}
     logits  (N, K)  of each video in the first K of `COPIES`, NaN where one gave no score
 
-    The threshold is the smallest at which, in each copy, (n + 1) * limit - 1 of n real scores lie
-    above it: then the expected rate on new videos like these is at most the copy's limit in
-    `FALSE_ALARMS` (conformal risk control, Angelopoulos et al. 2022, arXiv 2208.02814), where a
-    plain quantile exceeds it.
+    The threshold is that of `fit_threshold`.
     """
     labels = np.repeat(fake, logits.shape[1])
     scored = np.isfinite(logits.ravel())
     temperature, bias = fit_calibration(labels[scored], logits.ravel()[scored])
     fitted = replace(rules, temperature=temperature, bias=bias)
-    # The stricter of the copies: the limit is kept for each of them.
-    edge = max(
-        _edge(column[(fake == 0) & np.isfinite(column)], limit)
-        for column, limit in zip(logits.T, FALSE_ALARMS, strict=False)
-    )
-    # Rounded up, so that the score at the edge stays below it.
-    p = float(np.ceil(float(calibrate(edge, fitted)) * 1000 + 1e-6) / 1000)
-    # Not below one half, and not so high that no video reaches it.
-    threshold = float(np.clip(p, 0.5, 0.995))
+    threshold = fit_threshold(fake, logits, fitted)
     fakes = calibrate(logits.ravel()[scored & (labels == 1)], fitted)
     low = min(threshold, round(float(np.quantile(fakes, MISSES)), 3))
     return replace(
@@ -75,6 +64,23 @@ def fit_rules(fake: Floats, logits: Floats, rules: ScoringRules) -> ScoringRules
         threshold=threshold,
         undecided=(low, threshold),
     )
+
+
+def fit_threshold(fake: Floats, logits: Floats, rules: ScoringRules) -> float:
+    """The smallest calibrated probability at which, in each copy, (n + 1) * limit - 1 of n real
+    scores lie above it: then the expected rate on new videos like these is at most the copy's limit
+    in `FALSE_ALARMS` (conformal risk control, Angelopoulos et al. 2022, arXiv 2208.02814), where a
+    plain quantile exceeds it. Arguments as in `fit_rules`.
+    """
+    # The stricter of the copies: the limit is kept for each of them.
+    edge = max(
+        _edge(column[(fake == 0) & np.isfinite(column)], limit)
+        for column, limit in zip(logits.T, FALSE_ALARMS, strict=False)
+    )
+    # Rounded up, so that the score at the edge stays below it.
+    p = float(np.ceil(float(calibrate(edge, rules)) * 1000 + 1e-6) / 1000)
+    # Not below one half, and not so high that no video reaches it.
+    return float(np.clip(p, 0.5, 0.995))
 
 
 def _edge(real: Floats, limit: float) -> float:

@@ -31,7 +31,8 @@ class ScoringRules:
     share them, so that timeline and verdict have one scale.
 
     `threshold` was chosen by the errors of both kinds; `undecided` is the range of
-    calibrated p around it, lower edge included, in which the answer is "undecided". `bands` are
+    calibrated p around it, lower edge included, in which the answer is "undecided". `picture` is
+    the threshold of a single picture, whose score rests on one frame; None: the same. `bands` are
     the upper edges of the words in `BANDS`. A face counts if its `Quality` reaches `min_size`
     (pixels), `min_sharpness` and `min_frontal`; below `min_faces` such faces there is no score.
     `share` of the clips, the most suspicious ones, are pooled to a person; `spread` is how much
@@ -48,6 +49,7 @@ class ScoringRules:
     # Defaults for cards without measured rules; `train.scores` and `train.publish` fit what is
     # released.
     undecided: tuple[float, float] = (0.45, 0.55)
+    picture: float | None = None
     bands: tuple[float, float, float, float] = (0.5, 0.7, 0.9, 1.0)
     min_faces: int = 4
     min_size: float = 40.0  # pixels of the shorter side, in the original frame
@@ -62,6 +64,7 @@ class ScoringRules:
         checks = {
             "temperature must be above 0": self.temperature > 0,
             "threshold must lie between 0 and 1": 0 < self.threshold < 1,
+            "picture must lie between 0 and 1": self.picture is None or 0 < self.picture < 1,
             "undecided must enclose the threshold": 0 <= low <= self.threshold <= high <= 1,
             "bands must be four rising edges that end at 1": (
                 len(self.bands) == len(BANDS)
@@ -85,6 +88,10 @@ class ScoringRules:
         below, above = self.threshold - self.undecided[0], self.undecided[1] - self.threshold
         band = (max(threshold - below, 0.0), min(threshold + above, 1.0))
         return replace(self, threshold=threshold, undecided=band)
+
+    def of_picture(self) -> ScoringRules:
+        """The rules for a single picture."""
+        return self.at(self.picture)
 
     def band(self, fake: float) -> str:
         """The word of `BANDS` for a calibrated probability; an edge belongs to the word below."""

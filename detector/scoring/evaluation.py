@@ -13,10 +13,12 @@ from detector.scoring.metrics import auc, bootstrap, roc
 
 @dataclass(frozen=True, slots=True)
 class LabelledScore:
-    """One labelled file; `score` is its probability of fake, None where it got no score."""
+    """One labelled file; `score` is its probability of fake, None where it got no score, and
+    `threshold` is from where on it is called fake; without a score it does not matter."""
 
     fake: bool
     score: float | None
+    threshold: float
     identity: str
 
 
@@ -36,10 +38,12 @@ class Matrix:
 class Evaluation:
     """`auc` and its 95 % interval, by bootstrap over identities, are None where the files with a
     score are all real or all fake; the interval also where too few people are there to draw from.
+    `threshold` is None where files have different ones, as pictures and videos have, and where no
+    file has a score.
     `roc` are points (false-positive rate, true-positive rate), rising."""
 
     files: int
-    threshold: float
+    threshold: float | None
     auc: float | None
     auc_interval: tuple[float, float] | None
     matrix: Matrix
@@ -49,13 +53,14 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(files: Sequence[LabelledScore], threshold: float) -> Evaluation:
-    """Files with a score at `threshold` or above count as called fake; those without one count as
-    neither, and are in the matrix."""
+def evaluate(files: Sequence[LabelledScore]) -> Evaluation:
+    """Files with a score at their threshold or above count as called fake; those without one count
+    as neither, and are in the matrix."""
     scored = [one for one in files if one.score is not None]
     fake = np.array([one.fake for one in scored], float)
     score = np.array([one.score for one in scored], float)
     both = 0 < fake.sum() < len(fake)
+    thresholds = {one.threshold for one in scored}
     points: tuple[tuple[float, float], ...] = ()
     if both:
         fpr, tpr, _ = roc(fake, score)
@@ -65,10 +70,10 @@ def evaluate(files: Sequence[LabelledScore], threshold: float) -> Evaluation:
         )
     return Evaluation(
         files=len(files),
-        threshold=threshold,
+        threshold=thresholds.pop() if len(thresholds) == 1 else None,
         auc=auc(fake, score) if both else None,
         auc_interval=_interval(fake, score, [one.identity for one in scored]) if both else None,
-        matrix=_matrix(files, threshold),
+        matrix=_matrix(files),
         roc=points,
     )
 
@@ -83,9 +88,9 @@ def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float]
         return None
 
 
-def _matrix(files: Sequence[LabelledScore], threshold: float) -> Matrix:
+def _matrix(files: Sequence[LabelledScore]) -> Matrix:
     def count(fake: bool, called: bool | None) -> int:
-        at_or_above = (None if one.score is None else one.score >= threshold for one in files)
+        at_or_above = (None if one.score is None else one.score >= one.threshold for one in files)
         pairs = zip(files, at_or_above, strict=True)
         return sum(one.fake is fake and answer is called for one, answer in pairs)
 

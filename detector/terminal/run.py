@@ -205,12 +205,13 @@ class Run:
             return None
         pairs = [(self.labels.of(Path(one.path)), one) for one in self.outcomes.values()]
         labelled = [
-            LabelledScore(known.fake, one.fake, known.identity) for known, one in pairs if known
+            LabelledScore(known.fake, one.fake, one.threshold or 0.0, known.identity)
+            for known, one in pairs
+            if known
         ]
         if len(labelled) < len(pairs):
             self.console.log(f"{len(pairs) - len(labelled)} of {len(pairs)} files have no label.")
-        threshold = self.detector.rules.at(self.settings.threshold).threshold
-        return evaluate(labelled, threshold) if labelled else None
+        return evaluate(labelled) if labelled else None
 
     @property
     def code(self) -> int:
@@ -284,5 +285,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         ("FAKE", matrix.fake_called_fake, matrix.fake_called_real, matrix.fake_without_score),
         ("REAL", matrix.real_called_fake, matrix.real_called_real, matrix.real_without_score),
     ]
-    heads = ("label", f"called fake (from {evaluation.threshold:.2f})", "called real", "no score")
+    called = "called fake"
+    called += "" if evaluation.threshold is None else f" (from {evaluation.threshold:.2f})"
+    heads = ("label", called, "called real", "no score")
     yield from table_lines([dict(zip(heads, row, strict=True)) for row in rows])

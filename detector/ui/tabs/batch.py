@@ -260,7 +260,7 @@ class BatchEvents:
             yield [opened(item), downloads, *self.shown.lead.updates(path)]
 
     def measure(self, batch: Batch, labels: str | None, threshold: float) -> Markup:
-        return measured(batch, labels, threshold, self.detectors[self.model].rules)
+        return measured(batch, labels, threshold)
 
     def _empty(self) -> Updates:
         """No answer, and none that is opened."""

@@ -12,7 +12,6 @@ from detector.labels import Labels, LabelsError, read_labels
 from detector.language import _, mark
 from detector.records import Report, Status
 from detector.render.model_charts import roc_svg
-from detector.scoring.calibration import ScoringRules
 from detector.scoring.evaluation import Evaluation, LabelledScore, evaluate
 from detector.service.batch import Batch, Item
 from detector.text.summary import percent
@@ -41,9 +40,9 @@ def build_labels() -> tuple[gr.File, gr.Slider]:
     return labels, threshold
 
 
-def measured(batch: Batch, path: str | None, threshold: float, rules: ScoringRules) -> Markup:
+def measured(batch: Batch, path: str | None, threshold: float) -> Markup:
     """The metrics of the answers by the labels at `path`, or why there are none; empty without
-    labels or before the answers are there."""
+    labels or before the answers are there. A `threshold` of 0 is that of each answer."""
     done = [item for item in batch.items if item.answer is not None]
     # Metrics of a part of the batch would be taken for those of all of it.
     if path is None or not done or batch.waiting or batch.current is not None:
@@ -54,7 +53,7 @@ def measured(batch: Batch, path: str | None, threshold: float, rules: ScoringRul
         labels = read_labels(Path(path))
     except LabelsError as error:
         return section("measured", _("The labels cannot be used"), str(error), role="alert")
-    return _metrics(done, labels, rules.at(threshold or None).threshold)
+    return _metrics(done, labels, threshold)
 
 
 def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
@@ -62,7 +61,9 @@ def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
     by_name = labels.by_name(as_uploaded)
     pairs = [(by_name.get(item.path.name), item) for item in done]
     labelled = [
-        LabelledScore(label.fake, _score(item), label.identity) for label, item in pairs if label
+        LabelledScore(label.fake, *_score(item, threshold), label.identity)
+        for label, item in pairs
+        if label
     ]
     missing = [item.name for label, item in pairs if label is None]
     if not labelled:
@@ -75,23 +76,25 @@ def _metrics(done: Sequence[Item], labels: Labels, threshold: float) -> Markup:
             ),
             role="alert",
         )
-    evaluation = evaluate(labelled, threshold)
+    evaluation = evaluate(labelled)
     return piece(
         "measured.html",
         evaluation=evaluation,
         auc=_auc(evaluation),
         curve=roc_svg(evaluation.roc) if evaluation.roc else "",
-        threshold=percent(threshold),
+        threshold=None if evaluation.threshold is None else percent(evaluation.threshold),
         matrix=_matrix(evaluation),
         missing=missing,
         all=len(done),
     )
 
 
-def _score(item: Item) -> float | None:
+def _score(item: Item, threshold: float) -> tuple[float | None, float]:
+    """The score, and from where on it is called fake: its own threshold for 0."""
     answer = item.answer
-    scored = isinstance(answer, Report) and answer.status is Status.OK
-    return answer.fake if isinstance(answer, Report) and scored else None
+    if not isinstance(answer, Report) or answer.status is not Status.OK:
+        return None, threshold
+    return answer.fake, threshold or answer.threshold
 
 
 def _auc(found: Evaluation) -> str:
