@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.clips import moving_portrait, write_clip
 from tests.shards import drawn_shards
 from train import fit, left_out
 from train.clips import Faces
@@ -56,25 +58,41 @@ def test_a_fold_that_does_not_exist_is_refused(faces: Faces, part: str) -> None:
         left_out.left_out(faces, part)
 
 
+def list_videos(shards: Path, folder: Path) -> Path:
+    """A list of drawn videos that the shards' faces are said to be of, a source for each clip."""
+    video = write_clip(folder / "any.mp4", moving_portrait(10))
+    lines = ["file,label,method,identity,split,source"]
+    for path in shards.glob("video*.parquet"):
+        table = pd.read_parquet(path)
+        names = [f"{path.stem}-{clip}.mp4" for clip in table["clip"]]
+        table["dataset"] = [f"source {clip}" for clip in table["clip"]]
+        table.assign(path=[str(folder / name) for name in names]).to_parquet(path)
+        for name, row in dict(zip(names, table.itertuples(), strict=True)).items():
+            shutil.copy(video, folder / name)
+            lines.append(f"{name},{row.label},drawn,{row.identity},{row.split},{row.dataset}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder / "labels.csv"
+
+
 def test_each_video_is_scored_by_the_run_trained_without_its_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shards = drawn_shards(tmp_path / "shards", clips=4, frames=2)
-    for path in shards.glob("video*.parquet"):
-        table = pd.read_parquet(path)
-        table.assign(dataset=[f"source {clip}" for clip in table["clip"]]).to_parquet(path)
+    videos = list_videos(shards, tmp_path)
     runs = [tmp_path / "first", tmp_path / "second"]
     for k, run in enumerate(runs, 1):
         arguments = f"--shards {shards} --out {run} --size 64 --steps 1 --pairs 2 --workers 0"
         assert fit.main([*arguments.split(), "--leave-out", f"{k}/2"]) == 0
     out = tmp_path / "left-out.json"
-    assert (
-        left_out.main(["--shards", f"{shards}", "--runs", *map(str, runs), "--out", f"{out}"]) == 0
-    )
-    figures = json.loads(out.read_text())
-    assert figures["groups"]["all"]["real"] == figures["groups"]["all"]["fake"] == 4
-    assert len(figures["folds"]) == 2
+    given = ["--shards", f"{shards}", "--runs", *map(str, runs), "--videos", f"{videos}"]
+    assert left_out.main([*given, "--out", f"{out}"]) == 0
+    for figures in json.loads(out.read_text()).values():
+        assert figures["groups"]["all"]["real"] == figures["groups"]["all"]["fake"] == 4
+        assert len(figures["folds"]) == 2
     assert "within folds" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "left-out.videos.csv")
+    assert len(table) == 8
+    assert table["uploaded 1.0"].notna().all()
 
 
 def test_runs_with_all_sources_are_refused(tmp_path: Path) -> None:

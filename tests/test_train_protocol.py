@@ -76,6 +76,20 @@ def test_a_source_with_strange_scores_shows_in_its_own_errors() -> None:
     assert fitted[~odd & (table["label"] == "REAL")]["called_logit"].mean() < 0.1
 
 
+def test_left_out_training_videos_affect_the_rules_and_have_figures_of_their_own() -> None:
+    table, beside = videos(), videos(400, seed=1)
+    beside[["logit", "uploaded"]] += 3
+    beside["source"] = "left out " + beside["source"]
+    alone, both = report(table, ScoringRules()), report(table, ScoringRules(), beside)
+    one, other = (each["copies"]["logit"]["all"] for each in (alone, both))
+    assert (one["real"], one["auc"]) == (other["real"], other["auc"])
+    # Real videos beside score higher, so the limit lies where few of the table's fakes reach it.
+    assert other["misses"] > one["misses"] + 0.2
+    assert alone["left_out"] == {}
+    assert both["left_out"]["logit"]["real"] == 200
+    assert both["left_out"]["logit"]["false_alarms"] < 0.08
+
+
 def test_videos_without_a_score_are_counted_and_do_not_affect_the_rest() -> None:
     table = videos()
     table.loc[0, "logit"] = np.nan

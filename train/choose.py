@@ -25,12 +25,11 @@ from numpy.typing import NDArray
 
 from detector.model.cnn_lstm import CnnLstm
 from detector.scoring.verdict import ScoredClip
-from train.evaluate import UNFITTED, load_unpublished
 from train.index import read_videos
 from train.metrics import auc
 from train.run import load_run
 from train.verbs import DataError, verb
-from train.videos import pooled, recorded, uploaded
+from train.videos import UNFITTED, load_unpublished, pooled, recorded, uploaded
 
 Floats = NDArray[np.float64]
 

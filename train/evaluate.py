@@ -23,8 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from detector.model.cnn_lstm import CnnLstm
-from detector.model.model_card import Card
-from detector.model.weights import UNTRAINED, Loaded
+from detector.model.weights import Loaded
 from detector.records import Image
 from detector.scoring.calibration import ScoringRules, calibrate
 from train.augment import degrade, draw_upload
@@ -47,7 +46,17 @@ from train.run import load_run
 from train.scores import CropScores, score_crops
 from train.sequences import read_sequences, time_matters
 from train.verbs import verb
-from train.videos import SHARES, ShuffledRecorder, answers, uploaded
+from train.videos import (
+    FIXED_FRAMES,
+    SHARES,
+    UNFITTED,
+    ShuffledRecorder,
+    answers,
+    answers_twice,
+    load_unpublished,
+    pooled_by,
+    uploaded,
+)
 
 Floats = NDArray[np.floating[Any]]
 
@@ -56,16 +65,6 @@ Floats = NDArray[np.floating[Any]]
 # may be called "no sign". A video's score comes from its most suspicious part, which exceeds the
 # threshold more often than a single face: hence so few.
 FALSE_ALARMS, MISSES = 0.05, 0.20
-# Faces unlike any of the training videos are not scored: there they have a sharpness of at least
-# 54 and are frontal by 0.33 or more.
-MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
-# Of drawn real videos of up to ten minutes quick and standard call 4 to 7 % fake at this, thorough
-# 8 to 12 % (`tests.bench.inserts`). Clips of one real person deviate by 1.8, neighbours less.
-SPREAD = 1.5
-UNFITTED = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
-"""The rules before calibration, threshold and pooling are fitted."""
-# Sampling by length chooses further clips by rules fitted on videos with so many frames.
-FIXED_FRAMES = 20
 
 
 def calibrate_on(labels: Floats, logits: Floats) -> ScoringRules:
@@ -184,13 +183,6 @@ def uploads() -> Callable[[Image], Image]:
     return alter
 
 
-def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
-    """What `Detector` needs, around weights that are not published yet."""
-    card = Card(id="run", model=model.config, rules=rules, trained=True)
-    info = replace(UNTRAINED, id="run", trained=True, calibrated=rules.calibrated)
-    return Loaded(card=card, model=model.eval(), info=info, source="run")
-
-
 SETS = {
     "videos": "videos",
     "videos_10": "videos, 10 frames",
@@ -229,10 +221,12 @@ def _table_row(name: str, row: Mapping[str, Any]) -> str:
 def evaluate_videos(
     model: CnnLstm, table: pd.DataFrame, options: argparse.Namespace
 ) -> tuple[dict[str, Any], ScoringRules]:
-    """Results on videos, and the rules fitted on them: as they are and after an upload, for each
-    number of frames, and with the frames of each clip shuffled."""
+    """Results on videos, and the rules fitted on them, and on the training videos that
+    `train.left_out` scored: as they are and after an upload, for each number of frames, and with
+    the frames of each clip shuffled."""
     table = table.rename(columns={"dataset": "source"}).reset_index(drop=True)
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
+    beside = pd.read_csv(options.left_out) if options.left_out else None
     rules = UNFITTED
     frames = options.frames[0]
     known: dict[int, pd.DataFrame] = {}
@@ -240,11 +234,13 @@ def evaluate_videos(
         # Sampling by length takes more clips where the score is uncertain by these rules, which
         # are fitted on a fixed number of frames.
         first = load_unpublished(model, rules)
-        rules, known[FIXED_FRAMES], _ = fit_on(first, table, copies, FIXED_FRAMES)
+        rules, known[FIXED_FRAMES], _ = fit_on(first, table, copies, FIXED_FRAMES, beside)
     loaded = load_unpublished(model, rules)
-    rules, plain, share = fit_on(loaded, table, copies, frames)
+    rules, plain, share = fit_on(loaded, table, copies, frames, beside)
     plain.to_csv(options.out.with_suffix(".videos.csv"), index=False)
-    figures = report(plain, rules)
+    if beside is not None:
+        beside = pooled_by(beside, share["best"])
+    figures = report(plain, rules, beside)
     column = f"share {share['best']}"
     results = {
         "videos": figures["copies"]["logit"],
@@ -252,6 +248,7 @@ def evaluate_videos(
         "history": figures["history"],
         "within_sources": figures["within_sources"],
         "unanswered": figures["unanswered"],
+        "left_out": figures["left_out"],
         "pooling": share,
         "ranking": {
             "single_frames": ranking(plain, f"still {share['best']}"),
@@ -261,7 +258,7 @@ def evaluate_videos(
     for count in options.frames[1:]:
         other = known[count] if count in known else table.join(answers(loaded, table, count))
         other = other.assign(logit=other[column], uploaded=plain["uploaded"])
-        results[f"videos_{count}"] = report(other, rules)["copies"]["logit"]
+        results[f"videos_{count}"] = report(other, rules, beside)["copies"]["logit"]
     if options.shuffled:
         mixed = table.join(answers(loaded, table, frames, recorder=ShuffledRecorder))
         results["ranking"]["lstm_shuffled"] = ranking(mixed, column)
@@ -269,19 +266,23 @@ def evaluate_videos(
 
 
 def fit_on(
-    loaded: Loaded, table: pd.DataFrame, copies: pd.DataFrame, frames: int
+    loaded: Loaded,
+    table: pd.DataFrame,
+    copies: pd.DataFrame,
+    frames: int,
+    beside: pd.DataFrame | None,
 ) -> tuple[ScoringRules, pd.DataFrame, dict[str, Any]]:
-    """The rules fitted on the videos of `table` and on `copies` of them after an upload, the table
-    with the log-odds of both (`COPIES`), and what chose the share of the clips that is pooled."""
-    scored = table.join(answers(loaded, table, frames))
-    after = answers(loaded, copies, frames)
-    share = choose_share(scored, SHARES)
+    """The rules fitted on the videos of `table`, on `copies` of them after an upload, and on those
+    of `beside`; the table with the log-odds of both (`COPIES`), and what chose the share of the
+    clips that is pooled."""
+    scored = answers_twice(loaded, table, copies, frames)
     # Pooling is chosen on the videos as they are; the uploads follow that choice.
-    column = f"share {share['best']}"
-    scored = scored.assign(logit=scored[column], uploaded=after[column])
-    fake = (scored["label"] == "FAKE").to_numpy(float)
+    share = choose_share(scored, SHARES)
+    scored = pooled_by(scored, share["best"])
+    known = scored if beside is None else pd.concat([scored, pooled_by(beside, share["best"])])
+    fake = (known["label"] == "FAKE").to_numpy(float)
     rules = replace(loaded.card.rules, share=share["best"])
-    return fit_rules(fake, scored[list(COPIES)].to_numpy(float), rules), scored, share
+    return fit_rules(fake, known[list(COPIES)].to_numpy(float), rules), scored, share
 
 
 def ranking(table: pd.DataFrame, column: str) -> float:
@@ -306,6 +307,12 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="of each video, 0: the default sampling; the rules are fitted on the first",
     )
     parser.add_argument("--uploads", type=Path, help="folder for copies after an upload")
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        metavar="CSV",
+        help="scores of train.left_out --videos: the rules are fitted on these videos, too",
+    )
     parser.add_argument("--shuffled", action="store_true", help="also with frames shuffled")
     parser.add_argument("--perturb", type=int, metavar="N", help="perturb each N-th crop of val")
     parser.add_argument("--controls", type=Path, metavar="IMAGENET", help="train controls too")

@@ -8,6 +8,10 @@ the run that lacked its source:
       python -m train.fit --shards shards --out runs/without-$k --leave-out $k/5 ...
     done
     python -m train.left_out --shards shards --runs runs/without-* --out runs/left-out.json
+
+With `--videos`, the lists that the shards were made of, the videos also go through the product, as
+they are and after an upload, and their scores come to runs/left-out.videos.csv, on which
+`train.evaluate --left-out` fits the rules as well.
 """
 
 from __future__ import annotations
@@ -24,11 +28,20 @@ import pandas as pd
 
 from train.clips import Faces
 from train.groups import TALKING_HEADS, group_of
+from train.index import read_videos
 from train.metrics import auc, bootstrap
 from train.protocol import folds_of
 from train.run import load_run
 from train.scores import score_videos
 from train.verbs import DataError, verb
+from train.videos import (
+    FIXED_FRAMES,
+    SHARES,
+    UNFITTED,
+    answers_twice,
+    load_unpublished,
+    uploaded,
+)
 
 
 def left_out(faces: Faces, part: str) -> Faces:
@@ -59,29 +72,33 @@ def _in_fold(faces: Faces, part: str) -> pd.Series:
     return faces.table["kind"].isin(["video", "neural"]) & faces.table["dataset"].isin(inside)
 
 
-def figures(table: pd.DataFrame) -> dict[str, Any]:
+def figures(table: pd.DataFrame, column: str = "still") -> dict[str, Any]:
     """AUC over all, per group of generators and within folds, with intervals over sources.
 
-    `table` has a row per video: `label`, `method`, `dataset`, `identity`, `fold`, `still`.
+    `table` has a row per video: `label`, `method`, `source`, `fold`, and its score in `column`.
     """
     fake = (table["label"] == "FAKE").to_numpy()
     groups = table["method"].map(lambda name: group_of(str(name)))
     parts = {"all": fake} | {name: fake & (groups == name) for name in sorted(set(groups[fake]))}
     parts["talking heads"] = fake & groups.isin(TALKING_HEADS)
-    ranked = {name: _ranked(table[~fake | part]) for name, part in parts.items() if part.any()}
+    ranked = {
+        name: _ranked(table[~fake | part], column) for name, part in parts.items() if part.any()
+    }
     # Runs differ in level: only the rank within one fold is free of that.
-    within = [_ranked(part) for _, part in table.groupby("fold") if part["label"].nunique() == 2]
+    within = [
+        _ranked(part, column) for _, part in table.groupby("fold") if part["label"].nunique() == 2
+    ]
     return {"groups": ranked, "folds": within}
 
 
-def _ranked(part: pd.DataFrame) -> dict[str, Any]:
+def _ranked(part: pd.DataFrame, column: str) -> dict[str, Any]:
     labels = (part["label"] == "FAKE").to_numpy(float)
-    scores = part["still"].to_numpy(float)
+    scores = part[column].to_numpy(float)
     return {
         "real": int((labels == 0).sum()),
         "fake": int(labels.sum()),
         "auc": auc(labels, scores),
-        "auc_interval_sources": bootstrap(auc, labels, scores, part["dataset"]),
+        "auc_interval_sources": bootstrap(auc, labels, scores, part["source"]),
     }
 
 
@@ -93,7 +110,26 @@ def score_left_out(faces: Faces, runs: Sequence[Path]) -> pd.DataFrame:
         # Eight frames, more than validation takes: scored once, not every few steps.
         scored = score_videos(load_run(run), held_back(faces, part), frames=8)
         tables.append(scored.table.assign(still=scored.still, fold=part))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True).rename(columns={"dataset": "source"})
+
+
+def answer_left_out(
+    faces: Faces, runs: Sequence[Path], listed: pd.DataFrame, uploads: Path
+) -> pd.DataFrame:
+    """The same through the product: the columns of `answers_twice` for each video of `listed`, by
+    the run that was trained without it. Raises DataError where none of them is in the shards."""
+    tables = []
+    for run in runs:
+        part = part_of(run)
+        paths = set(held_back(faces, part).table.query("kind == 'video'")["path"])
+        own = listed[listed["path"].isin(paths)].reset_index(drop=True)
+        loaded = load_unpublished(load_run(run), UNFITTED)
+        scored = answers_twice(loaded, own, uploaded(own, uploads), FIXED_FRAMES)
+        tables.append(scored.assign(fold=part))
+    together = pd.concat(tables, ignore_index=True).rename(columns={"dataset": "source"})
+    if together.empty:
+        raise DataError("none of these videos is in the shards that the runs were trained on.")
+    return together
 
 
 def part_of(run: Path) -> str:
@@ -109,20 +145,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.left_out", description=__doc__)
     parser.add_argument("--shards", type=Path, required=True, help="folder of train.prepare")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="one for each fold")
+    parser.add_argument(
+        "--videos", type=Path, nargs="+", default=[], help="CSVs or folders of the shards' videos"
+    )
+    parser.add_argument("--uploads", type=Path, help="folder for copies after an upload")
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     options = parser.parse_args(argv)
     parts = [part_of(run) for run in options.runs]
     if len(set(parts)) < len(parts):
         raise DataError(f"two runs left out the same fold: {', '.join(parts)}.")
-    table = score_left_out(Faces(options.shards, "train"), options.runs)
-    found = figures(table)
+    faces = Faces(options.shards, "train")
+    found = {"single frames": figures(score_left_out(faces, options.runs))}
+    if options.videos:
+        uploads = options.uploads or options.out.parent / "uploads"
+        listed = read_videos(options.videos, "train")
+        table = answer_left_out(faces, options.runs, listed, uploads)
+        table.to_csv(options.out.with_suffix(".videos.csv"), index=False)
+        column = f"share {SHARES[-1]}"  # all clips
+        found["product"] = figures(table[table[column].notna()], column)
     options.out.write_text(json.dumps(found, indent=1))
+    for name, each in found.items():
+        print(name)
+        _print(each)
+    return 0
+
+
+def _print(found: Mapping[str, Any]) -> None:
     for name, row in found["groups"].items():
         low, high = row["auc_interval_sources"]
         print(f"{name:28} {row['real']:4} {row['fake']:4}  {row['auc']:.3f} ({low:.2f}-{high:.2f})")
     inside = np.mean([row["auc"] for row in found["folds"]])
     print(f"within folds, mean of {len(found['folds'])}: {inside:.3f}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -135,10 +135,22 @@ def cross_fit(table: pd.DataFrame, rules: ScoringRules) -> pd.DataFrame:
     return result
 
 
-def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
+def report(
+    table: pd.DataFrame, rules: ScoringRules, beside: pd.DataFrame | None = None
+) -> dict[str, Any]:
     """All figures of videos: overall, by group of methods, by history, within sources, and after an
-    upload; ranking by the log-odds, the rest cross-fitted."""
-    evaluated = cross_fit(table[table["logit"].notna()].reset_index(drop=True), rules)
+    upload; ranking by the log-odds, the rest cross-fitted.
+
+    The rules of each fold are fitted on the other sources of `beside` as well: training videos by
+    runs that lacked them. `left_out` are their own figures.
+    """
+    answered = table[table["logit"].notna()]
+    own = np.ones(len(answered), bool)
+    if beside is not None:
+        answered = pd.concat([answered, beside[beside["logit"].notna()]])
+        own = np.arange(len(answered)) < len(own)
+    every = cross_fit(answered.reset_index(drop=True), rules)
+    evaluated, others = every[own].reset_index(drop=True), every[~own]
     evaluated["group"] = [
         group_of(method) if label == "FAKE" else "real"
         for method, label in zip(evaluated["method"], evaluated["label"], strict=True)
@@ -160,6 +172,7 @@ def report(table: pd.DataFrame, rules: ScoringRules) -> dict[str, Any]:
             if part["label"].nunique() == 2
         },
         "within_sources": within_sources(evaluated),
+        "left_out": {copy: figures(others, copy) for copy in COPIES if len(others)},
     }
     return results
 
