@@ -89,7 +89,8 @@ class Network:
             card, size = self.card, self.card.model.size
             if is_selected():
                 self.engine = int8_engine(card.id, card.sha256, WEIGHTS)
-            job = Job(FromPixels(self.model), f"{card.sha256} {card.model}", (size, size))
+            key = f"{card.sha256} {card.model}"
+            job = Job(FromPixels(self.model), key, (size, size), split=True)
             self.engine = self.engine or engine_for(job)
         # On ZeroGPU the GPU part runs in a forked process; elsewhere this is `_score_here` itself.
         self._score_anywhere = on_gpu(self._score_on_gpu, self._score_here)

@@ -38,7 +38,7 @@ def int8_engine(name: str, sha256: str, folder: Path) -> Engine | None:
         log.warning("%s belongs to other weights; %s runs in float32.", about.name, name)
         return None
     model = openvino_or_none().Core().read_model(about.with_suffix(".xml"))
-    return Engine(compiled(model), INT8)
+    return Engine(compiled(model, split=True), INT8)
 
 
 def about_file(name: str, folder: Path) -> Path:
