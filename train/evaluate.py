@@ -190,6 +190,8 @@ SETS = {
     "videos_100": "videos, 100 frames",
     "social": "videos after an upload",
     "history": "videos by history",
+    "left_out": "training videos by runs without their source",
+    "left_out_social": "the same after an upload",
 }
 
 
@@ -248,13 +250,16 @@ def evaluate_videos(
         "history": figures["history"],
         "within_sources": figures["within_sources"],
         "unanswered": figures["unanswered"],
-        "left_out": figures["left_out"],
         "pooling": share,
         "ranking": {
             "single_frames": ranking(plain, f"still {share['best']}"),
             "lstm": ranking(plain, column),
         },
     }
+    if beside is not None:
+        results["expectation"] = figures["expectation"]
+        results["left_out"] = {"all": figures["left_out"]["logit"]}
+        results["left_out_social"] = {"all": figures["left_out"]["uploaded"]}
     for count in options.frames[1:]:
         other = known[count] if count in known else table.join(answers(loaded, table, count))
         other = other.assign(logit=other[column], uploaded=plain["uploaded"])

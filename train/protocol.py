@@ -142,7 +142,8 @@ def report(
     upload; ranking by the log-odds, the rest cross-fitted.
 
     The rules of each fold are fitted on the other sources of `beside` as well: training videos by
-    runs that lacked them. `left_out` are their own figures.
+    runs that lacked them. `left_out` are their own figures, and `expectation` the errors on all
+    videos together.
     """
     answered = table[table["logit"].notna()]
     own = np.ones(len(answered), bool)
@@ -172,8 +173,11 @@ def report(
             if part["label"].nunique() == 2
         },
         "within_sources": within_sources(evaluated),
-        "left_out": {copy: figures(others, copy) for copy in COPIES if len(others)},
     }
+    if len(others):
+        results["left_out"] = {copy: figures(others, copy) for copy in COPIES}
+        together = figures(every, "logit")
+        results["expectation"] = {name: together[name] for name in ("false_alarms", "misses")}
     return results
 
 

@@ -38,6 +38,7 @@ ALLOWED = {"int8": 0.005, "float16": 0.002}
 shows whole percents: rounding moves them by as much."""
 SETS = (
     *("crops", "videos", "videos_20", "videos_100", "social", "history", "within_sources"),
+    *("expectation", "left_out", "left_out_social"),
     *("unanswered", "ranking", "time", "pooling", "perturbed", "family", "untrained", "student"),
 )
 

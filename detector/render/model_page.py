@@ -20,6 +20,7 @@ _SETS = {
     "videos_20": lazy("all videos, 20 frames"),
     "videos_100": lazy("all videos, 100 frames"),
     "social": lazy("all videos after a social-media transcode"),
+    "left_out": lazy("training videos, each by a run without its source"),
     "shuffled": lazy("all videos, frames shuffled"),
 }
 _GROUPS = {
