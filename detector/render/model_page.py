@@ -92,6 +92,7 @@ def model_page(card: Card) -> Markup:
 def _facts(card: Card) -> list[tuple[str, str]]:
     model, rules = card["model"], card["rules"]
     low, high = rules["undecided"]
+    picture = rules.get("picture") or rules["threshold"]
     return [
         (
             _("Network"),
@@ -102,6 +103,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
             ),
         ),
         (_("Decision threshold"), f"{rules['threshold']:.3f}"),
+        (_("Decision threshold for pictures"), f"{picture:.3f}"),
         (
             _("Undecided"),
             _("from {low} to {high}", low=format(low, ".3f"), high=format(high, ".3f")),
