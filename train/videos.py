@@ -36,7 +36,7 @@ SHARES = (0.25, 0.5, 1.0)
 # 54 and are frontal by 0.33 or more.
 MIN_SHARPNESS, MIN_FRONTAL = 20.0, 0.15
 # Of drawn real videos of up to ten minutes quick and standard call 4 to 7 % fake at this, thorough
-# 8 to 12 % (`tests.bench.inserts`). Clips of one real person deviate by 1.8, neighbours less.
+# 6 to 8 % (`tests.bench.inserts`). Clips of one real person deviate by 1.8, neighbours less.
 SPREAD = 1.5
 UNFITTED = ScoringRules(min_sharpness=MIN_SHARPNESS, min_frontal=MIN_FRONTAL, spread=SPREAD)
 """The rules before calibration, threshold and pooling are fitted."""
