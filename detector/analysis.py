@@ -65,8 +65,7 @@ class Analysis:
     @property
     def rules(self) -> ScoringRules:
         """Those of the network for such a file, before the user's own threshold."""
-        rules = self.detector.rules
-        return rules.of_picture() if self.info.is_still else rules
+        return self.detector.rules.of_file(still=self.info.is_still)
 
     def next_ranges(self) -> list[SamplingRange]:
         """The next stretches to sample: first all of the video, then again where doubt is left."""

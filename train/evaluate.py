@@ -138,7 +138,7 @@ def as_pictures(
         called[~half] = calibrate(logits[~half], rules) >= limit
     fitted = replace(rules, picture=fit_threshold(fake, logits, rules))
     p: list[Floats] = list(calibrate(logits, rules).T)
-    results = of_crops(scored, p, fitted.of_picture())
+    results = of_crops(scored, p, fitted.of_file(still=True))
     for copy, hits in zip((results, results["uploaded"]), called.T, strict=True):
         copy["crossed"] = {
             "false_alarms": float(hits[fake == 0].mean()),

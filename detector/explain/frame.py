@@ -55,7 +55,7 @@ def explain_frame(
     cut = _cut(person, frames, detector.network.card.model)
     ((_, clip),) = detector.network.score([cut], settings=settings, spent=Stopwatch())
     assert clip.heats is not None  # `settings` has heat
-    rules = detector.rules.at(settings.threshold)
+    rules = detector.rules.of_file(still=report.video.is_still).at(settings.threshold)
     # Times come from the same file and decoder, so they are equal to the last bit.
     at = cut.seconds.index(score.second)
     heat = weigh_heat(clip.heats[at], _strength(person, score, rules, question.of))

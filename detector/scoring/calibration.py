@@ -89,9 +89,9 @@ class ScoringRules:
         band = (max(threshold - below, 0.0), min(threshold + above, 1.0))
         return replace(self, threshold=threshold, undecided=band)
 
-    def of_picture(self) -> ScoringRules:
-        """The rules for a single picture."""
-        return self.at(self.picture)
+    def of_file(self, *, still: bool) -> ScoringRules:
+        """The rules for a video, or for a single picture."""
+        return self.at(self.picture) if still else self
 
     def band(self, fake: float) -> str:
         """The word of `BANDS` for a calibrated probability; an edge belongs to the word below."""
