@@ -131,14 +131,13 @@ def as_pictures(
     scored = score_twice(model, faces)
     fake = np.asarray(scored[0].fake, np.float64)
     logits = np.stack([each.clip for each in scored], axis=1).astype(np.float64)  # (N, 2)
+    p = calibrate(logits, rules)
     first = halves(scored[0].identity)
-    called = np.empty(logits.shape, bool)
+    called = np.empty(p.shape, bool)
     for half in (first, ~first):
-        limit = fit_threshold(fake[half], logits[half], rules)
-        called[~half] = calibrate(logits[~half], rules) >= limit
+        called[~half] = p[~half] >= fit_threshold(fake[half], logits[half], rules)
     fitted = replace(rules, picture=fit_threshold(fake, logits, rules))
-    p: list[Floats] = list(calibrate(logits, rules).T)
-    results = of_crops(scored, p, fitted.of_file(still=True))
+    results = of_crops(scored, [*p.T], fitted.of_file(still=True))
     for copy, hits in zip((results, results["uploaded"]), called.T, strict=True):
         copy["crossed"] = {
             "false_alarms": float(hits[fake == 0].mean()),

@@ -145,13 +145,11 @@ def report(
     runs that lacked them. `left_out` are their own figures, and `expectation` the errors on all
     videos together.
     """
-    answered = table[table["logit"].notna()]
-    own = np.ones(len(answered), bool)
+    videos = table.assign(left_out=False)
     if beside is not None:
-        answered = pd.concat([answered, beside[beside["logit"].notna()]])
-        own = np.arange(len(answered)) < len(own)
-    every = cross_fit(answered.reset_index(drop=True), rules)
-    evaluated, others = every[own].reset_index(drop=True), every[~own]
+        videos = pd.concat([videos, beside.assign(left_out=True)])
+    every = cross_fit(videos[videos["logit"].notna()].reset_index(drop=True), rules)
+    evaluated, others = every[~every["left_out"]].copy(), every[every["left_out"]]
     evaluated["group"] = [
         group_of(method) if label == "FAKE" else "real"
         for method, label in zip(evaluated["method"], evaluated["label"], strict=True)
