@@ -49,15 +49,32 @@ CODINGS = {
     "h264, interlaced": (".mp4", "libx264", {"x264-params": "interlaced=1"}, "yuv420p"),
     "h264, many references": (".mp4", "libx264", {"bf": "8", "refs": "16"}, "yuv420p"),
     "av1": (".mp4", "libsvtav1", {"preset": "12", "crf": "15"}, "yuv420p"),
+    "av1, GOP 20": (".mkv", "libsvtav1", {"preset": "12", "crf": "15", "g": "20"}, "yuv420p"),
     "h264 in mkv": (".mkv", "libx264", {"g": "25"}, "yuv420p"),
     "h264 in ts": (".ts", "libx264", {"g": "25"}, "yuv420p"),
     "h264 in avi": (".avi", "libx264", {"g": "25", "bf": "0"}, "yuv420p"),
     "hevc": (".mp4", "libx265", {"x265-params": "log-level=none:keyint=20"}, "yuv420p"),
+    "hevc, b-pyramid": (".mp4", "libx265", {"x265-params": "log-level=none:bframes=8"}, "yuv420p"),
+    "hevc, sub-layers": (
+        ".mp4",
+        "libx265",
+        {"x265-params": "log-level=none:bframes=4:temporal-layers=3:open-gop=0:keyint=40"},
+        "yuv420p",
+    ),
+    "hevc in mkv": (".mkv", "libx265", {"x265-params": "log-level=none"}, "yuv420p"),
     "vp8": (".webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}, "yuv420p"),
     "vp9": (".webm", "libvpx-vp9", {"cpu-used": "8", "deadline": "realtime"}, "yuv420p"),
+    "vp9, GOP 20": (
+        ".webm",
+        "libvpx-vp9",
+        {"cpu-used": "8", "g": "20", "auto-alt-ref": "1", "lag-in-frames": "16"},
+        "yuv420p",
+    ),
+    "vp9, profile 1": (".mp4", "libvpx-vp9", {"cpu-used": "8", "g": "30"}, "yuv444p"),
     "mpeg4 in avi": (".avi", "mpeg4", {}, "yuv420p"),
     "mpeg2 in mpg": (".mpg", "mpeg2video", {"b": "4000000"}, "yuv420p"),
     "motion jpeg": (".mov", "mjpeg", {}, "yuvj420p"),
+    "prores": (".mov", "prores_ks", {}, "yuv422p10le"),
 }
 
 

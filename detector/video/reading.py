@@ -95,14 +95,14 @@ def read_clips(
 ) -> Generator[list[Frame], None, None]:
     """The clips that `plan_clips` chooses, one after the other, `frames` frames in all.
 
-    Frames are exactly those of a full decode, pixels and times, though most of an H.264 file
-    is not decoded. The first shown frame is second 0, wherever the container starts it.
-    A damaged stretch makes clips shorter or leaves them out, which `notes` records. Frames that
-    change size in mid-stream are scaled to the first size; pixels are made square, HDR and wide
-    colours brought to an ordinary screen's, and of interlaced pictures one moment is taken. Times
-    are counted on where the file's clock restarts or jumps. Only one clip is in memory at a time.
-    Where packets do not give the number of frames (AVI, MPEG, VP8, animated WebP), the file is
-    decoded once to count.
+    Frames are exactly those of a full decode, pixels and times, though most of a file is not
+    decoded if its packets show what refers to what (`video.packets`). The first shown frame is
+    second 0, wherever the container starts it. A damaged stretch makes clips shorter or leaves them
+    out, which `notes` records. Frames that change size in mid-stream are scaled to the first size;
+    pixels are made square, HDR and wide colours brought to an ordinary screen's, and of interlaced
+    pictures one moment is taken. Times are counted on where the file's clock restarts or jumps.
+    Only one clip is in memory at a time. Where packets do not give the number of frames (AVI, MPEG,
+    VP8, animated WebP), the file is decoded once to count.
 
     `info` is the result of `probe`, if known; the file's kind is then not determined again.
     Raises VideoError as `probe` does, and if not one frame can be decoded.

@@ -2,7 +2,8 @@
 
     python -m tests.bench.decode [VIDEO]
 
-Without a video it draws one: 10 s, 720p, 30 fps, x264's defaults (key frames 250 apart).
+Without a video it draws one, in each of `CODINGS`: 10 s, 720p, 30 fps, the encoder's defaults
+(x264's key frames are 250 apart).
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from tests.bench.scene import scene
 from tests.clips import write_clip
 
 COUNTS = (10, 20, 100)
+CODINGS = {
+    "H.264": (".mp4", "libx264", {}),
+    "HEVC": (".mp4", "libx265", {"preset": "fast", "x265-params": "log-level=none"}),
+    "VP9": (".webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+}
 
 
 def opencv_sequential(path: Path, frames: int) -> int:
@@ -86,18 +92,27 @@ def measure(
 
 
 def main(arguments: list[str]) -> None:
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
-        path = (
-            Path(arguments[0])
-            if arguments
-            else write_clip(Path(folder) / "drawn.mp4", scene(300), fps=30.0)
+        paths = {path: Path(path) for path in arguments} or _drawn(Path(folder))
+        for name, path in paths.items():
+            results[name] = measure(path)
+    print(f"{'ms':16}" + "".join(f"{name:>20}" for name in WAYS) + f"{'ours / sequential':>20}")
+    for name, table in results.items():
+        for row, cells in table.items():
+            ratio = cells["ours"] / cells["opencv_sequential"]
+            times = "".join(f"{cells[way]:20.0f}" for way in WAYS)
+            print(f"{name:6}{row:10}{times}{ratio:20.2f}")
+    print(json.dumps({"decode_ms": results}))
+
+
+def _drawn(folder: Path) -> dict[str, Path]:
+    return {
+        name: write_clip(
+            folder / f"{codec}{suffix}", scene(300), fps=30.0, codec=codec, options=options
         )
-        table = measure(path)
-    print(f"{'ms':10}" + "".join(f"{name:>20}" for name in WAYS) + f"{'ours / sequential':>20}")
-    for row, cells in table.items():
-        ratio = cells["ours"] / cells["opencv_sequential"]
-        print(f"{row:10}" + "".join(f"{cells[name]:20.0f}" for name in WAYS) + f"{ratio:20.2f}")
-    print(json.dumps({"decode_ms": table}))
+        for name, (suffix, codec, options) in CODINGS.items()
+    }
 
 
 if __name__ == "__main__":
