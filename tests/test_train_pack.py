@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from tests.shards import drawn_shards
 from train import pack
 from train.clips import Faces
 from train.pack import MEBI, PackConfig, choose
-from train.prepare import read_shards
+from train.prepare import decode_picture, read_shards
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arrived(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same shards, packed in parts of a third of a MiB and unpacked."""
     folder = tmp_path_factory.mktemp("packed")
-    options = ["--total", "20", "--part", "0.35", "--frames", "5"]
+    options = ["--total", "20", "--part", "0.35", "--frames", "5", "--uploaded", "0"]
     assert pack.main(["--shards", str(shards), "--out", str(folder / "parts"), *options]) == 0
     assert pack.main(["--unpack", str(folder / "parts"), "--out", str(folder / "shards")]) == 0
     return folder
@@ -63,6 +64,25 @@ def test_redrawn_faces_keep_their_originals(shards: Path, arrived: Path) -> None
     originals = here.read_originals(here.neural[0])
     expected = there.read_originals(there.neural[0][:5])
     assert np.abs(originals.astype(int) - expected).mean() < 5
+
+
+def test_a_share_of_training_clips_is_packed_after_an_upload(shards: Path) -> None:
+    """Half of them, real and fake; every frame of those loses detail, and nothing else does."""
+
+    def detail(uploaded: float) -> pd.Series:
+        rows = pd.DataFrame(choose(*read_shards(shards), PackConfig(total=20, uploaded=uploaded)))
+        rows["detail"] = [
+            cv2.Laplacian(decode_picture(each), cv2.CV_64F).var() for each in rows["image"]
+        ]
+        keys = ["kind", "split", "label", "shard", "clip", "place"]
+        return rows.set_index(keys)["detail"].sort_index()
+
+    left = detail(0.5) / detail(0.0)
+    videos = left["video"]["train"]
+    changed = (videos < 0.9).groupby(["label", "shard", "clip"]).agg(["min", "max"])
+    assert (changed["min"] == changed["max"]).all()
+    assert 1 < changed["max"].sum() < len(changed)
+    assert (left.drop(index=("video", "train")) == 1).all()
 
 
 def test_a_limited_size_is_shared_among_all_groups(shards: Path) -> None:

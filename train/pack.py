@@ -6,7 +6,8 @@
 A part is a Parquet file of at most `--part` MiB: a row per face as in the table of its shard, with
 its picture as WebP in the column `image`, and for faces redrawn by `train.neural` the `original`.
 What does not fit into `--total` stays behind: of videos the later frames, of crops and stills
-further pictures of the same people.
+further pictures of the same people. A share of the training clips is packed as H.264 leaves it
+after an upload, since a GPU only imitates that codec (`train.pixels`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from detector.records import Image
+from train.augment import degrade, draw_upload
 from train.prepare import decode_picture, read_shards
 from train.verbs import DataError, verb, whole
 
@@ -49,17 +52,20 @@ GROUPS = {
     "crop": ["label", "identity"],
 }
 Pixels = dict[str, NDArray[np.uint8]]
+Uploaded = dict[tuple[str, int], Image]
+"""Pictures after an upload by shard and place."""
 
 
 @dataclass(frozen=True)
 class PackConfig:
     """`total` and `part` are MiB; at most `frames` consecutive frames of a clip; WebP `quality`
-    is 1 to 100."""
+    is 1 to 100; `uploaded` is the share of training clips, real and fake alike, after an upload."""
 
     total: float = 90.0
     part: float = 25.0
     frames: int = 12
     quality: int = 88
+    uploaded: float = 0.25
     seed: int = 0
 
 
@@ -76,17 +82,35 @@ def chosen_rows(table: pd.DataFrame, kind: str, split: str, config: PackConfig) 
     return part.loc[rank.sort_values(kind="stable").index]
 
 
-def encoded(table: pd.DataFrame, pixels: Pixels, quality: int) -> Iterator[dict[str, Any]]:
+def upload(rows: pd.DataFrame, pixels: Pixels, config: PackConfig) -> Uploaded:
+    """The pictures of a share of the clips in `rows`, each clip after an upload of its own."""
+    rng = np.random.default_rng(config.seed)
+    found: Uploaded = {}
+    for (shard, _), clip in rows.sort_values("place").groupby(["shard", "clip"]):
+        if rng.random() >= config.uploaded:
+            continue
+        places = clip["place"].tolist()
+        faces = degrade(pixels[shard][places], draw_upload(rng), rng)
+        found |= {(shard, place): face for place, face in zip(places, faces, strict=True)}
+    return found
+
+
+def encoded(
+    table: pd.DataFrame, pixels: Pixels, quality: int, uploaded: Uploaded
+) -> Iterator[dict[str, Any]]:
     """The rows as plain records, in order, each with its picture encoded when it is requested."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(table), 64):
             # In small steps, since the caller stops once the total is reached.
             some = table.iloc[start : start + 64].to_dict("records")
-            yield from pool.map(lambda row: _encode_row(row, pixels, quality), some)
+            yield from pool.map(lambda row: _encode_row(row, pixels, quality, uploaded), some)
 
 
-def _encode_row(row: dict[str, Any], pixels: Pixels, quality: int) -> dict[str, Any]:
-    image = _encode(pixels[row["shard"]][row["place"]], quality)
+def _encode_row(
+    row: dict[str, Any], pixels: Pixels, quality: int, uploaded: Uploaded
+) -> dict[str, Any]:
+    place = row["shard"], row["place"]
+    image = _encode(uploaded[place] if place in uploaded else pixels[place[0]][place[1]], quality)
     original = b""
     if row["kind"] == "neural":
         original = _encode(pixels[row["of_shard"]][int(row["of_place"])], quality)
@@ -110,8 +134,9 @@ def choose(table: pd.DataFrame, pixels: Pixels, config: PackConfig) -> list[dict
     for (kind, split), share in SHARES.items():
         rows = chosen_rows(table, kind, split, config)
         allowed = left if share == 1.0 else min(share * config.total * MEBI, left)
+        uploaded = upload(rows, pixels, config) if (kind, split) == ("video", "train") else {}
         taken = 0
-        for row in encoded(rows, pixels, config.quality):
+        for row in encoded(rows, pixels, config.quality, uploaded):
             if taken + size_of(row) > allowed:
                 break
             taken += size_of(row)
@@ -202,11 +227,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", type=float, default=PackConfig.part, metavar="MIB")
     parser.add_argument("--frames", type=int, default=PackConfig.frames, help="of each clip")
     parser.add_argument("--quality", type=int, default=PackConfig.quality, help="of WebP")
+    parser.add_argument(
+        "--uploaded", type=float, default=PackConfig.uploaded, help="share of training clips"
+    )
     options = parser.parse_args(argv)
     if options.unpack:
         print(f"{unpack(options.unpack, options.out)} pictures unpacked.")
         return 0
-    config = PackConfig(options.total, options.part, options.frames, options.quality)
+    config = PackConfig(
+        options.total, options.part, options.frames, options.quality, options.uploaded
+    )
     pack(options.shards, options.out, config)
     return 0
 
