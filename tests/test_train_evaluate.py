@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from detector.model.cnn_lstm import CnnLstm
 from tests.tiny import CARD
 from train.sequences import Sequences, set_weight, validation_auc
+from train.videos import UNFITTED, load_unpublished
 
 
 def test_an_lstm_that_only_harms_is_silenced(tmp_path: Path) -> None:
@@ -25,3 +26,12 @@ def test_an_lstm_that_only_harms_is_silenced(tmp_path: Path) -> None:
     set_weight(tmp_path / "w.safetensors", model, validation)
     model.load_state_dict(load_file(tmp_path / "w.safetensors"))
     assert validation_auc(model, validation) == 1
+
+
+def test_unpublished_networks_are_distinguished_by_their_weights() -> None:
+    """One name for all would let the next run be scored by the last one's compiled network."""
+    networks = [CnnLstm(CARD.model) for _ in range(2)]
+    first, second, again = (
+        load_unpublished(network, UNFITTED).card.sha256 for network in (*networks, networks[0])
+    )
+    assert first == again != second

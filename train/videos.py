@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import safetensors.torch
 from tqdm import tqdm
 
 from detector.errors import VideoError
@@ -71,8 +72,11 @@ class ShuffledRecorder(Recorder):
 
 def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
     """What `Detector` needs, around weights that are not published yet."""
-    card = Card(id="run", model=model.config, rules=rules, trained=True)
-    info = replace(UNTRAINED, id="run", trained=True, calibrated=rules.calibrated)
+    # The hash names the network in the engine's cache, where many runs follow each other.
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    digest = hashlib.sha256(safetensors.torch.save(state)).hexdigest()
+    card = Card(id="run", model=model.config, rules=rules, trained=True, sha256=digest)
+    info = replace(UNTRAINED, id="run", trained=True, calibrated=rules.calibrated, sha256=digest)
     return Loaded(card=card, model=model.eval(), info=info, source="run")
 
 
