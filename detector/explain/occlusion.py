@@ -3,7 +3,7 @@
 A heat map follows the network's gradients; it may mark regions that change nothing when they are
 hidden. So the regions that it marks are blurred, one at a time, and scored again (Zeiler and
 Fergus 2014, here by regions of the face, not in a grid). Regions on which both agree are reported;
-otherwise the answer is "not localised". A test costs at most five crops, so an analysis tests its
+otherwise the answer is "not localised". A test costs at most four crops, so an analysis tests its
 first moments only, and any other on request (`explain.frame`).
 """
 
@@ -114,17 +114,14 @@ class _AlteredFrame:
         return LEAST_DROP if self.of == "frame" else LEAST_DROP / len(self.clip.seconds)
 
     def drops(self, versions: Sequence[Image]) -> list[float]:
-        """By how much each version lowers the explained log-odds, its neighbours as they were.
-
-        The original is scored in the same batch: in another one rounding might differ.
-        """
-        # (N, C), the original first.
-        pooled = pool(self.network.encode(versions))
-        # (T, C + M), repeated to (N, T, C + M) with one frame replaced.
+        """By how much each version lowers the explained log-odds, its neighbours as they were."""
+        pooled = pool(self.network.encode(versions))  # (N, C)
+        # (T, C + M) to (1 + N, T, C + M): the clip as it is, then with one frame replaced.
         features = torch.from_numpy(self.clip.features).to(pooled)
-        again = features.repeat(len(versions), 1, 1)
-        again[:, self.at, : pooled.shape[1]] = pooled  # the change between frames stays as it was
-        lengths = torch.full((len(versions),), len(features))
+        again = features.repeat(1 + len(versions), 1, 1)
+        # What changes between frames stays as it was.
+        again[1:, self.at, : pooled.shape[1]] = pooled
+        lengths = torch.full((len(again),), len(features))
         scored = self.network.classify(again, lengths)
         logits = (scored.frame[:, self.at] if self.of == "frame" else scored.clip).float().cpu()
         return [float(logits[0] - logit) for logit in logits[1:]]
@@ -139,7 +136,7 @@ def _tested(moment: Moment, masks: Mapping[str, Mask], altered: _AlteredFrame) -
         chosen.append(min(controls, key=lambda k: regions[k].evidence / regions[k].area))
     # Blurred, not blackened: an edge that no face has would itself be taken for a manipulation.
     blurred = [blur_region(moment.crop, masks[regions[k].region]) for k in chosen]
-    drops = altered.drops([moment.crop, *blurred])
+    drops = altered.drops(blurred)
     # A region must matter more than the control does, which has the least heat for its size.
     bar = max(altered.least_drop, drops[-1] if controls else 0.0)
     for index, (k, drop) in enumerate(zip(chosen, drops, strict=True)):
