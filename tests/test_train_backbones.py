@@ -53,6 +53,13 @@ def test_a_family_without_maps_is_refused_in_a_sentence(
     assert "Take a CNN" in errors
 
 
+def test_an_old_name_is_answered_with_those_that_exist(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tiny_fit(shards, tmp_path, "xception") == 2
+    assert "no backbone 'xception'; it has legacy_xception" in capsys.readouterr().err
+
+
 def test_indistinguishable_stages_are_not_frozen(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

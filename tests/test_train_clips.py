@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from detector.faces.mtcnn import FaceFinder
+from detector.model.cnn_lstm import CnnLstm, pool
 from tests.clips import moving_portrait, portrait, write_clip
 from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
+from train.fit import blurred_loss
 from train.index import COLUMNS
 from train.neural import chosen_clips, decoder, encoder, load_part, write_neural
 from train.prepare import (
@@ -25,7 +27,7 @@ from train.prepare import (
     read_shards,
     write_video,
 )
-from train.run import ranking_loss
+from train.run import config_of, ranking_loss
 from train.verbs import DataError
 
 
@@ -210,3 +212,26 @@ def test_the_ranking_loss_ignores_what_both_faces_of_a_pair_share() -> None:
     camera = torch.tensor([3.0, 3.0, -2.0, -2.0])
     assert ranking_loss(logits + camera) == pytest.approx(float(loss))
     assert ranking_loss(logits + torch.tensor([0.0, 1.0, 0.0, 1.0])) < loss
+
+
+def test_blurred_copies_teach_that_what_is_left_in_them_is_no_evidence() -> None:
+    """Trained on that alone, a network is undecided about a face without detail, and keeps the norm
+    statistics that belong to sharp ones."""
+    torch.manual_seed(0)
+    model = CnnLstm(config_of("test_resnet", 64)).train()
+    torch.nn.init.constant_(model.still.bias, 2.0)
+    faces = torch.rand(8, 3, 64, 64)
+    before = {
+        name: value.clone() for name, value in model.state_dict().items() if "running" in name
+    }
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimiser.zero_grad()
+        blurred_loss(model, faces).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert before
+    for name, value in before.items():
+        torch.testing.assert_close(model.state_dict()[name], value)
+    plain = faces.mean((2, 3), keepdim=True).expand_as(faces)
+    with torch.no_grad():
+        assert model.eval().still(pool(model.encode(plain))).abs().max() < 0.3

@@ -55,6 +55,7 @@ from train.run import (
     load_earlier,
     load_hub,
     load_imagenet,
+    norms_as_evaluated,
     ranking_loss,
     set_trainable,
     train_on,
@@ -72,6 +73,9 @@ from train.sequences import (
 )
 from train.verbs import DataError, verb
 
+BLURRED = 8, 12, 16
+"""Sides in pixels to which pictures are reduced so that nothing of a forgery is left: blurred by 8
+in 256 pixels, the released network ranks validation videos at .50."""
 MANY = 10**7
 """Steps of a run that ends by its minutes."""
 
@@ -89,6 +93,9 @@ def frame_loss(
     loss = cross_entropy(logits, batch.fake[:, 0], config)
     if config.rank:
         loss = loss + config.rank * ranking_loss(logits)
+    if config.blurred:
+        # A quarter of the pairs, which are drawn at random anyway: they cost a second pass.
+        loss = loss + config.blurred * blurred_loss(model, images[: len(images) // 4])
     if teacher is not None:
         loss = loss + config.teacher_weight * teacher.distance(maps, logits, images)
     if model.family is not None:
@@ -103,6 +110,22 @@ def frame_loss(
     # Unknown masks have weight 0, not "no blend".
     known = batch.known[:, None, None, None]
     return loss + config.mask_weight * (wrong * known).mean()
+
+
+def blurred_loss(model: CnnLstm, images: Tensor) -> Tensor:
+    """Cross-entropy of pictures (N, 3, S, S) reduced to `BLURRED` pixels a side, target 1/2.
+
+    They show who it is, the light and the background, and no longer what a forgery leaves, so what
+    a network still sees there is the source (an outlier exposure, arXiv 1812.04606).
+    """
+    side = BLURRED[int(torch.randint(len(BLURRED), ()))]
+    small = functional.interpolate(images, size=(side, side), mode="area")
+    copies = functional.interpolate(small, size=images.shape[2:], mode="bilinear")
+    # Statistics of a batch of blurred pictures are not those of any pictures to be scored.
+    with norms_as_evaluated(model):
+        maps = model.encode(copies.to(memory_format=torch.channels_last))
+    logits = model.still(model.dropout(pool(maps))).squeeze(-1)
+    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, 0.5))
 
 
 def fit_frames(
@@ -282,6 +305,12 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
     """What pairs of a real and a fake are made of, and how they count."""
     parser.add_argument(
         "--rank", type=float, default=0.0, help="stage one: weight of the order within pairs"
+    )
+    parser.add_argument(
+        "--blurred",
+        type=float,
+        default=0.0,
+        help="stage one: weight of blurred copies, see FitConfig",
     )
     parser.add_argument(
         "--same-source",

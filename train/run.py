@@ -68,8 +68,9 @@ class FitConfig:
     there is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `leave_out`
-    is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
+    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `blurred` is
+    the weight of copies in which nothing of a forgery is left and whose target is even odds.
+    `leave_out` is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -102,6 +103,7 @@ class FitConfig:
     teacher_weight: float = 1.0
     leave_out: str = ""
     rank: float = 0.0
+    blurred: float = 0.0
     same_source: float = SAME_SOURCE
     seed: int = 0
     mix: dict[str, float] | None = None
@@ -317,6 +319,17 @@ def frozen_norm_statistics(model: nn.Module) -> Iterator[None]:
         norm.track_running_stats = True
 
 
+@contextmanager
+def norms_as_evaluated(model: nn.Module) -> Iterator[None]:
+    """Batch norms use their running statistics, and do not update them."""
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
+    for norm in norms:
+        norm.eval()
+    yield
+    for norm in norms:
+        norm.train()
+
+
 def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     """Stage `frames` trains the CNN above the frozen stages, `clips` what comes after it."""
     model.train()
@@ -368,7 +381,9 @@ def config_of(backbone: str, size: int) -> ModelConfig:
         return replace(FAST, size=size)
     known: Any = timm.get_pretrained_cfg(backbone)
     if known is None:
-        raise DataError(f"timm has no backbone {backbone!r}.")
+        alike = ", ".join(timm.list_models(f"*{backbone}*")[:4])
+        hint = f"; it has {alike}" if alike else ""
+        raise DataError(f"timm has no backbone {backbone!r}{hint}.")
     mean, std = tuple(known.mean), tuple(known.std)
     depths = TRANSFORMER_DEPTHS if backbone.startswith("vit_small") else ()
     return replace(FAST, backbone=backbone, size=size, mean=mean, std=std, depths=depths)
