@@ -16,7 +16,7 @@ from detector.faces.mtcnn import FaceFinder
 from detector.model.cnn_lstm import CnnLstm, pool
 from tests.clips import moving_portrait, portrait, write_clip
 from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
-from train.fit import blurred_loss
+from train.fit import neutral_loss, without_face
 from train.index import COLUMNS
 from train.neural import chosen_clips, decoder, encoder, load_part, write_neural
 from train.prepare import (
@@ -214,20 +214,18 @@ def test_the_ranking_loss_ignores_what_both_faces_of_a_pair_share() -> None:
     assert ranking_loss(logits + torch.tensor([0.0, 1.0, 0.0, 1.0])) < loss
 
 
-def test_blurred_copies_teach_that_what_is_left_in_them_is_no_evidence() -> None:
-    """Trained on that alone, a network is undecided about a face without detail, and keeps the norm
-    statistics that belong to sharp ones."""
+def test_copies_without_detail_or_face_teach_that_they_are_no_evidence() -> None:
+    """Trained on those alone, a network is undecided about a picture without detail, and keeps the
+    norm statistics that belong to pictures with it."""
     torch.manual_seed(0)
     model = CnnLstm(config_of("test_resnet", 64)).train()
     torch.nn.init.constant_(model.still.bias, 2.0)
     faces = torch.rand(8, 3, 64, 64)
-    before = {
-        name: value.clone() for name, value in model.state_dict().items() if "running" in name
-    }
+    before = {name: each.clone() for name, each in model.state_dict().items() if "running" in name}
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     for _ in range(60):
         optimiser.zero_grad()
-        blurred_loss(model, faces).backward()  # type: ignore[no-untyped-call]
+        neutral_loss(model, faces).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert before
     for name, value in before.items():
@@ -235,3 +233,14 @@ def test_blurred_copies_teach_that_what_is_left_in_them_is_no_evidence() -> None
     plain = faces.mean((2, 3), keepdim=True).expand_as(faces)
     with torch.no_grad():
         assert model.eval().still(pool(model.encode(plain))).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("margin", [0.0, 1 / 3])
+def test_a_copy_without_the_face_keeps_its_surroundings(margin: float) -> None:
+    torch.manual_seed(0)
+    faces = torch.rand(2, 3, 96, 96)
+    copies = without_face(faces, margin)
+    side = round(48 / (1 + 2 * margin))  # half the side of the face's box
+    inside = slice(48 - side // 2, 48 + side // 2)
+    assert copies[..., inside, inside].std() < 0.2 * faces[..., inside, inside].std()
+    torch.testing.assert_close(copies[..., :3, :3], faces[..., :3, :3])

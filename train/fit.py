@@ -73,9 +73,9 @@ from train.sequences import (
 )
 from train.verbs import DataError, verb
 
-BLURRED = 8, 12, 16
-"""Sides in pixels to which pictures are reduced so that nothing of a forgery is left: blurred by 8
-in 256 pixels, the released network ranks validation videos at .50."""
+DETAILS = 8, 12, 16
+"""Sides in pixels at which nothing of a forgery is left: blurred by 8 in 256 pixels, validation
+videos were ranked at .50."""
 MANY = 10**7
 """Steps of a run that ends by its minutes."""
 
@@ -93,9 +93,9 @@ def frame_loss(
     loss = cross_entropy(logits, batch.fake[:, 0], config)
     if config.rank:
         loss = loss + config.rank * ranking_loss(logits)
-    if config.blurred:
-        # A quarter of the pairs, which are drawn at random anyway: they cost a second pass.
-        loss = loss + config.blurred * blurred_loss(model, images[: len(images) // 4])
+    if config.neutral:
+        # Half of the pairs, which are drawn at random anyway: copies cost a pass of their own.
+        loss = loss + config.neutral * neutral_loss(model, images[: len(images) // 2])
     if teacher is not None:
         loss = loss + config.teacher_weight * teacher.distance(maps, logits, images)
     if model.family is not None:
@@ -112,20 +112,40 @@ def frame_loss(
     return loss + config.mask_weight * (wrong * known).mean()
 
 
-def blurred_loss(model: CnnLstm, images: Tensor) -> Tensor:
-    """Cross-entropy of pictures (N, 3, S, S) reduced to `BLURRED` pixels a side, target 1/2.
+def neutral_loss(model: CnnLstm, images: Tensor) -> Tensor:
+    """Cross-entropy of copies of pictures (N, 3, S, S) with target 1/2: of the first half without
+    detail, of the second without a face.
 
-    They show who it is, the light and the background, and no longer what a forgery leaves, so what
-    a network still sees there is the source (an outlier exposure, arXiv 1812.04606).
+    They still show who it is, the light, the camera and the codec. A network that scores them by
+    that has learned the sources (an outlier exposure, arXiv 1812.04606).
     """
-    side = BLURRED[int(torch.randint(len(BLURRED), ()))]
-    small = functional.interpolate(images, size=(side, side), mode="area")
-    copies = functional.interpolate(small, size=images.shape[2:], mode="bilinear")
-    # Statistics of a batch of blurred pictures are not those of any pictures to be scored.
+    half = len(images) // 2
+    copies = torch.cat(
+        [without_detail(images[:half]), without_face(images[half:], model.config.margin)]
+    )
+    # Statistics of such a batch are not those of pictures that are to be scored.
     with norms_as_evaluated(model):
-        maps = model.encode(copies.to(memory_format=torch.channels_last))
+        maps = model.encode(copies.contiguous(memory_format=torch.channels_last))
     logits = model.still(model.dropout(pool(maps))).squeeze(-1)
     return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, 0.5))
+
+
+def without_detail(images: Tensor) -> Tensor:
+    """(N, 3, S, S) reduced to one of `DETAILS` pixels a side, and grown again."""
+    side = DETAILS[int(torch.randint(len(DETAILS), ()))]
+    small = functional.interpolate(images, size=(side, side), mode="area")
+    return functional.interpolate(small, size=images.shape[2:], mode="bilinear")
+
+
+def without_face(images: Tensor, margin: float) -> Tensor:
+    """(N, 3, S, S), cut at `margin`, with an ellipse over the face that has no detail."""
+    # From -1 to 1 over the face's box, whose share of the crop is 1 / (1 + 2 margin).
+    across = (torch.arange(images.shape[3], device=images.device) + 0.5) / images.shape[3] * 2 - 1
+    across = across * (1 + 2 * margin)
+    # A little wider than the box and higher still, with a soft edge: blends end outside it.
+    distance = torch.hypot(across[None, :] / 1.07, across[:, None] / 1.2)
+    hidden = ((1.15 - distance) / 0.2).clamp(0, 1)
+    return torch.lerp(images, without_detail(images), hidden)
 
 
 def fit_frames(
@@ -307,10 +327,10 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
         "--rank", type=float, default=0.0, help="stage one: weight of the order within pairs"
     )
     parser.add_argument(
-        "--blurred",
+        "--neutral",
         type=float,
         default=0.0,
-        help="stage one: weight of blurred copies, see FitConfig",
+        help="stage one: weight of copies without a face, see FitConfig",
     )
     parser.add_argument(
         "--same-source",

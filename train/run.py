@@ -68,8 +68,8 @@ class FitConfig:
     there is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `blurred` is
-    the weight of copies in which nothing of a forgery is left and whose target is even odds.
+    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `neutral` is
+    the weight of copies in which nothing of the face is left, whose target is even odds.
     `leave_out` is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
@@ -103,7 +103,7 @@ class FitConfig:
     teacher_weight: float = 1.0
     leave_out: str = ""
     rank: float = 0.0
-    blurred: float = 0.0
+    neutral: float = 0.0
     same_source: float = SAME_SOURCE
     seed: int = 0
     mix: dict[str, float] | None = None
