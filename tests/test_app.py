@@ -161,7 +161,7 @@ def verifies(page: Page, report: Path, video: Path) -> None:
         expect(page.locator(place)).to_contain_text(path.stem, timeout=20_000)
     page.click("#verify-start")
     result = page.locator("#verification")
-    expect(result).to_contain_text("Everything in this report is correct", timeout=60_000)
+    expect(result).to_contain_text("Everything in this report is correct", timeout=LONG)
 
 
 def deletes_the_files(page: Page) -> None:
@@ -227,7 +227,7 @@ def test_cancel_while_videos_are_rendered_keeps_the_report(
 def cancel_during(page: Page, stage: str) -> float:
     """Start an analysis and call it off in this stage; when Cancel was clicked (`monotonic`)."""
     page.click("#analyse")
-    expect(page.locator(".working h2:visible", has_text=stage)).to_be_visible(timeout=60_000)
+    expect(page.locator(".working h2:visible", has_text=stage)).to_be_visible(timeout=LONG)
     expect(page.locator("#cancel")).to_be_visible()
     begun = time.monotonic()
     page.locator("#cancel").dispatch_event("click")  # a machine under load paints too seldom

@@ -19,7 +19,7 @@ from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.test_page import GRAVE, browser, pytestmark, visit
 from tests.test_tabs import give, open_tab
-from tests.visits import wait_for_annotated
+from tests.visits import LONG, wait_for_annotated
 
 __all__ = ["browser", "pytestmark"]
 
@@ -46,7 +46,7 @@ def finished(
         open_tab(page, "Several files")
         give(page, "#batch-given", *files)
         page.click("#batch-start")
-        expect(page.locator("#batch-files")).to_be_visible(timeout=60_000)
+        expect(page.locator("#batch-files")).to_be_visible(timeout=LONG)
         yield page
         page.close()
 
@@ -79,7 +79,7 @@ def test_a_row_opens_the_full_report_of_its_file(finished: Page) -> None:
 def test_an_opened_file_is_analysed_alone_with_the_viewer_on_one_click(finished: Page) -> None:
     finished.locator("#batch-table").get_by_text("last.mp4").click()
     finished.click("#batch-view")
-    expect(finished.locator("#verdict .answer")).to_contain_text("last.mp4", timeout=60_000)
+    expect(finished.locator("#verdict .answer")).to_contain_text("last.mp4", timeout=LONG)
     expect(finished.locator("#viewer .stage")).to_be_visible(timeout=20_000)
     wait_for_annotated(finished)
     open_tab(finished, "Several files")

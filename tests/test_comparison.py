@@ -38,7 +38,7 @@ from tests.server import serving
 from tests.test_page import GRAVE, browser, pytestmark, visit
 from tests.test_tabs import give, open_tab
 from tests.tiny import tiny_weights
-from tests.visits import upload
+from tests.visits import LONG, upload
 
 __all__ = ["browser", "pytestmark"]
 
@@ -255,15 +255,15 @@ def test_one_file_under_two_models_is_compared_listed_and_opened(page: Page, tal
     give(page, "#compare-a", talking)
     page.click("#compare-start")
     answer = page.locator("#comparison")
-    expect(answer).to_contain_text("B by the model other", timeout=60_000)
+    expect(answer).to_contain_text("B by the model other", timeout=LONG)
     expect(answer.locator(".side")).to_have_count(2)
     expect(page.locator("#compare-files")).to_contain_text("comparison", timeout=10_000)
     open_tab(page, "History")
     expect(page.locator("#history")).to_contain_text("Comparison: talking.mp4 and talking.mp4")
     open_tab(page, "Compare")
     page.click("#compare-view-b")
-    expect(page.locator("#viewer .viewer")).to_be_visible(timeout=60_000)
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#viewer .viewer")).to_be_visible(timeout=LONG)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
 
 
 def test_a_suspicious_stretch_has_the_colour_of_its_verdict_on_the_page(page: Page) -> None:
@@ -285,7 +285,7 @@ def test_another_file_or_model_clears_the_comparison(
     give(page, "#compare-b", faceless)
     page.click("#compare-start")
     answer = page.locator("#comparison")
-    expect(answer).to_contain_text("Without two scores", timeout=60_000)
+    expect(answer).to_contain_text("Without two scores", timeout=LONG)
     expect(page.locator("#compare-view-b")).to_be_hidden()
     page.locator("#compare-b").get_by_label("Clear").first.click()
     expect(answer).to_contain_text("Two answers, side by side", timeout=10_000)
@@ -304,7 +304,7 @@ def test_nothing_sticks_out_of_a_comparison(page: Page, talking: Path, width: in
     page.set_viewport_size({"width": width, "height": 900})
     give(page, "#compare-a", talking)
     page.click("#compare-start")
-    expect(page.locator("#compare-files")).to_be_visible(timeout=60_000)
+    expect(page.locator("#compare-files")).to_be_visible(timeout=LONG)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -313,7 +313,7 @@ def test_axe_finds_nothing_serious_in_a_comparison(page: Page, talking: Path, th
     page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
     give(page, "#compare-a", talking)
     page.click("#compare-start")
-    expect(page.locator("#compare-files")).to_be_visible(timeout=60_000)
+    expect(page.locator("#compare-files")).to_be_visible(timeout=LONG)
     for details in page.locator("#comparison details").all():
         details.evaluate("(one) => { one.open = true; }")
     found = Axe().run(page, context="#comparison")
@@ -332,14 +332,14 @@ def test_a_comparison_is_made_and_opened_by_keyboard(page: Page, talking: Path) 
         page.keyboard.press("Tab")
     expect(page.locator("#compare-start")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#compare-view-b")).to_be_visible(timeout=60_000)
+    expect(page.locator("#compare-view-b")).to_be_visible(timeout=LONG)
     for _press in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "compare-view-b":
             break
     expect(page.locator("#compare-view-b")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
 
 
 def test_numbers_of_frames_are_offered_unless_all_files_are_pictures(
@@ -371,7 +371,7 @@ def after_answer(page: Page, talking: Path) -> Page:
     open_tab(page, "Check")
     upload(page, talking)
     page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("report", timeout=60_000)
+    expect(page.locator("#downloads")).to_contain_text("report", timeout=LONG)
     open_tab(page, "Compare")
     return page
 
@@ -384,7 +384,7 @@ def test_results_of_the_visit_are_compared_without_another_analysis(
     open_tab(page, "Several files")
     give(page, "#batch-given", faceless, talking)
     page.click("#batch-start")
-    expect(page.locator("#batch-files")).to_contain_text("results", timeout=60_000)
+    expect(page.locator("#batch-files")).to_contain_text("results", timeout=LONG)
     done = len(analysed)
     open_tab(page, "Compare")
     choose(page, "a", "talking", of=3)
@@ -405,7 +405,7 @@ def test_a_result_is_compared_with_a_file_and_gives_way_to_one(
     give(page, "#compare-b", faceless)
     page.click("#compare-start")
     answer = page.locator("#comparison")
-    expect(answer).to_contain_text("Without two scores", timeout=60_000)
+    expect(answer).to_contain_text("Without two scores", timeout=LONG)
     expect(page.locator("#compare-files")).to_contain_text("comparison")
     give(page, "#compare-a", faceless)
     expect(page.locator("#compare-result-a input")).to_have_value("", timeout=10_000)
@@ -416,7 +416,7 @@ def test_a_result_is_compared_with_the_same_file_under_the_other_model(after_ans
     choose(after_answer, "a", "talking")
     after_answer.click("#compare-start")
     answer = after_answer.locator("#comparison")
-    expect(answer).to_contain_text("B by the model other", timeout=60_000)
+    expect(answer).to_contain_text("B by the model other", timeout=LONG)
 
 
 def test_both_sides_of_a_comparison_are_results_of_the_visit(
@@ -426,7 +426,7 @@ def test_both_sides_of_a_comparison_are_results_of_the_visit(
     give(page, "#compare-a", talking)
     give(page, "#compare-b", faceless)
     page.click("#compare-start")
-    expect(page.locator("#compare-result-a")).to_be_visible(timeout=60_000)
+    expect(page.locator("#compare-result-a")).to_be_visible(timeout=LONG)
     expect(page.locator("#comparison")).to_contain_text("Without two scores")
     page.locator("#compare-result-a input").click()
     expect(page.locator("li[role=option]")).to_contain_text(

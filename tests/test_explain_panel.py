@@ -71,7 +71,7 @@ def answered(browser: Browser, url: str, talking: Path) -> Iterator[Page]:
 
 def explain(page: Page) -> None:
     page.click("#closeup-start")
-    expect(page.locator("#closeup .closeup")).to_be_visible(timeout=60_000)
+    expect(page.locator("#closeup .closeup")).to_be_visible(timeout=LONG)
 
 
 def test_nothing_is_explained_before_a_request(answered: Page, counting: Counting) -> None:
@@ -106,7 +106,7 @@ def test_the_target_and_the_method_are_named_in_the_explanation(answered: Page) 
     answered.get_by_role("option", name="LayerCAM").click()
     answered.click("#closeup-start")
     closeup = answered.locator("#closeup")
-    expect(closeup.locator("h2")).to_contain_text("adds to the video", timeout=60_000)
+    expect(closeup.locator("h2")).to_contain_text("adds to the video", timeout=LONG)
     expect(closeup).to_contain_text("LayerCAM of the score of the whole video")
     expect(closeup).to_contain_text("Without this frame the score of Person 1 would be")
 
@@ -140,7 +140,7 @@ def test_the_downloads_include_what_was_tested_as_well(answered: Page) -> None:
 def test_a_language_model_that_is_away_has_its_sentence(answered: Page) -> None:
     answered.click("#retelling-start")
     retelling = answered.locator("#retelling")
-    expect(retelling).to_contain_text("The language model could not be reached", timeout=60_000)
+    expect(retelling).to_contain_text("The language model could not be reached", timeout=LONG)
     expect(retelling).to_contain_text("Check its address.")
 
 
@@ -232,7 +232,7 @@ def test_a_still_picture_has_no_choices_about_a_video(
     page = visit(browser, url)
     upload(page, picture)
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
     expect(page.locator("#closeup-start")).to_be_visible()
     expect(page.locator("#heat-of")).to_be_hidden()
     part(page, "save").press("?")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.clips import moving_portrait, write_clip
 from tests.test_page import browser, pytestmark, url, visit  # noqa: F401
-from tests.visits import upload
+from tests.visits import LONG, upload
 
 SHAPES = {
     "16:9": (640, 360),
@@ -39,8 +39,8 @@ def shaped(
     page = visit(browser, url)
     upload(page, path)
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
-    expect(page.locator("#viewer .stage")).to_be_visible(timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
+    expect(page.locator("#viewer .stage")).to_be_visible(timeout=LONG)
     yield page
     page.close()
 

@@ -89,7 +89,7 @@ def test_a_batch_keeps_the_options_that_it_began_with_and_states_so(
     choose(page, "#batch-frames", "Quick")
     page.click("#batch-start")
     queue, note = page.locator("#batch-queue"), page.locator("#batch-outdated")
-    expect(queue).to_contain_text("of 2 files answered", timeout=60_000)
+    expect(queue).to_contain_text("of 2 files answered", timeout=LONG)
     choose(page, "#batch-frames", "Thorough")
     expect(note).to_contain_text(NOTE, timeout=10_000)
     expect(page.locator("#batch-files")).to_be_visible(timeout=LONG)

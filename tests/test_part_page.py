@@ -25,7 +25,7 @@ from tests.server import serving
 from tests.standin import Standin
 from tests.test_page import EXAMPLES, browser, pytestmark, visit
 from tests.test_world_files import two_tracks
-from tests.visits import upload, wait_for_annotated
+from tests.visits import LONG, upload, wait_for_annotated
 
 __all__ = ["browser", "pytestmark"]
 
@@ -69,7 +69,7 @@ def test_only_the_chosen_part_is_analysed(page: Page, talking: Path) -> None:
     page.keyboard.press("Tab")
     expect(page.locator("#plan")).to_contain_text("From 0:00.4 to 0:01.2")
     page.click("#analyse")
-    expect(page.locator("#findings")).to_contain_text("Only the part from 0:00.4", timeout=60_000)
+    expect(page.locator("#findings")).to_contain_text("Only the part from 0:00.4", timeout=LONG)
 
 
 def test_what_is_no_moment_is_refused_with_how_to_write_it(page: Page, talking: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_file_with_two_tracks_offers_a_choice(page: Page, talking: Path, tmp_p
     page.locator("#track input").click()
     page.get_by_role("listbox").get_by_role("option").nth(1).click()
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_contain_text("No face", timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_contain_text("No face", timeout=LONG)
 
 
 def test_an_unusable_file_is_reported_before_the_analysis(page: Page, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_still_picture_is_offered_nothing_that_only_a_video_has(
     for choice in choices:
         expect(choice).to_be_hidden()
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=LONG)
     page.locator("#request > button").first.click()
     page.locator("#upload").get_by_label("Clear").click()
     expect(page.locator("#preview img")).to_have_count(0)
@@ -140,7 +140,7 @@ def test_a_file_that_the_browser_cannot_show_can_be_analysed(page: Page, tmp_pat
     expect(page.locator("#preview")).to_contain_text("This browser cannot show the file")
     expect(page.locator("#preview video")).to_be_hidden()
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=LONG)
 
 
 def test_the_pace_is_that_of_the_last_analyses_of_this_model() -> None:

@@ -22,7 +22,7 @@ from detector.video.live import PAUSE_SECONDS
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
 from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, visit
-from tests.visits import upload
+from tests.visits import LONG, upload
 
 __all__ = ["browser", "pytestmark"]
 
@@ -70,7 +70,7 @@ def test_a_batch_reports_every_file_whatever_happens_to_one(
     give(page, "#batch-given", bad, stumble, talking, last)
     page.click("#batch-start")
     queue = page.locator("#batch-queue")
-    expect(queue).to_contain_text("4 of 4 files answered", timeout=60_000)
+    expect(queue).to_contain_text("4 of 4 files answered", timeout=LONG)
     for text in ("not a video", "Something went wrong here", "no face was found"):
         expect(queue).to_contain_text(text)
     with page.expect_download() as download:
@@ -129,7 +129,7 @@ def test_cancelling_a_batch_keeps_what_is_done(page: Page, talking: Path, tmp_pa
     page.locator("#batch-frames").get_by_text("Thorough").click()
     page.click("#batch-start")
     queue = page.locator("#batch-queue")
-    expect(queue).to_contain_text("1 of 2 files answered", timeout=60_000)
+    expect(queue).to_contain_text("1 of 2 files answered", timeout=LONG)
     page.click("#batch-cancel")
     expect(queue).to_contain_text("This file was left out", timeout=15_000)
     expect(page.locator("#batch-files")).to_contain_text("results")
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_report_is_refused_with_a_next_step(
 def analyse(page: Page, path: Path) -> None:
     upload(page, path)
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_be_visible(timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_be_visible(timeout=LONG)
     expect(page.locator("#analyse")).to_be_enabled(timeout=30_000)
 
 
@@ -351,7 +351,7 @@ def test_a_recording_becomes_the_file_and_the_camera_is_closed(camera: Browser, 
     expect(page.locator("#recorder")).to_have_count(0)
     expect(page.locator("#preview video")).to_be_visible()
     page.click("#analyse")
-    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=60_000)
+    expect(page.locator("#verdict .answer")).to_contain_text("Person 1", timeout=LONG)
     page.close()
 
 
@@ -385,7 +385,7 @@ def test_viewer_keys_and_history_are_translated(browser: Browser, url: str, talk
     expect(page.locator("#analyse")).to_have_text("Analysieren", timeout=30_000)
     upload(page, talking)
     page.click("#analyse")
-    expect(page.locator("#downloads")).to_contain_text("report", timeout=60_000)
+    expect(page.locator("#downloads")).to_contain_text("report", timeout=LONG)
     for german in ("Bild im Detail", "Wärmebild", "wie unruhig benachbarte Bilder sind"):
         expect(page.locator("#viewer")).to_contain_text(german)
     page.locator("#viewer [data-part=timeline]").press("?")
