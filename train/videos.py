@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import safetensors.torch
 from tqdm import tqdm
 
 from detector.errors import VideoError
 from detector.inference import Cut, Network
 from detector.model.cnn_lstm import CnnLstm
 from detector.model.model_card import Card
-from detector.model.weights import UNTRAINED, Loaded
+from detector.model.weights import UNTRAINED, Loaded, file_content
 from detector.pipeline import Detector
 from detector.records import Status
 from detector.scoring.calibration import ScoringRules, pool_logits, status_of
@@ -73,8 +72,7 @@ class ShuffledRecorder(Recorder):
 def load_unpublished(model: CnnLstm, rules: ScoringRules) -> Loaded:
     """What `Detector` needs, around weights that are not published yet."""
     # The hash names the network in the engine's cache, where many runs follow each other.
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    digest = hashlib.sha256(safetensors.torch.save(state)).hexdigest()
+    digest = hashlib.sha256(file_content(model.state_dict())).hexdigest()
     card = Card(id="run", model=model.config, rules=rules, trained=True, sha256=digest)
     info = replace(UNTRAINED, id="run", trained=True, calibrated=rules.calibrated, sha256=digest)
     return Loaded(card=card, model=model.eval(), info=info, source="run")

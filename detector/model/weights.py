@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -165,6 +165,12 @@ def _cuda_works() -> bool:
     return available
 
 
+def file_content(state: Mapping[str, torch.Tensor]) -> bytes:
+    """A state dict as the content of a .safetensors file."""
+    # safetensors requires contiguous tensors on the CPU.
+    return safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
+
+
 def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "float32") -> Card:
     """Writes <id>.safetensors and <id>.json, and returns the card with SHA-256 and dtype filled.
 
@@ -173,9 +179,7 @@ def save_weights(model: CnnLstm, card: Card, folder: Path, *, dtype: str = "floa
     """
     if card.model != model.config:
         raise ValueError(f"the card has {card.model}, the network is {model.config}")
-    # safetensors requires contiguous tensors on the CPU.
-    state = pack(model.state_dict(), dtype)
-    content = safetensors.torch.save({name: v.cpu().contiguous() for name, v in state.items()})
+    content = file_content(pack(model.state_dict(), dtype))
     digest = hashlib.sha256(content).hexdigest()
     card = replace(card, sha256=digest, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
