@@ -28,6 +28,7 @@ from train.prepare import (
     write_video,
 )
 from train.run import config_of, ranking_loss
+from train.stages import mixed_styles
 from train.verbs import DataError
 
 
@@ -233,6 +234,36 @@ def test_copies_without_detail_or_face_teach_that_they_are_no_evidence() -> None
     plain = faces.mean((2, 3), keepdim=True).expand_as(faces)
     with torch.no_grad():
         assert model.eval().still(pool(model.encode(plain))).abs().max() < 0.3
+
+
+def test_a_mixed_style_is_between_two_pictures_and_keeps_their_content() -> None:
+    torch.manual_seed(0)
+    model = CnnLstm(config_of("test_resnet", 64)).eval()
+    pictures = torch.rand(2, 3, 64, 64) * torch.tensor([1.0, 0.2]).view(2, 1, 1, 1)
+    seen: list[torch.Tensor] = []
+    stage = model.encoder.layer2
+    with torch.no_grad():
+        plain = model.encode(pictures)
+        with mixed_styles(model, 1.0):
+            stage.register_forward_hook(lambda _stage, _inputs, maps: seen.append(maps))
+            mixed = [model.encode(pictures) for _ in range(30)]
+        model.encode(pictures)
+        torch.testing.assert_close(model.encode(pictures), plain)
+    own, others = seen[-1], seen[-1].flip(0)
+    assert any(not torch.allclose(maps, plain) for maps in mixed)
+    for maps in seen[:30]:
+        mean, ends = maps.mean((2, 3)), torch.stack([own.mean((2, 3)), others.mean((2, 3))])
+        assert (mean >= ends.amin(0) - 1e-3).all()
+        assert (mean <= ends.amax(0) + 1e-3).all()
+        # Channels that are nearly constant in one of the two have no content to compare.
+        varied = torch.stack([each.std((2, 3)) for each in (own, others)]).amin(0) > 0.05
+        assert varied.any()
+        assert (standard(maps) - standard(own))[varied].abs().max() < 0.02
+
+
+def standard(maps: torch.Tensor) -> torch.Tensor:
+    deviation = maps.std((2, 3), keepdim=True) + 1e-6
+    return (maps - maps.mean((2, 3), keepdim=True)) / deviation
 
 
 @pytest.mark.parametrize("margin", [0.0, 1 / 3])

@@ -71,6 +71,7 @@ from train.sequences import (
     measure_change,
     together_loss,
 )
+from train.stages import mixed_styles
 from train.verbs import DataError, verb
 
 DETAILS = 8, 12, 16
@@ -87,7 +88,8 @@ def frame_loss(
     that of the family among fakes; and the distance from a teacher's output."""
     # (2N, 3, S, S) in [0, 1], from uint8 on the device that trains.
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
-    maps = model.encode(images)
+    with mixed_styles(model, config.mixstyle):
+        maps = model.encode(images)
     features = model.dropout(pool(maps))
     logits = model.still(features).squeeze(-1)
     loss = cross_entropy(logits, batch.fake[:, 0], config)
@@ -331,6 +333,12 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         help="stage one: weight of copies without a face, see FitConfig",
+    )
+    parser.add_argument(
+        "--mixstyle",
+        type=float,
+        default=0.0,
+        help="stage one: how likely an early stage mixes the pictures' statistics; 0.5 is usual",
     )
     parser.add_argument(
         "--same-source",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from tqdm import tqdm
 
 from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from train.clips import FAMILIES, SAME_SOURCE
+from train.stages import early_stages
 from train.verbs import DataError, whole
 
 FAST = ModelConfig(
@@ -69,7 +69,8 @@ class FitConfig:
     `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
     its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
     weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `neutral` is
-    the weight of copies in which nothing of the face is left, whose target is even odds.
+    the weight of copies in which nothing of the face is left, whose target is even odds;
+    `mixstyle` how likely an early stage mixes the statistics of pictures.
     `leave_out` is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
@@ -104,6 +105,7 @@ class FitConfig:
     leave_out: str = ""
     rank: float = 0.0
     neutral: float = 0.0
+    mixstyle: float = 0.0
     same_source: float = SAME_SOURCE
     seed: int = 0
     mix: dict[str, float] | None = None
@@ -335,9 +337,9 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     model.train()
     model.requires_grad_(True)
     after = [model.narrow, model.lstm, model.frame, model.clip]
-    frozen = [*_early_stages(model, config.freeze), *after]
+    frozen = [*early_stages(model, config.freeze), *after]
     if config.stage == "clips":
-        early = _early_stages(model, config.freeze)
+        early = early_stages(model, config.freeze)
         frozen = [model.mask, *(early if config.cnn_rate else [model.encoder, model.still])]
         frozen += [model.family] if model.family is not None else []
         # Batch norms use their statistics: clips of one person would shift them.
@@ -354,25 +356,6 @@ def set_trainable(model: CnnLstm, config: FitConfig) -> None:
 def is_cnn(name: str) -> bool:
     """Whether a parameter belongs to what stage `frames` trains."""
     return name.startswith(("encoder.", "still."))
-
-
-def _early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
-    """The stem and the first `count` stages or blocks after it, by timm's names. Raises DataError
-    where a backbone names them otherwise: nothing would be frozen."""
-    if count == 0:
-        return []
-    parts = dict(model.encoder.named_children())
-    stages = [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
-    blocks = parts.get("blocks", parts.get("stages"))
-    if isinstance(blocks, nn.Sequential):
-        stages = list(blocks)
-    if not stages:
-        raise DataError(
-            f"{model.config.backbone} has no stages that could be frozen; use --freeze 0."
-        )
-    names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
-    stem = [parts[name] for name in (*names, "patch_embed", "stem") if name in parts]
-    return [*stem, *stages[:count]]
 
 
 def config_of(backbone: str, size: int) -> ModelConfig:
