@@ -308,11 +308,11 @@ def test_on_a_slow_machine_camera_updates_are_rarer_and_the_session_is_as_long(
     camera: Browser, detector: Detector, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would start over for ever if slow answers were counted as pauses of the camera."""
-    monkeypatch.setattr("detector.ui.tabs.live.TIME_LIMIT", 10)
+    monkeypatch.setattr("detector.ui.tabs.live.TIME_LIMIT", 20)
     with serving({"tiny": Slow(detector.loaded, "cpu")}, Limits()) as address:
         page = visit(camera, address)
         live = turn_on(page)
-        expect(live).to_contain_text("Pictures seen", timeout=20_000)
+        expect(live).to_contain_text("Pictures seen", timeout=40_000)
         texts = set()
         while "are over" not in (text := live.inner_text()):
             texts.add(text)

@@ -38,21 +38,30 @@ SEEK = """async (share) => {
     await shown;
     return performance.now() - start;
 }"""
-# The offset in time between the shown frames of the two videos, at every frame of the plain one.
+# The offset in time between the shown frames of the two videos, at every frame of the plain one
+# later than half a second after a start; a short video starts again until there is one.
 APART = """async (seconds) => {
     const [plain, heat] = ['plain', 'heat'].map(
         (name) => document.querySelector(`#viewer [data-part=${name}]`));
-    plain.muted = true;
-    plain.currentTime = 0;
+    const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
     const apart = [];
-    const note = () => {
-        apart.push(Math.abs(plain.currentTime - heat.currentTime) * 1000);
+    let settled = Infinity;
+    const note = (now) => {
+        if (now > settled) apart.push(Math.abs(plain.currentTime - heat.currentTime) * 1000);
         plain.requestVideoFrameCallback(note);
     };
-    await plain.play();
-    await new Promise((done) => setTimeout(done, 500));
     plain.requestVideoFrameCallback(note);
-    await new Promise((done) => setTimeout(done, seconds * 1000));
+    plain.muted = true;
+    plain.currentTime = 0;
+    const start = performance.now();
+    while (performance.now() < start + 1000 * seconds + 500 || !apart.length) {
+        if (performance.now() > start + 60000) throw new Error('no frame was shown');
+        if (plain.paused || plain.ended) {
+            await plain.play();
+            settled = performance.now() + 500;
+        }
+        await wait(0.05);
+    }
     plain.pause();
     return apart;
 }"""
