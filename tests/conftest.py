@@ -8,16 +8,40 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from detector import Detector
 from detector.records import Report
 from detector.settings import Settings
 from tests.clips import moving_portrait, write_clip
 from tests.tiny import tiny_weights
+
+ROOT = Path(__file__).parent.parent
+
+
+class OneBrowser(LoadFileScheduling):
+    """`--dist loadfile`, with all that opens a browser in one process: two browsers and their
+    servers on two cores wait for each other until they exceed their time limits."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "browser" if _opens_browser(file) else file
+
+
+@lru_cache
+def _opens_browser(file: str) -> bool:
+    return "playwright" in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowser | None:
+    return OneBrowser(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ from train.verbs import DataError
 
 MIXED = slice(1, 3)
 """The stages after whose maps styles are mixed: early, but above what a run usually freezes. Later
-maps have the classes in their statistics (Zhou et al. 2021, table 5)."""
+maps have the classes in their statistics (Zhou et al. 2021)."""
 CONCENTRATION = 0.1
 """Of the Beta distribution of shares, as in the paper: most mixtures are nearly one of the two."""
 
@@ -49,7 +49,7 @@ def mixed_styles(model: CnnLstm, probability: float) -> Iterator[None]:
     """Inside, each picture's maps have, at two early stages and each time with `probability`, the
     mean and deviation of a mixture of its own and another picture's of the batch, channel by
     channel. What is left is where things are and not how a camera or a codec shows them
-    (MixStyle, Zhou et al. 2021, arXiv 2104.02008, eq. 2 to 5).
+    (MixStyle, Zhou et al. 2021, arXiv 2104.02008).
 
     Raises DataError where a backbone has no such maps.
     """
