@@ -26,22 +26,24 @@ def early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
     names them otherwise: nothing would be frozen."""
     if count == 0:
         return []
+    stages = _stages(model)
+    if not stages:
+        raise DataError(
+            f"{model.config.backbone} has no stages that could be frozen; use --freeze 0."
+        )
     parts = dict(model.encoder.named_children())
     names = ("conv_stem", "bn1") if "conv_stem" in parts else ("conv1", "bn1", "conv2", "bn2")
     stem = [parts[name] for name in (*names, "patch_embed", "stem") if name in parts]
-    return [*stem, *_stages(model, "that could be frozen; use --freeze 0")[:count]]
+    return [*stem, *stages[:count]]
 
 
-def _stages(model: CnnLstm, purpose: str) -> list[nn.Module]:
-    """The stages or blocks after the stem, by timm's names."""
+def _stages(model: CnnLstm) -> list[nn.Module]:
+    """The stages or blocks after the stem, by timm's names; none if they have others."""
     parts = dict(model.encoder.named_children())
     blocks = parts.get("blocks", parts.get("stages"))
     if isinstance(blocks, nn.Sequential):
         return list(blocks)
-    stages = [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
-    if not stages:
-        raise DataError(f"{model.config.backbone} has no stages {purpose}.")
-    return stages
+    return [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
 
 
 @contextmanager
@@ -53,14 +55,14 @@ def mixed_styles(model: CnnLstm, probability: float) -> Iterator[None]:
 
     Raises DataError where a backbone has no such maps.
     """
-    stages: list[nn.Module] = []
-    if probability:
-        purpose = "whose styles could be mixed; use --mixstyle 0"
-        if model.config.depths:  # of a transformer: tokens, not maps
-            raise DataError(f"{model.config.backbone} has no maps {purpose}.")
-        stages = _stages(model, purpose)
+    stages = _stages(model)[MIXED] if probability else []
+    # A transformer, which has `depths`, has blocks of tokens.
+    if probability and (model.config.depths or not stages):
+        raise DataError(
+            f"{model.config.backbone} has no stages with maps to be mixed; use --mixstyle 0."
+        )
     hook = partial(_mixed, probability)
-    handles = [stage.register_forward_hook(hook) for stage in stages[MIXED]]
+    handles = [stage.register_forward_hook(hook) for stage in stages]
     try:
         yield
     finally:

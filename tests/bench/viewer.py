@@ -43,7 +43,6 @@ SEEK = """async (share) => {
 APART = """async (seconds) => {
     const [plain, heat] = ['plain', 'heat'].map(
         (name) => document.querySelector(`#viewer [data-part=${name}]`));
-    const wait = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
     const apart = [];
     let settled = Infinity;
     const note = (now) => {
@@ -56,11 +55,11 @@ APART = """async (seconds) => {
     const start = performance.now();
     while (performance.now() < start + 1000 * seconds + 500 || !apart.length) {
         if (performance.now() > start + 60000) throw new Error('no frame was shown');
-        if (plain.paused || plain.ended) {
+        if (plain.paused) {
             await plain.play();
             settled = performance.now() + 500;
         }
-        await wait(0.05);
+        await new Promise((done) => setTimeout(done, 50));
     }
     plain.pause();
     return apart;
