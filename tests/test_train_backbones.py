@@ -65,3 +65,11 @@ def test_indistinguishable_stages_are_not_frozen(
 ) -> None:
     assert tiny_fit(shards, tmp_path, "densenet121", "--freeze", "2") == 2
     assert "use --freeze 0" in capsys.readouterr().err
+
+
+def test_the_styles_of_tokens_are_not_mixed(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vit = ("--size", "56", "--freeze", "0", "--mixstyle", "0.5")
+    assert tiny_fit(shards, tmp_path, "vit_small_patch14_dinov2", *vit) == 2
+    assert "use --mixstyle 0" in capsys.readouterr().err
