@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from detector.model.weights import file_content
 from tests.shards import drawn_shards
 from train import fit
 from train.clips import Faces
@@ -73,3 +75,16 @@ def test_the_styles_of_tokens_are_not_mixed(
     vit = ("--size", "56", "--freeze", "0", "--mixstyle", "0.5")
     assert tiny_fit(shards, tmp_path, "vit_small_patch14_dinov2", *vit) == 2
     assert "use --mixstyle 0" in capsys.readouterr().err
+
+
+def test_a_run_of_frames_keeps_the_lstm_that_it_began_with(shards: Path, tmp_path: Path) -> None:
+    """A new one adds nothing to the frames' own scores."""
+    assert tiny_fit(shards, tmp_path / "new", "test_resnet") == 0
+    model = load_run(tmp_path / "new")
+    answer = model.classify(torch.rand(1, 4, model.encoder.num_features))
+    torch.testing.assert_close(answer.clip, answer.frame.mean(1))
+    torch.nn.init.normal_(model.clip.weight)
+    (tmp_path / "earlier.safetensors").write_bytes(file_content(model.state_dict()))
+    earlier = ("--init", str(tmp_path / "earlier.safetensors"))
+    assert tiny_fit(shards, tmp_path / "again", "test_resnet", *earlier) == 0
+    torch.testing.assert_close(load_run(tmp_path / "again").clip.weight, model.clip.weight)

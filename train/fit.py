@@ -59,6 +59,7 @@ from train.run import (
     ranking_loss,
     set_trainable,
     train_on,
+    zero_heads,
 )
 from train.scores import score_crops, score_videos
 from train.sequences import (
@@ -278,7 +279,9 @@ def teacher_of(config: FitConfig) -> Teacher:
 
 
 def begin(model: CnnLstm, init: str | None) -> None:
-    """Weights to start from, as `--init` names them; those of a new network without it."""
+    """Weights to start from, as `--init` names them; those of a new network without it, whose LSTM
+    adds nothing yet. Stage one leaves the LSTM as it is."""
+    zero_heads(model)
     if init == "hub":
         load_hub(model)
     elif init and init.endswith(".safetensors"):
@@ -375,7 +378,7 @@ def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--init",
         help="hub (timm's ImageNet weights), a file with an ImageNet state dict, or .safetensors "
-        "of an earlier run; from scratch without it",
+        "of an earlier run, whose LSTM stage one keeps; from scratch without it",
     )
     parser.add_argument("--steps", type=int, help=f"{FitConfig.steps} unless --minutes is given")
     parser.add_argument("--pairs", type=int, default=FitConfig.pairs, help="pairs per step")

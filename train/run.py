@@ -413,6 +413,13 @@ def load_imagenet(model: CnnLstm, path: Path) -> None:
     model.encoder.load_state_dict(dict(zip(own, values, strict=True)), strict=False)
 
 
+def zero_heads(model: CnnLstm) -> None:
+    """Makes an untrained LSTM add nothing to the frames' logits."""
+    for layer in (model.frame, model.clip):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+
+
 def load_earlier(model: CnnLstm, path: Path) -> None:
     """The weights of an earlier run, at any input size, or of the backbone alone under timm's
     names. A family head for other families than `model`'s stays out. Raises ValueError if anything
@@ -569,10 +576,6 @@ def load_run(folder: Path) -> CnnLstm:
             config = json.loads((folder / f"{stage}.config.json").read_text())
             model = CnnLstm(ModelConfig.from_dict(config["model"]))
             model.load_state_dict(load_file(path))
-            if stage == "frames":  # an untrained LSTM must add nothing
-                for layer in (model.frame, model.clip):
-                    nn.init.zeros_(layer.weight)
-                    nn.init.zeros_(layer.bias)
             return ready(model)
     raise DataError(f"{folder} contains no trained network; run python -m train.fit first.")
 

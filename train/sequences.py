@@ -22,7 +22,7 @@ from tqdm import tqdm
 from detector.model.cnn_lstm import CnnLstm
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc
-from train.run import FitConfig, Run, cross_entropy, train_on, validate
+from train.run import FitConfig, Run, cross_entropy, train_on, validate, zero_heads
 from train.verbs import DataError, whole
 
 CHUNK = 100
@@ -124,10 +124,8 @@ def start_from_zero_heads(run: Run, evaluate: Callable[[CnnLstm], float]) -> Non
     mean pooling itself is the first candidate."""
     if run.step:
         return
-    for layer in (run.model.frame, run.model.clip):
-        # Weights and biases: the LSTM's input then has no gradient in the first step, the heads do.
-        torch.nn.init.zeros_(layer.weight)
-        torch.nn.init.zeros_(layer.bias)
+    # Weights and biases: the LSTM's input then has no gradient in the first step, the heads do.
+    zero_heads(run.model)
     run.average = {name: value.clone() for name, value in run.model.state_dict().items()}
     validate(run, None, evaluate)
 
