@@ -54,9 +54,21 @@ def test_fewer_people_make_a_wider_interval_from_as_many_files() -> None:
     person = np.repeat(np.arange(10), 20)
     fake = (person % 2).astype(float)
     score = fake + rng.normal(0, 1, 200) + 2 * rng.normal(0, 1, 10)[person]
-    few = metrics.bootstrap(metrics.auc, fake, score, person, rounds=200)
-    many = metrics.bootstrap(metrics.auc, fake, score, np.arange(200), rounds=200)
+    few = metrics.auc_interval(fake, score, person, rounds=200)
+    many = metrics.auc_interval(fake, score, np.arange(200), rounds=200)
     assert few[1] - few[0] > many[1] - many[0]
+
+
+def test_the_interval_is_that_of_the_resamples_themselves() -> None:
+    """With ties, and people whose files have either label."""
+    rng = np.random.default_rng(2)
+    person, fake = rng.integers(0, 12, 60), rng.integers(0, 2, 60)
+    score = np.round(fake + rng.normal(0, 1, 60), 1)
+    drawn = np.random.default_rng(0).integers(0, 12, (50, 12))
+    files = [np.concatenate([np.nonzero(person == k)[0] for k in people]) for people in drawn]
+    values = [metrics.auc(fake[chosen], score[chosen]) for chosen in files]
+    expected = np.quantile(values, [0.025, 0.975])
+    assert metrics.auc_interval(fake, score, person, rounds=50) == pytest.approx(tuple(expected))
 
 
 def test_scores_of_one_class_or_without_a_number_are_refused() -> None:

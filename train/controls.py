@@ -26,7 +26,7 @@ from detector.faces.mtcnn import FaceFinder
 from detector.model.cnn_lstm import CnnLstm, pool
 from detector.records import FloatArray, Image
 from train.clips import Faces
-from train.metrics import auc, balanced_accuracy, bootstrap
+from train.metrics import auc, auc_interval, balanced_accuracy
 from train.run import FAST, load_imagenet, ready
 from train.scores import score_crops
 
@@ -38,7 +38,7 @@ def untrained(model: CnnLstm, faces: Faces) -> dict[str, Any]:
     """The same network with random weights, on the labelled crops of a split."""
     torch.manual_seed(0)
     scored = score_crops(ready(CnnLstm(model.config)), faces)
-    interval = bootstrap(auc, scored.fake, scored.still, scored.identity)
+    interval = auc_interval(scored.fake, scored.still, scored.identity)
     return {"auc": auc(scored.fake, scored.still), "auc_interval": interval}
 
 

@@ -33,7 +33,7 @@ from train.families import family_scores
 from train.index import read_videos
 from train.metrics import (
     auc,
-    bootstrap,
+    auc_interval,
     calibration_error,
     fit_calibration,
     reliability,
@@ -164,7 +164,7 @@ def of_copy(scored: CropScores, p: Floats, rules: ScoringRules) -> dict[str, Any
     labels, logits = scored.fake, scored.clip
     return summary(labels, p, scored.identity, rules.threshold) | {
         "auc": auc(labels, logits),
-        "auc_interval": bootstrap(auc, labels, logits, scored.identity),
+        "auc_interval": auc_interval(labels, logits, scored.identity),
         "reliability": reliability(labels, p),
         "ece_uncalibrated": calibration_error(labels, sigmoid(logits)),
     }

@@ -29,7 +29,7 @@ import pandas as pd
 from train.clips import Faces
 from train.groups import TALKING_HEADS, group_of
 from train.index import read_videos
-from train.metrics import auc, bootstrap
+from train.metrics import auc, auc_interval
 from train.protocol import folds_of
 from train.run import load_run
 from train.scores import score_videos
@@ -98,7 +98,7 @@ def _ranked(part: pd.DataFrame, column: str) -> dict[str, Any]:
         "real": int((labels == 0).sum()),
         "fake": int(labels.sum()),
         "auc": auc(labels, scores),
-        "auc_interval_sources": bootstrap(auc, labels, scores, part["source"]),
+        "auc_interval_sources": auc_interval(labels, scores, part["source"]),
     }
 
 

@@ -19,7 +19,7 @@ from detector.scoring.calibration import ScoringRules, calibrate
 from train.groups import TALKING_HEADS, group_of
 from train.metrics import (
     auc,
-    bootstrap,
+    auc_interval,
     calibration_error,
     calibration_floor,
     equal_error_rate,
@@ -215,8 +215,8 @@ def figures(part: pd.DataFrame, copy: str) -> dict[str, Any]:
         "real": int((labels == 0).sum()),
         "fake": int(labels.sum()),
         "auc": auc(labels, scores),
-        "auc_interval": bootstrap(auc, labels, scores, part["identity"]),
-        "auc_interval_sources": bootstrap(auc, labels, scores, part["source"]),
+        "auc_interval": auc_interval(labels, scores, part["identity"]),
+        "auc_interval_sources": auc_interval(labels, scores, part["source"]),
         "eer": equal_error_rate(labels, scores),
         "tpr_at_5": tpr_at_fpr(labels, scores, 0.05),
         "false_alarms": float(called[labels == 0].mean()),

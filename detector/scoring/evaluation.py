@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.scoring.metrics import auc, bootstrap, roc
+from detector.scoring.metrics import auc, auc_interval, roc
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _interval(fake: Any, score: Any, identity: list[str]) -> tuple[float, float]
     if len(set(identity)) < 3:
         return None
     try:
-        return bootstrap(auc, fake, score, identity)
+        return auc_interval(fake, score, identity)
     except ValueError:  # no drawing has both labels
         return None
 
