@@ -162,7 +162,7 @@ def of_crops(scored: list[CropScores], p: list[Floats], rules: ScoringRules) -> 
 def of_copy(scored: CropScores, p: Floats, rules: ScoringRules) -> dict[str, Any]:
     """Metrics of crops; ranking by the logits, since two halves' probabilities share no scale."""
     labels, logits = scored.fake, scored.clip
-    return summary(labels, p, scored.identity, rules.threshold) | {
+    return summary(labels, p, rules.threshold) | {
         "auc": auc(labels, logits),
         "auc_interval": auc_interval(labels, logits, scored.identity),
         "reliability": reliability(labels, p),

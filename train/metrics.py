@@ -133,16 +133,12 @@ def fit_calibration(fake: ArrayLike, logit: ArrayLike) -> tuple[float, float]:
     return 1 / steepness, float(w[1]) / steepness
 
 
-def summary(
-    fake: ArrayLike, probability: ArrayLike, identity: ArrayLike, threshold: float
-) -> dict[str, object]:
-    """All figures of one set in the results table; `probability` is calibrated."""
+def summary(fake: ArrayLike, probability: ArrayLike, threshold: float) -> dict[str, object]:
+    """The figures of one set that its calibrated `probability` gives."""
     labels, p = both_classes(fake, probability)
     return {
         "real": int((labels == 0).sum()),
         "fake": int(labels.sum()),
-        "auc": auc(labels, p),
-        "auc_interval": auc_interval(labels, p, identity),
         "average_precision": average_precision(labels, p),
         "eer": equal_error_rate(labels, p),
         "tpr_at_fpr": {str(limit): tpr_at_fpr(labels, p, limit) for limit in (0.01, 0.05, 0.1)},

@@ -66,8 +66,9 @@ def auc_interval(
     resample has both classes."""
     labels, scores = both_classes(fake, score)
     people, person = np.unique(np.asarray(identity), return_inverse=True)
-    # Equal scores share a place, so that ties count half.
+    # Equal scores share a place, so that ties count half; fakes lie behind all reals.
     values, place = np.unique(scores, return_inverse=True)
+    place = place + len(values) * (labels == 1)
     rng = np.random.default_rng(0)
     results = []
     for _ in range(rounds):
@@ -75,9 +76,7 @@ def auc_interval(
         # files, so a file weighs as often as its person was drawn.
         drawn = rng.integers(0, len(people), len(people))
         weight = np.bincount(drawn, minlength=len(people))[person]
-        reals, fakes = (
-            np.bincount(place, weight * (labels == label), len(values)) for label in (0, 1)
-        )
+        reals, fakes = np.bincount(place, weight, 2 * len(values)).reshape(2, -1)
         # An AUC needs both classes; a resample without one is left out.
         if reals.any() and fakes.any():
             below = np.cumsum(reals) - reals / 2
