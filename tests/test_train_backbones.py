@@ -69,14 +69,6 @@ def test_indistinguishable_stages_are_not_frozen(
     assert "use --freeze 0" in capsys.readouterr().err
 
 
-def test_the_styles_of_tokens_are_not_mixed(
-    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    vit = ("--size", "56", "--freeze", "0", "--mixstyle", "0.5")
-    assert tiny_fit(shards, tmp_path, "vit_small_patch14_dinov2", *vit) == 2
-    assert "use --mixstyle 0" in capsys.readouterr().err
-
-
 def test_a_run_of_frames_keeps_the_lstm_that_it_began_with(shards: Path, tmp_path: Path) -> None:
     """A new one adds nothing to the frames' own scores."""
     assert tiny_fit(shards, tmp_path / "new", "test_resnet") == 0

@@ -13,10 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from detector.faces.mtcnn import FaceFinder
-from detector.model.cnn_lstm import CnnLstm, pool
 from tests.clips import moving_portrait, portrait, write_clip
 from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
-from train.fit import neutral_loss, without_face
 from train.index import COLUMNS
 from train.neural import chosen_clips, decoder, encoder, load_part, write_neural
 from train.prepare import (
@@ -27,8 +25,6 @@ from train.prepare import (
     read_shards,
     write_video,
 )
-from train.run import config_of, ranking_loss
-from train.stages import mixed_styles
 from train.verbs import DataError
 
 
@@ -204,73 +200,3 @@ def test_an_autoencoder_of_another_make_is_refused(tmp_path: Path) -> None:
     load_part(decoder(), tmp_path / "d.safetensors")
     with pytest.raises(DataError, match=r"d\.safetensors does not fit"):
         load_part(encoder(), tmp_path / "d.safetensors")
-
-
-def test_the_ranking_loss_ignores_what_both_faces_of_a_pair_share() -> None:
-    # Real, fake, real, fake.
-    logits = torch.tensor([-1.0, 1.0, 0.5, 0.2])
-    loss = ranking_loss(logits)
-    camera = torch.tensor([3.0, 3.0, -2.0, -2.0])
-    assert ranking_loss(logits + camera) == pytest.approx(float(loss))
-    assert ranking_loss(logits + torch.tensor([0.0, 1.0, 0.0, 1.0])) < loss
-
-
-def test_copies_without_detail_or_face_teach_that_they_are_no_evidence() -> None:
-    """Trained on those alone, a network is undecided about a picture without detail, and keeps the
-    norm statistics that belong to pictures with it."""
-    torch.manual_seed(0)
-    model = CnnLstm(config_of("test_resnet", 64)).train()
-    torch.nn.init.constant_(model.still.bias, 2.0)
-    faces = torch.rand(8, 3, 64, 64)
-    before = {name: each.clone() for name, each in model.state_dict().items() if "running" in name}
-    optimiser = torch.optim.Adam(model.parameters(), 0.01)
-    for _ in range(60):
-        optimiser.zero_grad()
-        neutral_loss(model, faces).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    assert before
-    for name, value in before.items():
-        torch.testing.assert_close(model.state_dict()[name], value)
-    plain = faces.mean((2, 3), keepdim=True).expand_as(faces)
-    with torch.no_grad():
-        assert model.eval().still(pool(model.encode(plain))).abs().max() < 0.3
-
-
-def test_a_mixed_style_is_between_two_pictures_and_keeps_their_content() -> None:
-    torch.manual_seed(0)
-    model = CnnLstm(config_of("test_resnet", 64)).eval()
-    pictures = torch.rand(2, 3, 64, 64) * torch.tensor([1.0, 0.2]).view(2, 1, 1, 1)
-    seen: list[torch.Tensor] = []
-    stage = model.encoder.layer2
-    with torch.no_grad():
-        plain = model.encode(pictures)
-        with mixed_styles(model, 1.0):
-            stage.register_forward_hook(lambda _stage, _inputs, maps: seen.append(maps))
-            mixed = [model.encode(pictures) for _ in range(30)]
-        torch.testing.assert_close(model.encode(pictures), plain)
-    own, others = seen[-1], seen[-1].flip(0)
-    assert any(not torch.allclose(maps, plain) for maps in mixed)
-    for maps in seen[:30]:
-        mean, ends = maps.mean((2, 3)), torch.stack([own.mean((2, 3)), others.mean((2, 3))])
-        assert (mean >= ends.amin(0) - 1e-3).all()
-        assert (mean <= ends.amax(0) + 1e-3).all()
-        # Channels that are nearly constant in one of the two have no content to compare.
-        varied = torch.stack([each.std((2, 3)) for each in (own, others)]).amin(0) > 0.05
-        assert varied.any()
-        assert (standard(maps) - standard(own))[varied].abs().max() < 0.02
-
-
-def standard(maps: torch.Tensor) -> torch.Tensor:
-    deviation = maps.std((2, 3), keepdim=True) + 1e-6
-    return (maps - maps.mean((2, 3), keepdim=True)) / deviation
-
-
-@pytest.mark.parametrize("margin", [0.0, 1 / 3])
-def test_a_copy_without_the_face_keeps_its_surroundings(margin: float) -> None:
-    torch.manual_seed(0)
-    faces = torch.rand(2, 3, 96, 96)
-    copies = without_face(faces, margin)
-    side = round(48 / (1 + 2 * margin))  # half the side of the face's box
-    inside = slice(48 - side // 2, 48 + side // 2)
-    assert copies[..., inside, inside].std() < 0.2 * faces[..., inside, inside].std()
-    torch.testing.assert_close(copies[..., :3, :3], faces[..., :3, :3])

@@ -55,8 +55,6 @@ from train.run import (
     load_earlier,
     load_hub,
     load_imagenet,
-    norms_as_evaluated,
-    ranking_loss,
     set_trainable,
     train_on,
     zero_heads,
@@ -72,12 +70,8 @@ from train.sequences import (
     measure_change,
     together_loss,
 )
-from train.stages import mixed_styles
 from train.verbs import DataError, verb
 
-DETAILS = 8, 12, 16
-"""Sides in pixels at which nothing of a forgery is left: blurred by 8 in 256 pixels, validation
-videos were ranked at .50."""
 MANY = 10**7
 """Steps of a run that ends by its minutes."""
 
@@ -89,16 +83,10 @@ def frame_loss(
     that of the family among fakes; and the distance from a teacher's output."""
     # (2N, 3, S, S) in [0, 1], from uint8 on the device that trains.
     images = batch.clips[:, 0].to(memory_format=torch.channels_last).float() / 255
-    with mixed_styles(model, config.mixstyle):
-        maps = model.encode(images)
+    maps = model.encode(images)
     features = model.dropout(pool(maps))
     logits = model.still(features).squeeze(-1)
     loss = cross_entropy(logits, batch.fake[:, 0], config)
-    if config.rank:
-        loss = loss + config.rank * ranking_loss(logits)
-    if config.neutral:
-        # Half of the pairs, which are drawn at random anyway: copies cost a pass of their own.
-        loss = loss + config.neutral * neutral_loss(model, images[: len(images) // 2])
     if teacher is not None:
         loss = loss + config.teacher_weight * teacher.distance(maps, logits, images)
     if model.family is not None:
@@ -113,42 +101,6 @@ def frame_loss(
     # Unknown masks have weight 0, not "no blend".
     known = batch.known[:, None, None, None]
     return loss + config.mask_weight * (wrong * known).mean()
-
-
-def neutral_loss(model: CnnLstm, images: Tensor) -> Tensor:
-    """Cross-entropy of copies of pictures (N, 3, S, S) with target 1/2: of the first half without
-    detail, of the second without a face.
-
-    They still show who it is, the light, the camera and the codec. A network that scores them by
-    that has learned the sources (an outlier exposure, arXiv 1812.04606).
-    """
-    half = len(images) // 2
-    copies = torch.cat(
-        [without_detail(images[:half]), without_face(images[half:], model.config.margin)]
-    )
-    # Statistics of such a batch are not those of pictures that are to be scored.
-    with norms_as_evaluated(model):
-        maps = model.encode(copies.contiguous(memory_format=torch.channels_last))
-    logits = model.still(model.dropout(pool(maps))).squeeze(-1)
-    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, 0.5))
-
-
-def without_detail(images: Tensor) -> Tensor:
-    """(N, 3, S, S) reduced to one of `DETAILS` pixels a side, and grown again."""
-    side = DETAILS[int(torch.randint(len(DETAILS), ()))]
-    small = functional.interpolate(images, size=(side, side), mode="area")
-    return functional.interpolate(small, size=images.shape[2:], mode="bilinear")
-
-
-def without_face(images: Tensor, margin: float) -> Tensor:
-    """(N, 3, S, S), cut at `margin`, with an ellipse over the face that has no detail."""
-    # From -1 to 1 over the face's box, whose share of the crop is 1 / (1 + 2 margin).
-    across = (torch.arange(images.shape[3], device=images.device) + 0.5) / images.shape[3] * 2 - 1
-    across = across * (1 + 2 * margin)
-    # A little wider than the box and higher still, with a soft edge: blends end outside it.
-    distance = torch.hypot(across[None, :] / 1.07, across[:, None] / 1.2)
-    hidden = ((1.15 - distance) / 0.2).clamp(0, 1)
-    return torch.lerp(images, without_detail(images), hidden)
 
 
 def fit_frames(
@@ -328,21 +280,6 @@ def _add_steps(parser: argparse.ArgumentParser) -> None:
 
 def _add_pairs(parser: argparse.ArgumentParser) -> None:
     """What pairs of a real and a fake are made of, and how they count."""
-    parser.add_argument(
-        "--rank", type=float, default=0.0, help="stage one: weight of the order within pairs"
-    )
-    parser.add_argument(
-        "--neutral",
-        type=float,
-        default=0.0,
-        help="stage one: weight of copies without a face, see FitConfig",
-    )
-    parser.add_argument(
-        "--mixstyle",
-        type=float,
-        default=0.0,
-        help="stage one: how likely an early stage mixes the pictures' statistics; 0.5 is usual",
-    )
     parser.add_argument(
         "--same-source",
         type=float,

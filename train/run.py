@@ -62,16 +62,13 @@ class FitConfig:
     after `patience` evaluations without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
     that were uploaded to a social network, `real_uploads` that in which only the real face was;
-    only a share of `altered` has any history.
-    `mix` is how often each recipe of `train.clips` is drawn, None for the stage's own.
-    `precision` is "float32", "bf16", or "auto": bf16 where
-    there is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of
-    `rate`; 0 freezes it, and its features are computed once. A run of `minutes` ends after them,
-    its rate by then at the floor, however many steps those were (0: after `steps`). `teacher` names
-    weights whose outputs are targets beside the labels, weighted by `teacher_weight`. `neutral` is
-    the weight of copies in which nothing of the face is left, whose target is even odds;
-    `mixstyle` how likely an early stage mixes the statistics of pictures.
-    `leave_out` is the fold of the videos' sources that training lacks, as in "2/5"; "" for none."""
+    only a share of `altered` has any history. `mix` is how often each recipe of `train.clips` is
+    drawn, None for the stage's own. `precision` is "float32", "bf16", or "auto": bf16 where there
+    is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of `rate`; 0 freezes
+    it, and its features are computed once. A run of `minutes` ends after them, its rate by then at
+    the floor, however many steps those were (0: after `steps`). `teacher` names weights whose
+    outputs are targets beside the labels, weighted by `teacher_weight`. `leave_out` is the fold of
+    the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -103,9 +100,6 @@ class FitConfig:
     teacher: str = ""
     teacher_weight: float = 1.0
     leave_out: str = ""
-    rank: float = 0.0
-    neutral: float = 0.0
-    mixstyle: float = 0.0
     same_source: float = SAME_SOURCE
     seed: int = 0
     mix: dict[str, float] | None = None
@@ -321,17 +315,6 @@ def frozen_norm_statistics(model: nn.Module) -> Iterator[None]:
         norm.track_running_stats = True
 
 
-@contextmanager
-def norms_as_evaluated(model: nn.Module) -> Iterator[None]:
-    """Batch norms use their running statistics, and do not update them."""
-    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
-    for norm in norms:
-        norm.eval()
-    yield
-    for norm in norms:
-        norm.train()
-
-
 def set_trainable(model: CnnLstm, config: FitConfig) -> None:
     """Stage `frames` trains the CNN above the frozen stages, `clips` what comes after it."""
     model.train()
@@ -495,13 +478,6 @@ def cross_entropy(logits: Tensor, fake: Tensor, config: FitConfig) -> Tensor:
     # 1 for reals, `fake_weight` for fakes.
     weight = 1 + (config.fake_weight - 1) * fake
     return functional.binary_cross_entropy_with_logits(logits, smooth, weight=weight)
-
-
-def ranking_loss(logits: Tensor) -> Tensor:
-    """The logistic loss of how far each fake is above the real beside it (RankNet, Burges et al.
-    2005): a camera, codec or person that raises both logits of a pair changes nothing."""
-    # Real and fake of one pair are neighbours, see `train.clips.collate`.
-    return functional.softplus(logits[0::2] - logits[1::2]).mean()
 
 
 def validate(run: Run, loss: float | None, evaluate: Callable[[CnnLstm], float]) -> None:

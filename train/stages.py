@@ -1,24 +1,13 @@
-"""The stages of a backbone: those that keep their weights, and those whose styles are mixed."""
+"""The stages of a backbone that keep their weights."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from detector.model.cnn_lstm import CnnLstm
 from train.verbs import DataError
-
-MIXED = slice(1, 3)
-"""The stages after whose maps styles are mixed: early, but above what a run usually freezes. Later
-maps have the classes in their statistics (Zhou et al. 2021)."""
-CONCENTRATION = 0.1
-"""Of the Beta distribution of shares, as in the paper: most mixtures are nearly one of the two."""
 
 
 def early_stages(model: CnnLstm, count: int) -> list[nn.Module]:
@@ -44,40 +33,3 @@ def _stages(model: CnnLstm) -> list[nn.Module]:
     if isinstance(blocks, nn.Sequential):
         return list(blocks)
     return [part for name, part in parts.items() if re.fullmatch(r"(layer|block)\d+", name)]
-
-
-@contextmanager
-def mixed_styles(model: CnnLstm, probability: float) -> Iterator[None]:
-    """Inside, each picture's maps have, at two early stages and each time with `probability`, the
-    mean and deviation of a mixture of its own and another picture's of the batch, channel by
-    channel. What is left is where things are and not how a camera or a codec shows them
-    (MixStyle, Zhou et al. 2021, arXiv 2104.02008).
-
-    Raises DataError where a backbone has no such maps.
-    """
-    stages = _stages(model)[MIXED] if probability else []
-    # A transformer, which has `depths`, has blocks of tokens.
-    if probability and (model.config.depths or not stages):
-        raise DataError(
-            f"{model.config.backbone} has no stages with maps to be mixed; use --mixstyle 0."
-        )
-    hook = partial(_mixed, probability)
-    handles = [stage.register_forward_hook(hook) for stage in stages]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _mixed(probability: float, _stage: nn.Module, _inputs: Any, maps: Tensor) -> Tensor:
-    if float(torch.rand(())) >= probability:
-        return maps
-    # No gradients through the statistics, as in the paper.
-    mean = maps.detach().mean((2, 3), keepdim=True)
-    deviation = (maps.detach().var((2, 3), keepdim=True) + 1e-6).sqrt()
-    beta = torch.distributions.Beta(CONCENTRATION, CONCENTRATION)
-    share = beta.sample((len(maps), 1, 1, 1)).to(maps)
-    others = torch.randperm(len(maps), device=maps.device)
-    mixed = [share * own + (1 - share) * own[others] for own in (deviation, mean)]
-    return (maps - mean) / deviation * mixed[0] + mixed[1]
