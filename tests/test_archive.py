@@ -22,6 +22,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from detector.archive.cluster import Pools, WorkerSetup, analyse_all, ray_running
+from detector.archive.command import main
 from detector.archive.sources import Entry, list_videos
 from detector.archive.store import SCHEMA, Store, record_of
 from detector.archive.worker import Job, Worker, local_copy
@@ -198,6 +199,14 @@ def test_a_missing_file_is_a_row_of_its_own(job: Job) -> None:
         row = worker.answer(Entry(uri, None, None))
         assert (row["verdict"], row["p_fake"]) == (None, None)
         assert "there.mp4" in str(row["headline"])
+
+
+def test_an_archive_without_gpu_workers_refuses_to_decode_on_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--out", str(tmp_path / "out"), "--decode-on-gpu"])
+    assert "needs workers with a GPU" in capsys.readouterr().err
 
 
 def test_workers_with_a_gpu_come_first_and_the_rest_have_none() -> None:

@@ -167,7 +167,7 @@ def rows_of(out: Path) -> Iterator[tuple[str, str]]:
     for row in json.loads(bench.read_text()) if bench.exists() else []:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in row["shares"].items())
         text = f"{row['seconds']:.2f} s on {row['device']}, {row['memory_mb']:.0f} MB ({shares})"
-        yield f"{row['frames']} frames", text
+        yield f"{row['frames']} frames, decoded by the {row['decoding']}", text
 
 
 def as_table(outcomes: Sequence[Outcome], out: Path) -> str:

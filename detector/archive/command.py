@@ -107,6 +107,8 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
         max_faces=options.max_faces,
         heat=False,
     )
+    if options.decode_on_gpu and not options.gpu_workers:
+        raise ValueError("--decode-on-gpu needs workers with a GPU: --gpu-workers N.")
     device = "cuda" if options.gpu_workers else "cpu"
     found = find_weights(options.weights, device=device)
     if found is None:
@@ -119,7 +121,7 @@ def read_job(options: argparse.Namespace) -> tuple[Job, Record]:
         "settings": asdict(settings),
         "app_version": APP_VERSION,
     }
-    return Job(settings, weights, found.card.sha256), about
+    return Job(settings, weights, found.card.sha256, options.decode_on_gpu), about
 
 
 def local_cpus(options: argparse.Namespace) -> int | None:
@@ -167,6 +169,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--cpus-per-worker", type=_amount, default=1.0, metavar="N")
     add("--gpu-workers", type=_count, default=0, metavar="N", help="workers with a GPU as well")
     add("--gpus-per-worker", type=_amount, default=0.25, metavar="SHARE")
+    help = "workers with a GPU decode on it (NVDEC), unconfined: only for videos that you trust"
+    add("--decode-on-gpu", action="store_true", help=help)
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--frames", type=int, metavar="N", help="frames per video, 8 to 300")
     amount.add_argument("--preset", choices=PRESETS, default="standard", help="or by name")

@@ -28,11 +28,13 @@ BLOCK = 2**20  # bytes per read; bounds memory
 @dataclass(frozen=True, slots=True)
 class Job:
     """The job of every worker. `weights` is a model's name, or a file that every machine
-    has; `sha256` of the weights verifies that it is the same one."""
+    has; `sha256` of the weights verifies that it is the same one. `decode_on_gpu`: where there is
+    one, in the worker itself."""
 
     settings: Settings
     weights: str | None
     sha256: str
+    decode_on_gpu: bool = False
 
 
 class Worker:
@@ -44,7 +46,8 @@ class Worker:
     def __init__(self, job: Job, known: pa.Table, device: str) -> None:
         self.job = job
         self.known = known
-        self.detector = Detector.load(job.weights, device)
+        on_gpu = job.decode_on_gpu and device == "cuda"
+        self.detector = Detector.load(job.weights, device, decode_on_gpu=on_gpu)
         if self.detector.info.sha256 != job.sha256:
             raise WeightsError(
                 f"A worker found other weights ({self.detector.info.id}) than the run was begun "

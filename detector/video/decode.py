@@ -22,6 +22,7 @@ from detector.language import lazy
 from detector.records import Image, Status, Track
 from detector.video.clock import Clock
 from detector.video.drawing import Drawing, turn_of
+from detector.video.hardware import accelerator
 from detector.video.opening import PICTURES, Limits, check_length, open_container
 from detector.video.packets import DecodeNotes, PacketIndex, codec_name, packets_of, read_index
 from detector.video.pictures import frames_of, open_picture, to_rgb
@@ -50,13 +51,15 @@ class Survey:
 @dataclass(frozen=True, slots=True)
 class Source:
     """One checked file; `kind` is what `opening.check_file` found it to be, `track` the number
-    of the video track that is read, from 1."""
+    of the video track that is read, from 1; `on_gpu`, whether a GPU decodes it, which must be able
+    to (`hardware.gpu_decodes`)."""
 
     path: Path
     kind: str
     limits: Limits
     notes: DecodeNotes
     track: int = 1
+    on_gpu: bool = False
 
     @property
     def is_picture(self) -> bool:
@@ -64,7 +67,8 @@ class Source:
 
     @contextmanager
     def opened(self, threads: int = THREADS) -> Iterator[tuple[InputContainer, VideoStream]]:
-        with open_container(self.path, self.kind) as container:
+        hwaccel = accelerator() if self.on_gpu else None
+        with open_container(self.path, self.kind, hwaccel=hwaccel) as container:
             stream = video_stream(container, self.path, self.limits, track=self.track)
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = threads

@@ -11,6 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoR
 
 from detector.records import Image
 from detector.video.fields import FirstField, is_combed
+from detector.video.hardware import as_in_software
 from detector.video.packets import DecodeNotes
 
 Matrix = tuple[tuple[int, int], tuple[int, int]]
@@ -51,12 +52,13 @@ class Drawing:
     def __init__(self, size: tuple[int, int], notes: DecodeNotes) -> None:
         self.size = size
         self.notes = notes
-        self._plain = VideoReformatter()
+        self._plain, self._planar = VideoReformatter(), VideoReformatter()
         self._toned: dict[tuple[int, int], VideoReformatter] = {}
         self._field = FirstField()
         self._matrix: Matrix | None = None
 
     def __call__(self, frame: VideoFrame) -> Image:
+        frame = as_in_software(frame, self._planar)
         self._matrix = self._matrix or display_matrix(frame)
         how: dict[str, Any] = {}
         if is_combed(frame):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from detector.errors import VideoError
@@ -183,11 +184,14 @@ def _picture_kind(head: bytes) -> str:
 
 
 @contextmanager
-def open_container(path: Path, kind: str, *, by_header: bool = False) -> Iterator[InputContainer]:
+def open_container(
+    path: Path, kind: str, *, by_header: bool = False, hwaccel: HWAccel | None = None
+) -> Iterator[InputContainer]:
     """The file, opened by the one demuxer of its kind and by no other protocol than `file`.
 
     `by_header`: the header of an MP4, MKV or WebM has enough about the tracks. Otherwise
     FFmpeg decodes first frames to find out more, which takes most of the time of opening.
+    `hwaccel` decodes what it can, software the rest.
     Raises VideoError if that demuxer cannot parse it.
     """
     # Both lists are FFmpeg's: a demuxer may open no other format, and no other protocol, from
@@ -199,7 +203,11 @@ def open_container(path: Path, kind: str, *, by_header: bool = False) -> Iterato
     demuxer = DEMUXERS[kind].partition(",")[0]
     try:
         container = av.open(
-            str(path.resolve()), format=demuxer, options=options, metadata_errors="replace"
+            str(path.resolve()),
+            format=demuxer,
+            options=options,
+            metadata_errors="replace",
+            hwaccel=hwaccel,
         )
     except av.FFmpegError as error:
         raise VideoError(

@@ -53,13 +53,15 @@ class SurveyedFile:
 
 @contextmanager
 def opened(
-    path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0
+    path: Path, limits: Limits = PRODUCT_LIMITS, *, track: int = 0, on_gpu: bool = False
 ) -> Iterator[SurveyedFile]:
     """The file, for its facts and its clips. Raises as `probe` does.
 
     `track` is the number of the video track to be read, from 1; with 0 it is the default one.
+    `on_gpu` decodes the clips on a GPU, which must be able to (`hardware.gpu_decodes`).
     """
     file = survey_file(path, limits, track=track)
+    file = replace(file, source=replace(file.source, on_gpu=on_gpu))
     yield replace(file, info=replace(file.info, sha256=sha256_of(path)))
 
 

@@ -16,6 +16,7 @@ import torch
 
 from detector import Detector
 from detector.settings import Settings
+from detector.video.hardware import gpu_decodes
 from tests.bench.process import own_peak
 from tests.bench.scene import HD, scene
 from tests.clips import write_clip
@@ -42,6 +43,7 @@ def measure(detector: Detector, clip: Path, frames: int) -> dict[str, Any]:
     return {
         "frames": frames,
         "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "decoding": "GPU" if detector.decode_on_gpu else "CPU",
         "seconds": round(best, 3),
         "shares": {name: round(spent / total, 3) for name, spent in timing.items()},
         "memory_mb": torch.cuda.max_memory_allocated() / 2**20 if cuda else own_peak(),
@@ -60,8 +62,10 @@ def main() -> None:
         clip = write_clip(
             Path(name, "clip.mp4"), scene(max(round(30 * options.seconds), 8), HD), fps=30.0
         )
-        detector = Detector.load(options.weights, options.device)
-        rows = [measure(detector, clip, frames) for frames in options.frames]
+        detectors = [Detector.load(options.weights, options.device)]
+        if detectors[0].device == "cuda" and gpu_decodes():
+            detectors.append(Detector.load(options.weights, options.device, decode_on_gpu=True))
+        rows = [measure(each, clip, frames) for frames in options.frames for each in detectors]
     if options.out:
         options.out.write_text(json.dumps(rows, indent=1))
     print(json.dumps(rows))
