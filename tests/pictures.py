@@ -16,8 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.load.service import ROOT, running
-from tests.test_page import CHROMIUM, EXAMPLES, FLAGS, HEAT, PAINTED, VIDEO
-from tests.visits import analyse
+from tests.test_page import EXAMPLES, FLAGS, HEAT, PAINTED, VIDEO
+from tests.visits import CHROMIUM, analyse
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 QUALITY = 80

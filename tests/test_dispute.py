@@ -13,12 +13,12 @@ from playwright.sync_api import Locator, Page, expect
 from detector.render.dispute import dispute, dispute_json
 from tests import reports
 from tests.test_page import (  # noqa: F401
-    CHROMIUM,
     GRAVE,
     answered,
     browser,
     url,
 )
+from tests.visits import CHROMIUM
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (set CHROMIUM)")
 

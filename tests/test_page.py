@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -22,9 +20,8 @@ from detector.video import Limits
 from tests.clips import moving_portrait, plain, write_clip
 from tests.reports import two_people
 from tests.server import serving
-from tests.visits import analyse, upload
+from tests.visits import CHROMIUM, analyse, upload
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -21,8 +21,8 @@ from detector.video import Limits
 from detector.video.live import PAUSE_SECONDS
 from tests.clips import moving_portrait, plain, write_clip
 from tests.server import serving
-from tests.test_page import CHROMIUM, FLAGS, browser, pytestmark, visit
-from tests.visits import LONG, upload
+from tests.test_page import FLAGS, browser, pytestmark, visit
+from tests.visits import CHROMIUM, LONG, upload
 
 __all__ = ["browser", "pytestmark"]
 

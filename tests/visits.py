@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+# A headless shell is the same engine without windows, and takes a fifth less processor time.
+PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
 # Milliseconds for an analysis and its drawings, where several processes share two cores.
 LONG = 120_000
 

@@ -30,6 +30,7 @@ from tests.bench.peers import FrameByFrame, Student
 from tests.bench.scene import HD, repeated, scene, stand_in
 from tests.bench.whole import Contest
 from tests.clips import write_clip
+from tests.visits import CHROMIUM
 
 Results = dict[str, Any]
 NAMES = {"whole": "the same network", "default": "the default"}
@@ -89,7 +90,7 @@ def run(plan: Plan) -> Results:
         images = list(scene(plan.sampled, plan.size, people=2))
         results["detect"] = detect.measure(images, plan.rounds)
         results["heat"] = heat.measure(plan.backbone, clips=1, frames=10, rounds=plan.rounds)
-        if viewer.CHROMIUM:
+        if CHROMIUM:
             tiny = stand_in(folder / "tiny", "test_resnet")
             results["viewer"] = viewer.measure(clip, tiny, plan.seeks)
         student, spread = plan.peer_backbones

@@ -7,7 +7,6 @@ is the browser's part.
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import tempfile
 from pathlib import Path
@@ -18,8 +17,8 @@ from playwright.sync_api import Page, sync_playwright
 from detector import Detector
 from detector.video import Limits
 from tests.server import serving
+from tests.visits import CHROMIUM
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # From the request for a moment until its frame is on the screen.
 SEEK = """async (share) => {

@@ -21,9 +21,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.bench.scene import scene
-from tests.bench.viewer import CHROMIUM, FLAGS
+from tests.bench.viewer import FLAGS
 from tests.clips import write_clip
 from tests.load.service import ROOT, running
+from tests.visits import CHROMIUM
 
 SECONDS, FPS = 10, 30.0
 # Milliseconds by the page's own clock: Playwright looks less and less often for what it expects.
