@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
@@ -363,6 +364,7 @@ def choose(page: Page, side: str, name: str, *, of: int = 1) -> None:
     # The first option is none of them.
     expect(place.get_by_role("option").nth(of)).to_be_visible(timeout=10_000)
     place.get_by_role("option").filter(has_text=name).first.click()
+    expect(place.locator("input")).to_have_value(re.compile(name), timeout=10_000)
 
 
 @pytest.fixture

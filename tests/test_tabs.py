@@ -177,8 +177,9 @@ def analyse(page: Page, path: Path) -> None:
 
 
 def on_disk(stem: str) -> list[Path]:
-    """Files of this name in the service's folders."""
-    return list(Path(os.environ["GRADIO_TEMP_DIR"]).rglob(f"*{stem}*"))
+    """Files of this name in the service's folders, which may be deleted meanwhile."""
+    walk = os.walk(os.environ["GRADIO_TEMP_DIR"])
+    return [Path(folder, name) for folder, _, names in walk for name in names if stem in name]
 
 
 def test_a_past_result_is_shown_again_and_deleted_for_good(
