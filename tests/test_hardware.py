@@ -46,13 +46,18 @@ def read(path: Path, *, on_gpu: bool) -> list[Image]:
         return [frame.image for clip in clips for frame in clip]
 
 
-@pytest.mark.parametrize(("gpu", "software"), hardware.PLANAR.items())
+@pytest.mark.parametrize("matrix", [1, 2, 8])  # BT.709, none, and one that FFmpeg refuses
+@pytest.mark.parametrize(
+    ("software", "gpu"), [("yuv420p", "nv12"), ("yuvj420p", "nv12"), ("yuv420p10le", "p010le")]
+)
 def test_a_frame_as_a_gpu_returns_it_becomes_the_same_picture(
-    clip: Path, gpu: str, software: str
+    tmp_path: Path, software: str, gpu: str, matrix: int
 ) -> None:
-    plain = VideoReformatter().reformat(frames_of(clip)[3], format=software)
-    stored = VideoReformatter().reformat(plain, format=gpu)
-    assert stored.format.name == gpu
+    path = write_clip(tmp_path / "clip.mp4", scene(4, (320, 240)), pixel_format=software)
+    plain, other = frames_of(path)[-1], frames_of(path)[-1]
+    stored = VideoReformatter().reformat(other, format=gpu)
+    plain.colorspace = stored.colorspace = matrix
+    assert (plain.format.name, stored.format.name) == (software, gpu)
     np.testing.assert_array_equal(drawn(stored), drawn(plain))
 
 

@@ -27,6 +27,7 @@ from train.verbs import DataError, verb
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 8.0  # times the limits in a smoke test: cores may be slow, and shared
+CHECKED = ("tests/test_cuda.py", "tests/test_gradcam.py", "tests/test_hardware.py")
 GRACE = 20.0  # seconds in which a step may store its state after the signal to stop
 
 
@@ -76,7 +77,7 @@ def steps_of(options: argparse.Namespace) -> list[Step]:
     bench = ["-m", "tests.bench.device", "--frames", *(["8"] if tiny else ["10", "20", "100"])]
     bench += ["--weights", str(Path(weights) / f"{options.id}.safetensors"), "--seconds"]
     bench += ["1" if tiny else "5", "--out", str(out / "bench.json")]
-    checks = ["-m", "pytest", "-m", "gpu", "tests/test_cuda.py", "tests/test_gradcam.py", "-rs"]
+    checks = ["-m", "pytest", "-m", "gpu", *CHECKED, "-rs"]
     wide = PATIENCE if tiny else 1.0
     return [
         Step("frames", frames, options.minutes * 60 + 60 * wide),

@@ -58,6 +58,11 @@ class Drawing:
         self._matrix: Matrix | None = None
 
     def __call__(self, frame: VideoFrame) -> Image:
+        # FFmpeg's default conversion is better than no picture.
+        if frame.colorspace not in CONVERTIBLE:
+            frame.colorspace = UNSPECIFIED_MATRIX
+        if frame.color_range > FULL_RANGE:
+            frame.color_range = UNSPECIFIED_RANGE
         frame = as_in_software(frame, self._planar)
         self._matrix = self._matrix or display_matrix(frame)
         how: dict[str, Any] = {}
@@ -71,9 +76,6 @@ class Drawing:
         return np.ascontiguousarray(_upright(image, self._matrix))
 
     def _rgb(self, frame: VideoFrame, how: dict[str, Any]) -> VideoFrame:
-        # FFmpeg's default conversion is better than no picture.
-        if frame.colorspace not in CONVERTIBLE or frame.color_range > FULL_RANGE:
-            frame.colorspace, frame.color_range = UNSPECIFIED_MATRIX, UNSPECIFIED_RANGE
         colours = frame.color_trc, frame.color_primaries
         if colours[0] in HIGH_RANGE or colours[1] in WIDE_COLOURS:
             if len(self._toned) < MOST_CONVERSIONS:
