@@ -169,8 +169,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--cpus-per-worker", type=_amount, default=1.0, metavar="N")
     add("--gpu-workers", type=_count, default=0, metavar="N", help="workers with a GPU as well")
     add("--gpus-per-worker", type=_amount, default=0.25, metavar="SHARE")
-    help = "workers with a GPU decode on it (NVDEC), unconfined: only for videos that you trust"
-    add("--decode-on-gpu", action="store_true", help=help)
+    add(
+        "--decode-on-gpu",
+        action="store_true",
+        help="workers with a GPU decode on it (NVDEC), unconfined: only for videos that you trust",
+    )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--frames", type=int, metavar="N", help="frames per video, 8 to 300")
     amount.add_argument("--preset", choices=PRESETS, default="standard", help="or by name")

@@ -7,14 +7,18 @@ that are trusted. What the GPU cannot decode, FFmpeg decodes in software.
 
 from __future__ import annotations
 
-import io
 import logging
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import av
+import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+
+from detector.video.writer import VideoWriter
 
 # The CUDA context that PyTorch uses, too, instead of one more per file.
 OPTIONS: dict[str, object] = {"primary_ctx": "1"}
@@ -32,15 +36,20 @@ def accelerator() -> HWAccel:
 
 @cache
 def gpu_decodes() -> bool:
-    """Whether a GPU decodes H.264 here, which is tried; if not, the reason is logged."""
+    """Whether a GPU decodes video here, which is tried; if not, the reason is logged."""
     # Frames stay on the GPU, so that those of software can be recognised.
     on_gpu = HWAccel("cuda", options=OPTIONS, is_hw_owned=True)
-    try:
-        with av.open(_trial_video(), "r", "h264", hwaccel=on_gpu) as container:
-            formats = {frame.format.name for frame in container.decode(video=0)}
-    except av.FFmpegError as error:
-        log.warning("No GPU decodes video here, so the CPU does: %s", error)
-        return False
+    with tempfile.TemporaryDirectory(prefix="trial-") as folder:
+        side = TRIAL_SIZE
+        with VideoWriter(Path(folder, "trial.mp4"), side, side, TRIAL_FRAMES) as video:
+            for k in range(TRIAL_FRAMES):
+                video.write(np.zeros((side, side, 3), np.uint8), k / TRIAL_FRAMES)
+        try:
+            with av.open(str(video.path), "r", hwaccel=on_gpu) as container:
+                formats = {frame.format.name for frame in container.decode(video=0)}
+        except av.FFmpegError as error:
+            log.warning("No GPU decodes video here, so the CPU does: %s", error)
+            return False
     if formats != {"cuda"}:
         log.warning("No GPU decodes video here, so the CPU does: FFmpeg chose %s.", formats)
     return formats == {"cuda"}
@@ -50,16 +59,3 @@ def as_in_software(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFra
     """A frame of NVDEC in the format of software decoding; any other as it is."""
     planar = PLANAR.get(frame.format.name)
     return reformatter.reformat(frame, format=planar) if planar else frame
-
-
-def _trial_video() -> io.BytesIO:
-    file = io.BytesIO()
-    with av.open(file, "w", format="h264") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width = stream.height = TRIAL_SIZE
-        stream.pix_fmt = "yuv420p"
-        for _ in range(TRIAL_FRAMES):
-            container.mux(stream.encode(av.VideoFrame(TRIAL_SIZE, TRIAL_SIZE, "yuv420p")))
-        container.mux(stream.encode())
-    file.seek(0)
-    return file
