@@ -44,14 +44,14 @@ FAMILY_OF = {
     "neural": "whole_face",
     "generated": "whole_face",
 }
+ZOOM = (0.78, 1.12)
+"""How much of a face's box is shown; see train/LOG.md, "Where DFDC's crops lie"."""
+
 HIDDEN = 0.25
 """How often a patch of a labelled pair is hidden, so that no single region of a face decides (as
 Random Erasing, arXiv 1708.04896, of half the pictures); set by hand, as are the next three."""
 SAME_PERSON = 0.6
 """How often a labelled fake stands beside a real picture of the person it was made of."""
-
-ZOOM = (0.78, 1.12)
-"""How much of a face's box is shown; see train/LOG.md, "Where DFDC's crops lie"."""
 
 SAME_SOURCE = 0.6
 """The default of `ClipConfig.same_source`."""
