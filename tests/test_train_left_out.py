@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from detector.model.cnn_lstm import CnnLstm, ModelConfig
 from tests.clips import moving_portrait, write_clip
 from tests.shards import drawn_shards
 from train import fit, left_out
 from train.clips import Faces
+from train.evaluate import read_left_out
+from train.run import load_run
+from train.sequences import Sequences, scale_of, score_short
 from train.verbs import DataError
+from train.videos import FIXED_FRAMES, UNFITTED, answers, load_unpublished
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +83,14 @@ def list_videos(shards: Path, folder: Path) -> Path:
 def test_each_video_is_scored_by_the_run_trained_without_its_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shards = drawn_shards(tmp_path / "shards", clips=4, frames=2)
+    shards = drawn_shards(tmp_path / "shards", clips=4, frames=3)
     videos = list_videos(shards, tmp_path)
     runs = [tmp_path / "first", tmp_path / "second"]
     for k, run in enumerate(runs, 1):
         arguments = f"--shards {shards} --out {run} --size 64 --steps 1 --pairs 2 --workers 0"
-        assert fit.main([*arguments.split(), "--leave-out", f"{k}/2"]) == 0
+        for stage in ("frames", "clips --frames 3 --clips 4"):
+            given = [*arguments.split(), "--leave-out", f"{k}/2", "--stage", *stage.split()]
+            assert fit.main(given) == 0
     out = tmp_path / "left-out.json"
     given = ["--shards", f"{shards}", "--runs", *map(str, runs), "--videos", f"{videos}"]
     assert left_out.main([*given, "--out", f"{out}"]) == 0
@@ -93,6 +101,28 @@ def test_each_video_is_scored_by_the_run_trained_without_its_source(
     table = pd.read_csv(tmp_path / "left-out.videos.csv")
     assert len(table) == 8
     assert table["uploaded 1.0"].notna().all()
+    # On the scale of a run, the videos that it scored have the log-odds that it gave.
+    model = load_run(runs[0])
+    own = read_left_out(tmp_path / "left-out.videos.csv", runs[0], model)
+    own = own[own["fold"] == "1/2"].reset_index(drop=True)
+    again = answers(load_unpublished(model, UNFITTED), own[["path"]], FIXED_FRAMES)
+    assert own["share 1.0"].to_numpy() == pytest.approx(again["share 1.0"].to_numpy(), abs=1e-4)
+
+
+def test_runs_whose_logits_differ_in_scale_have_one_scale_once_calibrated() -> None:
+    torch.manual_seed(0)
+    model = CnnLstm(ModelConfig(size=64)).eval()
+    fake = torch.arange(40).remainder(2)[:, None].expand(-1, 5).float()
+    clips = Sequences(torch.randn(40, 5, model.width) + 0.2 * fake[..., None], fake)
+    calibrated = []
+    for factor in (1.0, 3.0):
+        with torch.no_grad():
+            for head in (model.still, model.frame, model.clip):
+                head.weight.mul_(factor)
+                head.bias.mul_(factor).add_(factor - 1)
+        temperature, bias = scale_of(model, clips)
+        calibrated.append((score_short(model, clips)[1] + bias) / temperature)
+    assert calibrated[1] == pytest.approx(calibrated[0], abs=1e-3)
 
 
 def test_runs_with_all_sources_are_refused(tmp_path: Path) -> None:

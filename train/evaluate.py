@@ -44,7 +44,7 @@ from train.perturbations import perturbed_crops
 from train.protocol import COPIES, choose_share, fit_rules, fit_threshold, report
 from train.run import load_run
 from train.scores import CropScores, score_crops
-from train.sequences import read_sequences, time_matters
+from train.sequences import clips_of, read_sequences, scale_of, time_matters
 from train.verbs import verb
 from train.videos import (
     FIXED_FRAMES,
@@ -55,6 +55,7 @@ from train.videos import (
     answers_twice,
     load_unpublished,
     pooled_by,
+    rescaled,
     uploaded,
 )
 
@@ -227,7 +228,7 @@ def evaluate_videos(
     the frames of each clip shuffled."""
     table = table.rename(columns={"dataset": "source"}).reset_index(drop=True)
     copies = uploaded(table, options.uploads or options.out.parent / "uploads")
-    beside = pd.read_csv(options.left_out) if options.left_out else None
+    beside = read_left_out(options.left_out, options.run, model) if options.left_out else None
     rules = UNFITTED
     frames = options.frames[0]
     known: dict[int, pd.DataFrame] = {}
@@ -267,6 +268,12 @@ def evaluate_videos(
         mixed = table.join(answers(loaded, table, frames, recorder=ShuffledRecorder))
         results["ranking"]["lstm_shuffled"] = ranking(mixed, column)
     return results, rules
+
+
+def read_left_out(path: Path, run: Path, model: CnnLstm) -> pd.DataFrame:
+    """What `train.left_out` wrote, whose log-odds are calibrated, on the scale of this run's."""
+    temperature, bias = scale_of(model, read_sequences(clips_of(run)))
+    return rescaled(pd.read_csv(path), temperature, -bias)
 
 
 def fit_on(
@@ -342,9 +349,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     results |= {"rules": asdict(rules), "family": family_scores(model, faces)}
     if options.perturb:
         results["perturbed"] = perturbed_crops(model, faces, options.perturb)
-    clips = options.run / "features" / "val"
-    if clips.exists():
-        results["time"] = time_matters(model, read_sequences(clips))
+    if clips_of(options.run).exists():
+        results["time"] = time_matters(model, read_sequences(clips_of(options.run)))
     if options.controls:
         results["untrained"] = untrained(model, faces)
         results["student"] = student(options.controls, Faces(options.shards, "train"), faces, table)

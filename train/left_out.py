@@ -33,6 +33,7 @@ from train.metrics import auc, auc_interval
 from train.protocol import folds_of
 from train.run import load_run
 from train.scores import score_videos
+from train.sequences import clips_of, read_sequences, scale_of
 from train.verbs import DataError, verb
 from train.videos import (
     FIXED_FRAMES,
@@ -40,6 +41,7 @@ from train.videos import (
     UNFITTED,
     answers_twice,
     load_unpublished,
+    rescaled,
     uploaded,
 )
 
@@ -117,15 +119,22 @@ def answer_left_out(
     faces: Faces, runs: Sequence[Path], listed: pd.DataFrame, uploads: Path
 ) -> pd.DataFrame:
     """The same through the product: the columns of `answers_twice` for each video of `listed`, by
-    the run that was trained without it. Raises DataError where none of them is in the shards."""
+    the run that was trained without it.
+
+    The log-odds are calibrated on the validation clips that the run's LSTM was weighed on: runs
+    differ in scale by a factor of two and more, as their LSTMs do in weight. Raises DataError where
+    a run has no LSTM, or where none of the videos is in the shards.
+    """
     tables = []
     for run in runs:
         part = part_of(run)
         paths = set(held_back(faces, part).table.query("kind == 'video'")["path"])
         own = listed[listed["path"].isin(paths)].reset_index(drop=True)
-        loaded = load_unpublished(load_run(run), UNFITTED)
+        model = load_run(run)
+        temperature, bias = scale_of(model, read_sequences(clips_of(run)))
+        loaded = load_unpublished(model, UNFITTED)
         scored = answers_twice(loaded, own, uploaded(own, uploads), FIXED_FRAMES)
-        tables.append(scored.assign(fold=part))
+        tables.append(rescaled(scored, 1 / temperature, bias / temperature).assign(fold=part))
     together = pd.concat(tables, ignore_index=True).rename(columns={"dataset": "source"})
     if together.empty:
         raise DataError("none of these videos is in the shards that the runs were trained on.")

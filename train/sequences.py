@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from detector.model.cnn_lstm import CnnLstm
 from train.clips import Batch, Pair, Pairs, collate
-from train.metrics import auc
+from train.metrics import auc, fit_calibration
 from train.run import FitConfig, Run, cross_entropy, train_on, validate, zero_heads
 from train.verbs import DataError, whole
 
@@ -58,6 +59,11 @@ def encode_pairs(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> S
     encoded = [(encode(model, batch.clips), batch.fake) for batch in loader]
     features, fake = (torch.cat(column) for column in zip(*encoded, strict=True))
     return Sequences(features, fake)
+
+
+def clips_of(run: Path) -> Path:
+    """Where `train.fit --stage clips` stores the features of a run's validation clips."""
+    return run / "features" / "val"
 
 
 def read_sequences(folder: Path) -> Sequences:
@@ -217,14 +223,24 @@ def together_loss(model: CnnLstm, batch: Batch, config: FitConfig) -> Tensor:
     return clip_loss(model, Sequences(features, batch.fake), config)
 
 
+def validation_auc(model: CnnLstm, validation: Sequence[Sequences]) -> float:
+    """Mean over `validation` of the AUC of its clips, cut short as in the product."""
+    return float(np.mean([auc(*score_short(model, clips)) for clips in validation]))
+
+
+def scale_of(model: CnnLstm, clips: Sequences) -> tuple[float, float]:
+    """Temperature and bias that calibrate the network on labelled clips, cut short as in the
+    product (`train.metrics.fit_calibration`): so logits of several networks get one scale."""
+    return fit_calibration(*score_short(model, clips))
+
+
 @torch.inference_mode()
-def validation_auc(model: CnnLstm, validation: Sequence[Sequences], length: int = 5) -> float:
-    """Mean over `validation` of the AUC of clips of at most `length` frames."""
-    areas = []
-    for clips in validation:
-        logits = model.classify(clips.features[:, :length].to(model.mean.device))
-        areas.append(auc(clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.cpu().numpy()))
-    return float(np.mean(areas))
+def score_short(
+    model: CnnLstm, clips: Sequences, length: int = 5
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of each clip's first `length` frames the label (N,) in {0, 1}, and the log-odds (N,)."""
+    logits = model.classify(clips.features[:, :length].to(model.mean.device))
+    return clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.cpu().numpy()
 
 
 @torch.inference_mode()

@@ -88,6 +88,12 @@ def answers_twice(
     return table.join(answers(loaded, table, frames)).assign(**more)
 
 
+def rescaled(scored: pd.DataFrame, factor: float, offset: float) -> pd.DataFrame:
+    """The table of `answers_twice` with each log-odds multiplied by `factor`, plus `offset`."""
+    columns = [f"{name} {share}" for name in ("share", "still", "uploaded") for share in SHARES]
+    return scored.assign(**{name: scored[name] * factor + offset for name in columns})
+
+
 def pooled_by(scored: pd.DataFrame, share: float) -> pd.DataFrame:
     """The table of `answers_twice` with that share's log-odds as `logit` and `uploaded`."""
     return scored.assign(logit=scored[f"share {share}"], uploaded=scored[f"uploaded {share}"])
