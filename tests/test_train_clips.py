@@ -14,20 +14,9 @@ from safetensors.torch import save_file
 
 from detector.faces.mtcnn import FaceFinder
 from tests.clips import moving_portrait, portrait, write_clip
-from train.clips import (
-    CLIP_MIX,
-    FAMILIES,
-    FAMILY_OF,
-    PLAIN_VIEW,
-    ClipConfig,
-    Faces,
-    Pairs,
-    Patch,
-    collate,
-)
+from train.clips import CLIP_MIX, FAMILIES, FAMILY_OF, ClipConfig, Faces, Pairs, collate
 from train.index import COLUMNS
 from train.neural import chosen_clips, decoder, encoder, load_part, write_neural
-from train.plans import Plans
 from train.prepare import (
     PrepareConfig,
     StoredFace,
@@ -127,51 +116,6 @@ def test_a_pair_depends_on_its_number_alone(shards: Path) -> None:
     faces, config = Faces(shards, "train"), ClipConfig(size=48)
     first, again = (Pairs(faces, config, 9)[7].images for _ in range(2))
     np.testing.assert_array_equal(first, again)
-
-
-def test_faces_are_stored_at_the_size_that_was_asked_for(tmp_path: Path) -> None:
-    write_clip(tmp_path / "talk.mp4", moving_portrait(2))
-    row = {"kind": "video", "path": str(tmp_path / "talk.mp4")}
-    small, large = (
-        prepare_row(row, FaceFinder(), PrepareConfig(frames=1, size=size))[0] for size in (100, 400)
-    )
-    assert large.image.shape == (400, 400, 3)
-    np.testing.assert_allclose(large.box, 4 * small.box, rtol=1e-5)
-    np.testing.assert_allclose(large.landmarks, 4 * small.landmarks, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("size", "large"), [(48, True), (400, False)])
-def test_large_faces_are_trained_on_in_patches_and_small_ones_whole(
-    shards: Path, monkeypatch: pytest.MonkeyPatch, size: int, large: bool
-) -> None:
-    """Both faces are of the same video here, so the same place shows the same pixels."""
-    monkeypatch.setattr("train.clips.draw_view", lambda rng: PLAIN_VIEW)
-    monkeypatch.setattr("train.clips.HIDDEN", 0.0)
-    faces = Faces(shards, "train")
-    whole, patch = (
-        Pairs(faces, ClipConfig(size, frames=10, altered=0.0, mix={"video": 1.0}, patches=share), 9)
-        for share in (0.0, 1.0)
-    )
-    for k in range(4):
-        np.testing.assert_array_equal(patch[k].images[0], patch[k].images[1])
-        assert (patch[k].images != whole[k].images).any() == large
-
-
-def test_patches_are_planned_for_the_device_too(shards: Path) -> None:
-    faces = Faces(shards, "train")
-    whole, patch = (
-        Plans(faces, ClipConfig(48, mix={"video": 1.0}, patches=share), 1)[0].boxes[:, 0]
-        for share in (0.0, 1.0)
-    )
-    assert (patch < 0.9 * whole).all()
-
-
-def test_a_patch_lies_within_the_box_of_its_face() -> None:
-    box = np.array([[100.0, 200.0, 300.0]], np.float32)
-    corners = {(x, y): Patch(x, y).within(box, 0.5)[0].tolist() for x in (0, 1) for y in (0, 1)}
-    assert corners[0, 0] == [50, 175, 275]
-    assert corners[1, 1] == [50, 225, 325]
-    assert Patch(0.3, 0.9).within(box, 1.0).tolist() == box.tolist()
 
 
 def detail(images: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,9 +44,6 @@ FAMILY_OF = {
     "neural": "whole_face",
     "generated": "whole_face",
 }
-ZOOM = (0.78, 1.12)
-"""How much of a face's box is shown; see train/LOG.md, "Where DFDC's crops lie"."""
-
 HIDDEN = 0.25
 """How often a patch of a labelled pair is hidden, so that no single region of a face decides (as
 Random Erasing, arXiv 1708.04896, of half the pictures); set by hand, as are the next three."""
@@ -91,9 +88,7 @@ CLIP_MIX = {
 class ClipConfig:
     """The form of an example: `frames` per clip, `size` and `margin` as in ModelConfig;
     `uploads` is the share of pairs that were uploaded to a social network, `real_uploads` that in
-    which only the real face was; only a share of `altered` has any history. Where both faces of a
-    pair of videos are large enough, a share of `patches` is one patch of both instead, at about the
-    resolution of the video."""
+    which only the real face was; only a share of `altered` has any history."""
 
     size: int = 160
     margin: float = 0.0
@@ -104,12 +99,6 @@ class ClipConfig:
     altered: float = 1.0
     mix: Mapping[str, float] = field(default_factory=lambda: dict(FRAME_MIX))
     same_source: float = SAME_SOURCE
-    patches: float = 0.0
-
-    @property
-    def face_side(self) -> float:
-        """The side in pixels that a face's box has in the crop."""
-        return self.size / (1 + self.margin)
 
 
 class Pair(NamedTuple):
@@ -196,10 +185,6 @@ class Faces:
         """The real crops of whom `rows` show; empty where there are none."""
         return self._people.get(self._person(rows), [])
 
-    def smallest(self, rows: NDArray[np.int64]) -> float:
-        """The shorter side of the smallest face of some rows in pixels of its video."""
-        return float(self.table["size"].iloc[rows].min())
-
     def side(self, row: int) -> int:
         """The side of a row's stored picture in pixels."""
         return int(self._pixels[self.table["shard"].iloc[row]].shape[1])
@@ -225,22 +210,6 @@ class Faces:
 
 
 Example = TypeVar("Example", covariant=True)
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A part of a face in place of the whole, so that its texture is not shrunk away; `x` and `y`
-    in [0, 1] are its place within the face's box, from left and top to right and bottom."""
-
-    x: float
-    y: float
-
-    def within(self, boxes: Floats, share: float) -> Floats:
-        """The patches of `boxes` (..., 3), each a side of `share` of the box's."""
-        side, cx, cy = boxes[..., 0], boxes[..., 1], boxes[..., 2]
-        free = (1 - share) * side
-        place = [share * side, cx + (self.x - 0.5) * free, cy + (self.y - 0.5) * free]
-        return np.stack(place, axis=-1).astype(np.float32)
 
 
 class Draws(Dataset[Example]):
@@ -298,25 +267,6 @@ class Draws(Dataset[Example]):
             return Degradation()
         return draw_degradation(rng, self._config.uploads)
 
-    def _patches(
-        self, recipe: str, pair: Sequence[NDArray[np.int64]], boxes: Sequence[Floats],
-        rng: np.random.Generator,
-    ) -> Sequence[Floats]:  # fmt: skip
-        """The boxes of a pair of clips of these rows, or a patch at the same place of both."""
-        wanted = self._config.patches
-        # No draw at 0, so that runs from before there were patches can be repeated.
-        if recipe != "video" or not wanted or rng.random() >= wanted:
-            return boxes
-        sizes = [self._faces.smallest(rows) for rows in pair]
-        # A view may show more than the patch, and should not then be stretched.
-        if min(sizes) < self._config.face_side * ZOOM[1]:
-            return boxes
-        patch = Patch(float(rng.random()), float(rng.random()))
-        return [
-            patch.within(each, self._config.face_side / size)
-            for each, size in zip(boxes, sizes, strict=True)
-        ]
-
     def _real_pool(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         faces = self._faces
         # Weights of the sources of real faces; a source without faces is left out below.
@@ -342,12 +292,11 @@ class Pairs(Draws[Pair]):
         first, first_boxes = self._window(real, rng)
         first = self._real_upload(first, rng)
         second, second_boxes = self._window(fake, rng)
-        boxes = self._patches(recipe, (real, fake), (first_boxes, second_boxes), rng)
         view, history = draw_view(rng), self._history(rng)
         images = np.stack(
             [
-                self._finish(first.images, boxes[0], view, rng, history=history),
-                self._finish(second.images, boxes[1], view, rng, history=history),
+                self._finish(first.images, first_boxes, view, rng, history=history),
+                self._finish(second.images, second_boxes, view, rng, history=history),
             ]
         )
         if rng.random() < HIDDEN:
@@ -506,10 +455,10 @@ PLAIN_VIEW = View(x=0.0, y=0.0, zoom=1.0, angle=0.0, mirror=False)
 def draw_view(rng: np.random.Generator) -> View:
     """The box's place and size vary as MTCNN's do, and as crops of other makers do."""
     return View(
-        # Shares of the box's side.
+        # Shares of the box's side; see train/LOG.md, "Where DFDC's crops lie", for the zoom.
         x=float(rng.uniform(-0.06, 0.06)),
         y=float(rng.uniform(-0.06, 0.08)),
-        zoom=float(rng.uniform(*ZOOM)),
+        zoom=float(rng.uniform(0.78, 1.12)),
         angle=float(rng.uniform(-8, 8)) if rng.random() < 0.3 else 0.0,
         mirror=bool(rng.random() < 0.5),
     )

@@ -215,9 +215,8 @@ def clip_config(config: FitConfig, frames: int, mix: Mapping[str, float]) -> Cli
     model = config.model
     histories = config.uploads, config.real_uploads, config.altered
     return ClipConfig(
-        model.size, model.margin, frames, config.seed, *histories, mix, config.same_source,
-        config.patches,
-    )  # fmt: skip
+        model.size, model.margin, frames, config.seed, *histories, mix, config.same_source
+    )
 
 
 def loss_of(config: FitConfig) -> Loss:
@@ -293,13 +292,6 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
         "--real-uploads", type=float, default=0.0, help="share of pairs: the real face alone"
     )
     parser.add_argument("--altered", type=float, default=1.0, help="share of pairs with a history")
-    parser.add_argument(
-        "--patches",
-        type=float,
-        default=0.0,
-        help="share of pairs of videos with large faces: one patch of both, not shrunk; store "
-        "videos larger for it, by train.prepare --size",
-    )
 
 
 def _add_gpu(parser: argparse.ArgumentParser) -> None:

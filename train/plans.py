@@ -101,12 +101,10 @@ class Plans(Draws[Plan]):
     ) -> Plan:
         first, second = (int(rng.choice(rows)) for rows in (real, fake))
         kind = FAMILIES.index(FAMILY_OF[recipe]) if FAMILY_OF[recipe] else -1
-        rows = (np.array([first]), np.array([second]))
-        boxes = self._patches(recipe, rows, (self._boxes[first], self._boxes[second]), rng)
         return Plan(
             # Of a labelled fake, source and target are the fake itself.
             places=(first, second, second),
-            boxes=np.stack(boxes),
+            boxes=self._boxes[[first, second]],
             real_history=self._real_history(rng),
             view=draw_view(rng),
             history=self._history(rng),

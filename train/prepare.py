@@ -39,8 +39,7 @@ from train.frame_folders import FRAME_RATE, frames_in
 from train.verbs import DataError, verb, whole
 
 SIZE = 288
-"""Side of a stored face in pixels, unless `--size` says else for videos: at `MARGIN`, a face box of
-206 px is stored as it is."""
+"""Side of a stored face in pixels: at `MARGIN`, a face box of 206 px is stored as it is."""
 MARGIN = 0.4
 """Stored faces are cut wider than the network's input, so that training can shift and zoom."""
 CROP_SIZE = 224
@@ -61,14 +60,12 @@ _CROP_LANDMARKS = ((0.31, 0.29), (0.67, 0.29), (0.49, 0.52), (0.34, 0.735), (0.6
 class PrepareConfig:
     """`frames` frames are kept of each video: the "first" ones, a run of "consecutive" ones around
     its middle, or "even" ones from all over it. Of neighbours, faces are searched in every
-    `every`-th, in between their boxes are interpolated. `size` is the side in pixels at which they
-    are stored. `clips` names a codec of `CODECS` in which each video's faces are written as well;
-    empty for none."""
+    `every`-th, in between their boxes are interpolated. `clips` names a codec of `CODECS` in
+    which each video's faces are written as well; empty for none."""
 
     frames: int = 96
     every: int = 4
     pick: str = "first"
-    size: int = SIZE
     clips: str = ""
 
 
@@ -135,14 +132,14 @@ def _as_crop(picture: Image) -> StoredFace:
     )
 
 
-def _store(picture: Image, second: float, face: Face, size: int = SIZE) -> StoredFace:
+def _store(picture: Image, second: float, face: Face) -> StoredFace:
     square = square_around(face.box, MARGIN)
     # From the frame's pixels to those of the stored picture.
-    scale = size / square.width
+    scale = SIZE / square.width
     landmarks = (face.landmarks - np.array([square.x0, square.y0])) * scale
-    side = size / (1 + MARGIN)
-    image = cut_face(picture, face.box, CropSettings(size=size, margin=MARGIN))
-    box = np.array([side, size / 2, size / 2], np.float32)
+    side = SIZE / (1 + MARGIN)
+    image = cut_face(picture, face.box, CropSettings(size=SIZE, margin=MARGIN))
+    box = np.array([side, SIZE / 2, SIZE / 2], np.float32)
     quality = quality_of(picture, face)
     return StoredFace(image, second, box, landmarks.astype(np.float32), quality)
 
@@ -161,7 +158,7 @@ def _faces_of_video(path: Path, finder: FaceFinder, config: PrepareConfig) -> li
     if not detected:
         raise ValueError("no face found")
     return [
-        _store(picture, second, _face_at(detected, k), config.size)
+        _store(picture, second, _face_at(detected, k))
         for k, (picture, second) in enumerate(zip(pictures, seconds, strict=True))
     ]
 
@@ -317,13 +314,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--frames", type=int, default=96, help="frames per video")
     parser.add_argument("--pick", choices=PICKS, default="first", help="which frames of a video")
-    parser.add_argument("--size", type=int, default=SIZE, help="side of a stored face of a video")
     parser.add_argument("--clips", choices=sorted(CODECS), default="", help="write videos, too")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
-    config = PrepareConfig(
-        frames=options.frames, pick=options.pick, size=options.size, clips=options.clips
-    )
+    config = PrepareConfig(frames=options.frames, pick=options.pick, clips=options.clips)
     table = pd.read_parquet(options.table)
     if "status" in table:  # what train.hygiene marked stays out
         table = table[table["status"] == "ok"]

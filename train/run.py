@@ -62,14 +62,13 @@ class FitConfig:
     after `patience` evaluations without a better one. After `stop_after` of those the run ends
     (0: never). `fake_weight` is what a fake weighs beside a real; `uploads` the share of pairs
     that were uploaded to a social network, `real_uploads` that in which only the real face was;
-    only a share of `altered` has any history; `patches` is that of pairs of large faces which are
-    trained on as patches. `mix` is how often each recipe of `train.clips` is drawn, None for the
-    stage's own. `precision` is "float32", "bf16", or "auto": bf16 where there is CUDA. `cnn_rate`
-    is the CNN's learning rate in stage `clips`, as a share of `rate`; 0 freezes it, and its
-    features are computed once. A run of `minutes` ends after them, its rate by then at the floor,
-    however many steps those were (0: after `steps`). `teacher` names weights whose outputs are
-    targets beside the labels, weighted by `teacher_weight`. `leave_out` is the fold of the videos'
-    sources that training lacks, as in "2/5"; "" for none."""
+    only a share of `altered` has any history. `mix` is how often each recipe of `train.clips` is
+    drawn, None for the stage's own. `precision` is "float32", "bf16", or "auto": bf16 where there
+    is CUDA. `cnn_rate` is the CNN's learning rate in stage `clips`, as a share of `rate`; 0 freezes
+    it, and its features are computed once. A run of `minutes` ends after them, its rate by then at
+    the floor, however many steps those were (0: after `steps`). `teacher` names weights whose
+    outputs are targets beside the labels, weighted by `teacher_weight`. `leave_out` is the fold of
+    the videos' sources that training lacks, as in "2/5"; "" for none."""
 
     stage: str = "frames"
     steps: int = 3500
@@ -102,7 +101,6 @@ class FitConfig:
     teacher_weight: float = 1.0
     leave_out: str = ""
     same_source: float = SAME_SOURCE
-    patches: float = 0.0
     seed: int = 0
     mix: dict[str, float] | None = None
     model: ModelConfig = field(default_factory=lambda: FAST)
