@@ -349,8 +349,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     results |= {"rules": asdict(rules), "family": family_scores(model, faces)}
     if options.perturb:
         results["perturbed"] = perturbed_crops(model, faces, options.perturb)
-    if clips_of(options.run).exists():
-        results["time"] = time_matters(model, read_sequences(clips_of(options.run)))
+    clips = clips_of(options.run)
+    if clips.exists():
+        results["time"] = time_matters(model, read_sequences(clips))
     if options.controls:
         results["untrained"] = untrained(model, faces)
         results["student"] = student(options.controls, Faces(options.shards, "train"), faces, table)

@@ -63,6 +63,7 @@ from train.scores import score_crops, score_videos
 from train.sequences import (
     Sequences,
     clip_loss,
+    clips_of,
     encode_clips,
     encode_pairs,
     fit_sequences,
@@ -176,7 +177,7 @@ def fit_clips(run: Run, faces: Faces, val: Faces, count: int, workers: int) -> N
         if not stage_one.exists():
             raise DataError(f"{stage_one} does not exist; run --stage frames first.")
         load_cnn(run.model, stage_one)
-    config, folder = run.config, run.folder / "features"
+    config = run.config
     clip = clip_config(config, config.frames, config.mix or CLIP_MIX)
     # A fifth as many pairs as for training.
     some = Pairs(val, clip, max(count // 5, 4))
@@ -189,12 +190,13 @@ def fit_clips(run: Run, faces: Faces, val: Faces, count: int, workers: int) -> N
             steps_of(run, faces, clip, workers),
             lambda model: beside_crops(model, encode_pairs(model, some, workers=workers), val),
         )
-        encode_clips(best, some, folder / "val", workers=workers)
+        encode_clips(best, some, clips_of(run.folder), workers=workers)
         return
     encoder = run.model.eval()
     with run.accelerator.main_process_first():
-        train = encode_clips(encoder, Pairs(faces, clip, count), folder / "train", workers=workers)
-        clips = encode_clips(encoder, some, folder / "val", workers=workers)
+        pairs = Pairs(faces, clip, count)
+        train = encode_clips(encoder, pairs, clips_of(run.folder, "train"), workers=workers)
+        clips = encode_clips(encoder, some, clips_of(run.folder), workers=workers)
     validation = beside_crops(encoder, clips, val)
     set_trainable(run.model, config)
     fit_sequences(run, train, validation)

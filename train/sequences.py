@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from detector.model.cnn_lstm import CnnLstm
+from detector.records import FloatArray
 from train.clips import Batch, Pair, Pairs, collate
 from train.metrics import auc, fit_calibration
 from train.run import FitConfig, Run, cross_entropy, train_on, validate, zero_heads
@@ -61,9 +61,9 @@ def encode_pairs(model: CnnLstm, pairs: Dataset[Pair], *, workers: int = 0) -> S
     return Sequences(features, fake)
 
 
-def clips_of(run: Path) -> Path:
-    """Where `train.fit --stage clips` stores the features of a run's validation clips."""
-    return run / "features" / "val"
+def clips_of(run: Path, split: str = "val") -> Path:
+    """Where `train.fit --stage clips` stores the features of a run's clips of a split."""
+    return run / "features" / split
 
 
 def read_sequences(folder: Path) -> Sequences:
@@ -235,9 +235,7 @@ def scale_of(model: CnnLstm, clips: Sequences) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def score_short(
-    model: CnnLstm, clips: Sequences, length: int = 5
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def score_short(model: CnnLstm, clips: Sequences, length: int = 5) -> tuple[FloatArray, FloatArray]:
     """Of each clip's first `length` frames the label (N,) in {0, 1}, and the log-odds (N,)."""
     logits = model.classify(clips.features[:, :length].to(model.mean.device))
     return clips.fake[:, :length].amax(dim=1).numpy(), logits.clip.cpu().numpy()
